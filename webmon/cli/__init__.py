@@ -1,0 +1,57 @@
+"""The command line: one console script, one file per noun, loaded when it is used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from webmon import __version__
+from webmon.errors import WebmonError
+
+# name: (module, what it does). A module has a click command or group named `command`.
+COMMANDS = {
+    "serve": ("webmon.cli.serve", "Start webmon: pages, collection, jobs."),
+    "site": ("webmon.cli.site", "Add and list sites; make the key that signs login tokens."),
+    "key": ("webmon.cli.key", "Make API keys."),
+    "staff": ("webmon.cli.staff", "Add staff members and their one-time links."),
+    "import": ("webmon.cli.import_", "Bring in what was measured elsewhere."),
+    "retention": ("webmon.cli.retention", "Say what the retention rules would delete, and delete it."),
+    "consent": ("webmon.cli.consent", "Verify the consent ledger."),
+    "audit": ("webmon.cli.audit", "Verify the audit trail."),
+    "doctor": ("webmon.cli.doctor", "Say what is wrong with settings, files and permissions."),
+    "demo-data": ("webmon.cli.demo_data", "Fill a site with made-up visits."),
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by the table; turns errors of webmon into one sentence and exit status 1."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except WebmonError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.command(cls=LazyGroup)
+@click.version_option(__version__)
+def main() -> None:
+    """webmon: cookie consent and web-monitoring analytics.
+
+    Settings come from WEBMON_… environment variables and webmon.toml; all state is under WEBMON_DATA_DIR.
+    """

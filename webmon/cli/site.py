@@ -1,0 +1,61 @@
+"""`webmon site`: the websites that embed the snippet."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from webmon.domain.site import Mode
+
+ACTOR = "operator"
+
+
+@click.group()
+def command() -> None:
+    """Add and list sites; make the key that signs login tokens."""
+
+
+@command.command()
+@click.argument("domain")
+@click.option("--timezone", default="UTC", show_default=True, help="The site's time zone, such as Europe/Berlin.")
+@click.option(
+    "--mode", default=Mode.CONSENTED_ONLY.value, show_default=True, type=click.Choice([m.value for m in Mode])
+)
+@click.option("--minimum-group", default=1, show_default=True, help="Smallest group of visitors a breakdown shows.")
+def add(domain: str, timezone: str, mode: str, minimum_group: int) -> None:
+    """Add the site DOMAIN, with its first notices in English and German."""
+    from webmon.app import Core
+
+    core = Core()
+    site = core.sites.add(
+        domain, core.clock.now(), actor=ACTOR, timezone=timezone, mode=mode, minimum_group_count=minimum_group
+    )
+    click.echo(f"Added {site.domain} ({site.mode}, {site.timezone}).")
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def list_(as_json: bool) -> None:
+    """List the sites."""
+    from webmon.app import Core
+
+    sites = Core().sites.all()
+    if as_json:
+        rows = [{"domain": s.domain, "timezone": s.timezone, "mode": s.mode.value} for s in sites]
+        click.echo(json.dumps(rows))
+    else:
+        for site in sites:
+            click.echo(f"{site.domain}  {site.mode}  {site.timezone}")
+
+
+@command.command("login-key")
+@click.argument("domain")
+def login_key(domain: str) -> None:
+    """Make a key that signs login tokens of DOMAIN, and print it, once."""
+    from webmon.app import Core
+
+    core = Core()
+    site = core.sites.get(domain)
+    click.echo(f"Login key of {site.domain} (HS256); keep it on the website's backend. It is not shown again.")
+    click.echo(core.sites.new_login_key(site, core.clock.now(), actor=ACTOR))

@@ -1,0 +1,1 @@
+"""What webmon knows: pure rules, no I/O, no clock, no Flask."""

@@ -1,0 +1,71 @@
+"""One measured thing: a row of the event log, and the request it came from."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+
+class Hit(msgspec.Struct, frozen=True, kw_only=True):
+    """A scrubbed, enriched, pseudonymized hit: exactly the columns of the event log.
+
+    `occurred_at` is UTC without offset (the log's column has none). `visitor_id`, `visit_id` and `hit_id` are
+    63-bit pseudonyms. Texts are empty, never null, where nothing is known.
+    """
+
+    site_id: int
+    occurred_at: datetime
+    hit_id: int
+    visitor_id: int
+    visit_id: int
+    name: str
+    hostname: str
+    pathname: str
+    referrer: str = ""
+    source: str = ""
+    medium: str = ""
+    utm_source: str = ""
+    utm_medium: str = ""
+    utm_campaign: str = ""
+    utm_content: str = ""
+    utm_term: str = ""
+    country: str = ""
+    provider: str = ""
+    browser: str = ""
+    browser_version: str = ""
+    os: str = ""
+    os_version: str = ""
+    device: str = ""
+    interactive: bool = True
+    engagement_ms: int = 0
+    scroll_pct: int = 0
+    props: str = ""
+    basis: str
+    notice: str = ""
+
+    @property
+    def month(self) -> str:
+        """The file of the event log that holds it, such as ``2026-11``."""
+        return f"{self.occurred_at:%Y-%m}"
+
+
+class Basis:
+    """Why a row may exist (GDPR article 6; the exemption of article 82 of the French data protection act)."""
+
+    CONSENT = "consent"
+    EXEMPT = "exempt"
+    IMPORT = "import"
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Hit)
+
+
+def encode_hit(hit: Hit) -> bytes:
+    """Return the hit as one line of JSON, without the line break."""
+    return _encoder.encode(hit)
+
+
+def decode_hit(line: bytes) -> Hit:
+    return _decoder.decode(line)

@@ -1,0 +1,36 @@
+"""Pseudonyms: keyed hashes that die with their key (invariant 4)."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from datetime import datetime, timedelta
+
+# A visit may cross midnight once: the key of the day before is needed for as long as a visit may pause.
+DAY_KEY_GRACE = timedelta(hours=1)
+_RAW_ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
+
+
+def pseudonym(key: bytes, *parts: str) -> int:
+    """Return HMAC-SHA256 of the parts under `key`, cut to 63 bits.
+
+    63 and not 64, so that every store's signed integer holds it. Parts are length-prefixed: no two lists of
+    parts give the same message.
+    """
+    message = b"".join(len(raw).to_bytes(4, "little") + raw for raw in (part.encode() for part in parts))
+    return int.from_bytes(hmac.digest(key, message, "sha256")[:8], "little") & 0x7FFF_FFFF_FFFF_FFFF
+
+
+def is_raw_id(text: str) -> bool:
+    """Whether `text` has the form of an identifier minted by the snippet."""
+    return _RAW_ID.fullmatch(text) is not None
+
+
+def day_of(moment: datetime) -> str:
+    """The UTC day that names a day key, such as ``2026-11-23``."""
+    return f"{moment:%Y-%m-%d}"
+
+
+def day_key_expired(day: str, now: datetime) -> bool:
+    end = datetime.fromisoformat(f"{day}T00:00:00+00:00") + timedelta(days=1)
+    return now >= end + DAY_KEY_GRACE

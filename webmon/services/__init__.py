@@ -1,0 +1,1 @@
+"""Use cases: what the service does, on the stores it is given, at the time it is told."""

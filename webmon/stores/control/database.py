@@ -1,0 +1,79 @@
+"""Opening the control database, and one transaction of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.orm import Session
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+T = TypeVar("T")
+
+
+class ControlDatabase:
+    """SQLite (WAL) by default; any URL that SQLAlchemy takes beyond one machine."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = _engine(url)
+
+    def migrate(self) -> None:
+        """Bring the schema to the newest version; a database without tables gets them all."""
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        with self.engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """One transaction: committed at the end, rolled back by an exception."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def unit(self, repository: Callable[[Session], T]) -> Callable[[], AbstractContextManager[T]]:
+        """Return what a service needs: a function that opens one transaction of the repository."""
+
+        @contextmanager
+        def begin() -> Iterator[T]:
+            with self.session() as session:
+                yield repository(session)
+
+        return begin
+
+    def scrub(self) -> None:
+        """Empty the write-ahead log, so that deleted rows are in no file (`secure_delete` has zeroed the rest)."""
+        if self.engine.dialect.name == "sqlite":
+            with self.engine.connect() as connection:
+                connection.exec_driver_sql("pragma wal_checkpoint(truncate)")
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def sqlite_url(path: Path) -> str:
+    return f"sqlite:///{path}"
+
+
+def _engine(url: str) -> Engine:
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("begin immediate"))
+    return engine
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    # Transactions are begun by hand: a transaction that reads first and writes later could not wait its turn.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode = wal", "synchronous = full", "foreign_keys = on", "secure_delete = on"):
+        cursor.execute(f"pragma {pragma}")
+    cursor.execute("pragma busy_timeout = 30000")
+    cursor.close()

@@ -1,0 +1,341 @@
+"""The tables of the control database.
+
+Times are UTC and timezone-aware in Python (`UtcDateTime`). 63-bit pseudonyms are plain big integers.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Date,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+# SQLite makes only an INTEGER primary key count by itself.
+Identity = BigInteger().with_variant(Integer, "sqlite")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Stores UTC without offset, gives it back timezone-aware; refuses a time without a zone."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is not None and value.tzinfo is None:
+            raise ValueError("A time without a zone cannot be stored")
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcDateTime, date: Date, bytes: LargeBinary}  # noqa: RUF012
+
+
+def _id() -> Mapped[int]:
+    return mapped_column(Identity, primary_key=True)
+
+
+def _site() -> Mapped[int]:
+    return mapped_column(ForeignKey("site.id"), index=True)
+
+
+class SiteRow(Base):
+    __tablename__ = "site"
+
+    id: Mapped[int] = _id()
+    domain: Mapped[str] = mapped_column(String(260), unique=True)
+    timezone: Mapped[str] = mapped_column(String(64))
+    mode: Mapped[str] = mapped_column(String(32))
+    minimum_group_count: Mapped[int]
+    created_at: Mapped[datetime]
+
+
+class EpochKeyRow(Base):
+    """A site's key for visitor and visit pseudonyms, wrapped; one per epoch."""
+
+    __tablename__ = "epoch_key"
+    __table_args__ = (UniqueConstraint("site_id", "epoch"),)
+
+    id: Mapped[int] = _id()
+    site_id: Mapped[int] = _site()
+    epoch: Mapped[int]
+    wrapped_key: Mapped[bytes]
+    created_at: Mapped[datetime]
+
+
+class LoginKeyRow(Base):
+    """A site's key that signs login tokens, wrapped."""
+
+    __tablename__ = "login_key"
+
+    id: Mapped[int] = _id()
+    site_id: Mapped[int] = _site()
+    wrapped_key: Mapped[bytes]
+    created_at: Mapped[datetime]
+
+
+class ApiKeyRow(Base):
+    """An API key: only its digest is kept."""
+
+    __tablename__ = "api_key"
+
+    id: Mapped[int] = _id()
+    site_id: Mapped[int] = _site()
+    scope: Mapped[str] = mapped_column(String(16))
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime]
+
+
+class StaffRow(Base):
+    __tablename__ = "staff"
+
+    id: Mapped[int] = _id()
+    email: Mapped[str] = mapped_column(String(254), unique=True)
+    password_hash: Mapped[str | None] = mapped_column(String(255))
+    failed_count: Mapped[int] = mapped_column(default=0)
+    locked_until_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+class StaffRoleRow(Base):
+    """A role on one site, or on all where `site_id` is null."""
+
+    __tablename__ = "staff_role"
+    __table_args__ = (UniqueConstraint("staff_id", "site_id"),)
+
+    id: Mapped[int] = _id()
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"), index=True)
+    site_id: Mapped[int | None] = mapped_column(ForeignKey("site.id"), index=True)
+    role: Mapped[str] = mapped_column(String(16))
+
+
+class StaffLinkRow(Base):
+    """A one-time link that sets a password: only its digest is kept."""
+
+    __tablename__ = "staff_link"
+
+    id: Mapped[int] = _id()
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"), index=True)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class StaffSessionRow(Base):
+    """A signed-in browser of a staff member: only the digest of its token is kept."""
+
+    __tablename__ = "staff_session"
+
+    id: Mapped[int] = _id()
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"), index=True)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+
+
+class NoticeRow(Base):
+    """A notice, named by the hash of its canonical JSON; never changed, never deleted while a record names it."""
+
+    __tablename__ = "notice"
+
+    hash: Mapped[str] = mapped_column(String(71), primary_key=True)
+    site_id: Mapped[int] = _site()
+    language: Mapped[str] = mapped_column(String(16))
+    body: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+
+class PublicationRow(Base):
+    """That a notice became the one in force for its site and language."""
+
+    __tablename__ = "publication"
+    __table_args__ = (Index("ix_publication_current", "site_id", "language", "id"),)
+
+    id: Mapped[int] = _id()
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
+    language: Mapped[str] = mapped_column(String(16))
+    notice_hash: Mapped[str] = mapped_column(ForeignKey("notice.hash"))
+    published_at: Mapped[datetime]
+    published_by: Mapped[str] = mapped_column(String(254))
+
+
+class ConsentRow(Base):
+    """One entry of a site's consent ledger. `body` is what the chain covers; the columns repeat it for look-ups."""
+
+    __tablename__ = "consent"
+    __table_args__ = (UniqueConstraint("site_id", "seq"),)
+
+    id: Mapped[int] = _id()
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
+    seq: Mapped[int] = mapped_column(BigInteger)
+    receipt_id: Mapped[str] = mapped_column(String(36), unique=True)
+    previous_id: Mapped[str | None] = mapped_column(String(36), index=True)
+    notice_hash: Mapped[str] = mapped_column(ForeignKey("notice.hash"), index=True)
+    recorded_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    body: Mapped[str] = mapped_column(Text)
+    chain_hash: Mapped[str] = mapped_column(String(64))
+
+
+class ConsentDecisionRow(Base):
+    """One decision of a consent: a purpose, granted or not."""
+
+    __tablename__ = "consent_decision"
+
+    consent_id: Mapped[int] = mapped_column(ForeignKey("consent.id", ondelete="CASCADE"), primary_key=True)
+    purpose: Mapped[str] = mapped_column(String(64), primary_key=True)
+    granted: Mapped[bool]
+
+
+class ConsentCountRow(Base):
+    """How often something was answered: refusals are counted here and recorded against nobody."""
+
+    __tablename__ = "consent_count"
+
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"), primary_key=True)
+    counted_on: Mapped[date] = mapped_column(primary_key=True)
+    notice_hash: Mapped[str] = mapped_column(String(71), primary_key=True)
+    action: Mapped[str] = mapped_column(String(16), primary_key=True)
+    answer_count: Mapped[int] = mapped_column(BigInteger)
+
+
+class AuditRow(Base):
+    """One entry of the audit trail, hash-chained over the whole installation."""
+
+    __tablename__ = "audit"
+
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    site_id: Mapped[int | None] = mapped_column(ForeignKey("site.id"), index=True)
+    occurred_at: Mapped[datetime] = mapped_column(index=True)
+    action: Mapped[str] = mapped_column(String(64))
+    body: Mapped[str] = mapped_column(Text)
+    chain_hash: Mapped[str] = mapped_column(String(64))
+
+
+class ChainAnchorRow(Base):
+    """Where a chain begins after retention took its oldest entries. `chain`: ``audit`` or ``consent:SITE_ID``."""
+
+    __tablename__ = "chain_anchor"
+
+    chain: Mapped[str] = mapped_column(String(64), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    chain_hash: Mapped[str] = mapped_column(String(64))
+    removed_count: Mapped[int] = mapped_column(BigInteger)
+    removed_at: Mapped[datetime]
+
+
+class AccountRow(Base):
+    """An account holder of a site: the identifier only as keyed digest and sealed; a data key of its own, wrapped."""
+
+    __tablename__ = "account"
+    __table_args__ = (UniqueConstraint("site_id", "subject_digest"),)
+
+    id: Mapped[int] = _id()
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
+    subject_digest: Mapped[str] = mapped_column(String(64))
+    subject_sealed: Mapped[bytes]
+    wrapped_key: Mapped[bytes]
+    created_at: Mapped[datetime]
+
+
+class AccountHitRow(Base):
+    """A row of the account log: sealed under the account's key. The day stands outside for retention alone."""
+
+    __tablename__ = "account_hit"
+    __table_args__ = (UniqueConstraint("account_id", "hit_id"), Index("ix_account_hit_day", "site_id", "occurred_on"))
+
+    id: Mapped[int] = _id()
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"))
+    hit_id: Mapped[int] = mapped_column(BigInteger)
+    occurred_on: Mapped[date]
+    sealed: Mapped[bytes]
+
+
+class PromotionRow(Base):
+    """A visit on its way from the event log to the account log, and while it lasts there.
+
+    `state`: requested → done; `visitor_id` and `visit_id` are emptied when the signed-in visit ends, so that nothing
+    joins the account to what the browser did before or does after.
+    """
+
+    __tablename__ = "promotion"
+
+    id: Mapped[int] = _id()
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    visitor_id: Mapped[int | None] = mapped_column(BigInteger)
+    visit_id: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    requested_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    claimed_until_at: Mapped[datetime | None]
+
+
+class UsedTokenRow(Base):
+    """A login token that was used: it cannot be used again before it has expired."""
+
+    __tablename__ = "used_token"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class RetentionRuleRow(Base):
+    """How long a site's class of information is kept (ISO 8601 duration)."""
+
+    __tablename__ = "retention_rule"
+
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"), primary_key=True)
+    info_class: Mapped[str] = mapped_column(String(32), primary_key=True)
+    keep: Mapped[str] = mapped_column(String(32))
+    changed_at: Mapped[datetime]
+    changed_by: Mapped[str] = mapped_column(String(254))
+
+
+class RetentionRunRow(Base):
+    """What a run of the retention rules reported."""
+
+    __tablename__ = "retention_run"
+
+    id: Mapped[int] = _id()
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime]
+    report: Mapped[str] = mapped_column(Text)
+
+
+class JobRow(Base):
+    """A scheduled job's claim and its last outcome: one runner even with many processes."""
+
+    __tablename__ = "job"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    claimed_until_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    outcome: Mapped[str] = mapped_column(Text, default="")

@@ -1,0 +1,76 @@
+"""Sites and their keys in the control database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, select
+
+from webmon.domain.site import Mode, Site
+from webmon.errors import Conflict, NotFound
+from webmon.stores.control.models import ApiKeyRow, EpochKeyRow, LoginKeyRow, SiteRow
+from webmon.stores.control.repository import Repository
+
+
+class SqlSites(Repository):
+    def add(self, domain: str, timezone: str, mode: Mode, minimum_group_count: int, now: datetime) -> Site:
+        if self.by_domain(domain) is not None:
+            raise Conflict(f"The site {domain} is there already")
+        row = SiteRow(
+            domain=domain,
+            timezone=timezone,
+            mode=mode.value,
+            minimum_group_count=minimum_group_count,
+            created_at=now,
+        )
+        self._session.add(row)
+        self._session.flush()
+        return _site(row)
+
+    def change(self, site_id: int, timezone: str, mode: Mode, minimum_group_count: int) -> Site:
+        row = self._session.get(SiteRow, site_id)
+        if row is None:
+            raise NotFound("There is no such site")
+        row.timezone, row.mode, row.minimum_group_count = timezone, mode.value, minimum_group_count
+        return _site(row)
+
+    def by_domain(self, domain: str) -> Site | None:
+        row = self._session.scalar(select(SiteRow).where(SiteRow.domain == domain))
+        return _site(row) if row else None
+
+    def all(self) -> Sequence[Site]:
+        return [_site(row) for row in self._session.scalars(select(SiteRow).order_by(SiteRow.domain))]
+
+    def add_epoch_key(self, site_id: int, epoch: int, wrapped: bytes, now: datetime) -> None:
+        self._session.add(EpochKeyRow(site_id=site_id, epoch=epoch, wrapped_key=wrapped, created_at=now))
+
+    def epoch_keys(self, site_id: int) -> Sequence[tuple[int, bytes, datetime]]:
+        rows = self._session.scalars(
+            select(EpochKeyRow).where(EpochKeyRow.site_id == site_id).order_by(EpochKeyRow.epoch.desc())
+        )
+        return [(row.epoch, row.wrapped_key, row.created_at) for row in rows]
+
+    def destroy_epoch_keys(self, site_id: int, epochs: Sequence[int]) -> None:
+        self._session.execute(
+            delete(EpochKeyRow).where(EpochKeyRow.site_id == site_id, EpochKeyRow.epoch.in_(epochs))
+        )
+
+    def add_login_key(self, site_id: int, wrapped: bytes, now: datetime) -> None:
+        self._session.add(LoginKeyRow(site_id=site_id, wrapped_key=wrapped, created_at=now))
+
+    def login_keys(self, site_id: int) -> Sequence[bytes]:
+        return self._session.scalars(
+            select(LoginKeyRow.wrapped_key).where(LoginKeyRow.site_id == site_id).order_by(LoginKeyRow.id.desc())
+        ).all()
+
+    def add_api_key(self, site_id: int, scope: str, digest: str, now: datetime) -> None:
+        self._session.add(ApiKeyRow(site_id=site_id, scope=scope, digest=digest, created_at=now))
+
+    def api_key(self, digest: str) -> tuple[int, str] | None:
+        row = self._session.scalar(select(ApiKeyRow).where(ApiKeyRow.digest == digest))
+        return (row.site_id, row.scope) if row else None
+
+
+def _site(row: SiteRow) -> Site:
+    return Site(row.id, row.domain, row.timezone, Mode(row.mode), row.minimum_group_count, row.created_at)

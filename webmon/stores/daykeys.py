@@ -1,0 +1,79 @@
+"""Keys that live for one UTC day, in a file of their own so that no backup of the databases holds them."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+import threading
+from datetime import datetime
+from pathlib import Path
+
+from webmon.domain.pseudonym import day_key_expired
+from webmon.stores.vault import new_key, write_private
+
+
+class DayKeys:
+    """A random key per day; a site's key is derived from it, and dies with it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._derived: dict[tuple[int, str], bytes] = {}
+        self._keys: dict[str, bytes] = self._read()
+
+    def key(self, site_id: int, day: str) -> bytes:
+        """Return the site's key of the day, making the day's key when it is asked for first."""
+        found = self._derived.get((site_id, day))
+        if found is None:
+            with self._lock:
+                root = self._root(day)
+            found = self._derived[site_id, day] = hmac.digest(root, f"site:{site_id}".encode(), "sha256")
+        return found
+
+    def destroy_expired(self, now: datetime) -> int:
+        """Destroy the keys whose day is over, and return how many there were."""
+        with self._lock:
+            dead = [day for day in self._keys if day_key_expired(day, now)]
+            if dead:
+                self._keys = {day: key for day, key in self._keys.items() if day not in dead}
+                self._derived = {place: key for place, key in self._derived.items() if place[1] not in dead}
+                self._write()
+        return len(dead)
+
+    def destroy_all(self) -> None:
+        with self._lock:
+            self._keys, self._derived = {}, {}
+            _overwrite(self._path)
+            self._path.unlink(missing_ok=True)
+
+    def _root(self, day: str) -> bytes:
+        if day not in self._keys:
+            self._keys[day] = new_key()
+            self._write()
+        return self._keys[day]
+
+    def _read(self) -> dict[str, bytes]:
+        if not self._path.exists():
+            return {}
+        return {day: bytes.fromhex(text) for day, text in json.loads(self._path.read_text("ascii")).items()}
+
+    def _write(self) -> None:
+        old = self._path.open("r+b") if self._path.exists() else None
+        write_private(self._path, json.dumps({day: key.hex() for day, key in self._keys.items()}))
+        if old is not None:
+            with old:
+                _overwrite_file(old.fileno())
+
+
+def _overwrite(path: Path) -> None:
+    if path.exists():
+        with path.open("r+b") as file:
+            _overwrite_file(file.fileno())
+
+
+def _overwrite_file(descriptor: int) -> None:
+    # The blocks of the replaced file go back to the file system; they should not hold a key when they do.
+    size = os.fstat(descriptor).st_size
+    os.pwrite(descriptor, b"\0" * size, 0)
+    os.fsync(descriptor)

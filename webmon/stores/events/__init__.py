@@ -1,0 +1,1 @@
+"""The event log: pseudonymized rows, append-mostly, read by aggregates."""

@@ -1,0 +1,361 @@
+"""The event log in DuckDB: a folder of monthly files behind one view.
+
+Months are files because only a rewritten file forgets: after a delete and a checkpoint the rows' 64-bit values still
+stand in it. So retention drops whole files where it can, and a deletion marks its months, which `compact` then copies
+without the deleted rows, swaps and unlinks.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from duckdb_engine import ConnectionWrapper
+from sqlalchemy import Engine, Select, create_engine
+from sqlalchemy.pool import NullPool
+
+from webmon.domain.hit import Hit
+from webmon.errors import SettingsError
+from webmon.stores.events.schema import duckdb_columns
+
+_COLUMNS = duckdb_columns()
+_MONTH = re.compile(r"\d{4}-\d{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A spooled row on its way in: its number in the spool, the month it belongs to, and its JSON."""
+
+    id: int
+    month: str
+    hit_id: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class VisitSeen:
+    """A visit that may go on: who, which, and when it began and was last seen (UTC)."""
+
+    site_id: int
+    visitor_id: int
+    visit_id: int
+    started_at: datetime
+    last_seen_at: datetime
+
+
+class DuckDBEventLog:
+    """One process at a time holds the folder; within it, any number of threads."""
+
+    def __init__(self, folder: Path, memory: str = "160MB") -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder = folder
+        self._scratch = folder / "tmp"
+        self._scratch.mkdir(mode=0o700, exist_ok=True)
+        for left in self._scratch.iterdir():
+            left.unlink()
+        self._write = threading.RLock()
+        self._gate = _Gate()
+        config: dict[str, Any] = {"memory_limit": memory, "threads": 2, "temp_directory": str(self._scratch)}
+        self._connection = duckdb.connect(":memory:", config=config)
+        self._engine = create_engine(
+            "duckdb://", creator=lambda: ConnectionWrapper(self._connection.cursor()), poolclass=NullPool
+        )
+        self._months: dict[str, str] = {}
+        columns = ", ".join(f'"{name}" {kind}' for name, kind in _COLUMNS.items())
+        self._connection.execute(f"create table nothing ({columns})")
+        self._open_months()
+
+    @property
+    def engine(self) -> Engine:
+        """The SQLAlchemy engine that reads the view `event`; use it within `reading`."""
+        return self._engine
+
+    @property
+    def months(self) -> list[str]:
+        return sorted(self._months)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Hold the files in place while a query runs."""
+        with self._gate.shared():
+            yield
+
+    def rows(self, statement: Select[Any]) -> list[tuple[Any, ...]]:
+        """Run one query on the view and return all its rows."""
+        with self.reading(), self._engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(statement)]
+
+    # Writing
+
+    def append(self, spool_id: str, lines: Sequence[LogLine], *, deduplicate: bool = False) -> int:
+        """Store the lines exactly once, however often they are offered, and return how many rows came to stand.
+
+        Each month's file remembers, in the transaction that adds rows, the last number it took from each spool.
+        With `deduplicate`, rows whose `hit_id` the month holds already are left out too.
+        """
+        by_month: dict[str, list[LogLine]] = {}
+        for line in lines:
+            by_month.setdefault(line.month, []).append(line)
+        with self._write:
+            return sum(self._append_month(spool_id, month, part, deduplicate) for month, part in by_month.items())
+
+    def forget_spool(self, spool_id: str) -> None:
+        """Drop what is remembered of a spool that is gone for good."""
+        with self._write:
+            for alias in self._months.values():
+                self._connection.execute(f"delete from {alias}.spool_mark where spool_id = ?", [spool_id])
+
+    def delete_visit(self, site_id: int, visit_id: int) -> int:
+        """Delete the rows of one visit, mark their months for `compact`, and return how many there were."""
+        return self._delete("site_id = ? and visit_id = ?", [site_id, visit_id])
+
+    def delete_visitor(self, site_id: int, visitor_id: int) -> int:
+        """Delete the rows of one visitor, mark their months for `compact`, and return how many there were."""
+        return self._delete("site_id = ? and visitor_id = ?", [site_id, visitor_id])
+
+    def delete_before(self, site_id: int, cutoff: datetime) -> int:
+        """Delete a site's rows older than `cutoff`; months left without any row go as files."""
+        count = self._delete("site_id = ? and occurred_at < ?", [site_id, _naive(cutoff)])
+        self._drop_empty_months()
+        return count
+
+    def compact(self) -> list[str]:
+        """Rewrite the months that deletions have touched, so that nothing of the deleted rows is on disk.
+
+        Returns the months. Interrupted anywhere, the marks stay and the next call does the work again.
+        """
+        done = []
+        for mark in sorted(self._folder.glob("*.dirty")):
+            with self._write:
+                if mark.stem in self._months:
+                    self._rewrite(mark.stem)
+                mark.unlink()
+            done.append(mark.stem)
+        return done
+
+    def checkpoint(self) -> None:
+        """Fold the write-ahead logs into their files."""
+        with self._write:
+            for alias in self._months.values():
+                self._connection.execute(f"checkpoint {alias}")
+
+    def close(self) -> None:
+        with self._write, self._gate.exclusive():
+            for alias in self._months.values():
+                self._connection.execute(f"checkpoint {alias}")
+            self._engine.dispose()
+            self._connection.close()
+
+    # Reading
+
+    def count(self, site_id: int) -> int:
+        return self._count("site_id = ?", [site_id])
+
+    def count_before(self, site_id: int, cutoff: datetime) -> int:
+        return self._count("site_id = ? and occurred_at < ?", [site_id, _naive(cutoff)])
+
+    def visit_hits(self, site_id: int, visit_id: int) -> list[Hit]:
+        """Return the rows of one visit in the order of time."""
+        return self._hits("site_id = ? and visit_id = ?", [site_id, visit_id])
+
+    def visitor_hits(self, site_id: int, visitor_id: int, limit: int = 10_000) -> list[Hit]:
+        """Return the rows of one visitor in the order of time, at most `limit`."""
+        return self._hits("site_id = ? and visitor_id = ?", [site_id, visitor_id], limit)
+
+    def recent_visits(self, since: datetime) -> list[VisitSeen]:
+        """Return every visit with a row at or after `since`, for visits to go on across a restart."""
+        rows = self._fetch(
+            "select site_id, visitor_id, visit_id, min(occurred_at), max(occurred_at) from event"
+            " where occurred_at >= ? group by all",
+            [_naive(since)],
+        )
+        return [VisitSeen(*row) for row in rows]
+
+    # Inner workings
+
+    def _append_month(self, spool_id: str, month: str, lines: list[LogLine], deduplicate: bool) -> int:
+        alias = self._month(month)
+        cursor = self._connection.cursor()
+        mark = cursor.execute(f"select last_id from {alias}.spool_mark where spool_id = ?", [spool_id]).fetchone()
+        fresh = [line for line in lines if mark is None or line.id > mark[0]]
+        if not fresh:
+            return 0
+        with tempfile.NamedTemporaryFile(dir=self._scratch, suffix=".ndjson") as file:
+            file.write(b"\n".join(line.body for line in fresh))
+            file.flush()
+            return _insert(cursor, alias, file.name, spool_id, fresh[-1].id, deduplicate=deduplicate)
+
+    def _delete(self, condition: str, values: list[Any]) -> int:
+        total = 0
+        with self._write:
+            for month, alias in self._months.items():
+                found = self._connection.execute(f"select count(*) from {alias}.event where {condition}", values)
+                if not _one(found):
+                    continue
+                # Marked first: a crash after the delete must not leave an unmarked file behind.
+                self._folder.joinpath(f"{month}.dirty").touch()
+                deleted = self._connection.execute(f"delete from {alias}.event where {condition}", values)
+                total += _one(deleted)
+        return total
+
+    def _drop_empty_months(self) -> None:
+        with self._write:
+            for month, alias in list(self._months.items()):
+                if _one(self._connection.execute(f"select count(*) from {alias}.event")) == 0:
+                    with self._gate.exclusive():
+                        self._detach(month)
+                        self._unlink(month)
+                    self._folder.joinpath(f"{month}.dirty").unlink(missing_ok=True)
+
+    def _rewrite(self, month: str) -> None:
+        alias, copy = self._months[month], self._scratch / f"{month}.duckdb"
+        copy.unlink(missing_ok=True)
+        self._connection.execute(f"attach '{copy}' as rewritten")
+        try:
+            self._connection.execute(f"copy from database {alias} to rewritten")
+            self._connection.execute("checkpoint rewritten")
+        finally:
+            self._connection.execute("detach rewritten")
+        with self._gate.exclusive():
+            self._detach(month)
+            copy.replace(self._path(month))
+            self._attach(month)
+            self._show()
+
+    def _month(self, month: str) -> str:
+        if month not in self._months:
+            with self._gate.exclusive():
+                self._attach(month)
+                self._show()
+        return self._months[month]
+
+    def _open_months(self) -> None:
+        for path in sorted(self._folder.glob("*.duckdb")):
+            if _MONTH.fullmatch(path.stem):
+                self._attach(path.stem)
+        self._show()
+
+    def _attach(self, month: str) -> None:
+        alias = f"m_{month.replace('-', '_')}"
+        path = self._path(month)
+        try:
+            self._connection.execute(f"attach '{path}' as {alias}")
+        except duckdb.Error as error:
+            raise SettingsError(f"The event log's file {path} cannot be opened: {error}") from error
+        path.chmod(0o600)
+        columns = ", ".join(f'"{name}" {kind}' for name, kind in _COLUMNS.items())
+        self._connection.execute(f"create table if not exists {alias}.event ({columns})")
+        self._connection.execute(
+            f"create table if not exists {alias}.spool_mark (spool_id varchar primary key, last_id bigint not null)"
+        )
+        self._months[month] = alias
+
+    def _detach(self, month: str) -> None:
+        alias = self._months.pop(month)
+        self._show()
+        self._connection.execute(f"checkpoint {alias}")
+        self._connection.execute(f"detach {alias}")
+
+    def _unlink(self, month: str) -> None:
+        path = self._path(month)
+        path.unlink(missing_ok=True)
+        path.with_name(path.name + ".wal").unlink(missing_ok=True)
+
+    def _show(self) -> None:
+        names = ", ".join(f'"{name}"' for name in _COLUMNS)
+        sources = [f"{alias}.event" for _, alias in sorted(self._months.items())] or ["memory.nothing"]
+        selects = " union all ".join(f"select {names} from {source}" for source in sources)
+        self._connection.execute(f"create or replace view memory.event as {selects}")
+
+    def _path(self, month: str) -> Path:
+        if not _MONTH.fullmatch(month):
+            raise ValueError(f"{month!r} is no month")
+        return self._folder / f"{month}.duckdb"
+
+    def _count(self, condition: str, values: list[Any]) -> int:
+        return int(self._fetch(f"select count(*) from event where {condition}", values)[0][0])
+
+    def _hits(self, condition: str, values: list[Any], limit: int | None = None) -> list[Hit]:
+        names = ", ".join(f'"{name}"' for name in _COLUMNS)
+        tail = f" limit {int(limit)}" if limit is not None else ""
+        rows = self._fetch(f"select {names} from event where {condition} order by occurred_at, hit_id{tail}", values)
+        return [Hit(**dict(zip(_COLUMNS, row, strict=True))) for row in rows]
+
+    def _fetch(self, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
+        with self.reading():
+            return self._connection.cursor().execute(sql, values).fetchall()
+
+
+class _Gate:
+    """Readers together, or one that moves files alone; whoever moves files waits for readers to end."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._readers = 0
+        self._waiting = 0
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        with self._condition:
+            self._condition.wait_for(lambda: self._waiting == 0)
+            self._readers += 1
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._readers -= 1
+                self._condition.notify_all()
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        with self._condition:
+            self._waiting += 1
+            self._condition.wait_for(lambda: self._readers == 0)
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._waiting -= 1
+                self._condition.notify_all()
+
+
+def _insert(
+    cursor: duckdb.DuckDBPyConnection, alias: str, file: str, spool_id: str, last_id: int, *, deduplicate: bool
+) -> int:
+    names = ", ".join(f'"{name}"' for name in _COLUMNS)
+    types = ", ".join(f"'{name}': '{kind}'" for name, kind in _COLUMNS.items())
+    source = f"read_json('{file}', format = 'newline_delimited', columns = {{{types}}})"
+    # The same row may be twice in the batch too, where an interrupted import began again.
+    unseen = (
+        f" where hit_id not in (select hit_id from {alias}.event) qualify row_number() over (partition by hit_id) = 1"
+    )
+    cursor.execute("begin")
+    try:
+        inserted = cursor.execute(
+            f"insert into {alias}.event select {names} from {source}{unseen if deduplicate else ''}"
+        )
+        count = _one(inserted)
+        cursor.execute(f"insert or replace into {alias}.spool_mark values (?, ?)", [spool_id, last_id])
+        cursor.execute("commit")
+    except BaseException:
+        cursor.execute("rollback")
+        raise
+    return count
+
+
+def _one(result: duckdb.DuckDBPyConnection) -> int:
+    row = result.fetchone()
+    return int(row[0]) if row else 0
+
+
+def _naive(moment: datetime) -> datetime:
+    """The log's times are UTC without offset."""
+    return moment.replace(tzinfo=None)

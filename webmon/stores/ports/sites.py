@@ -1,0 +1,39 @@
+"""Sites and their keys, as services see them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from webmon.domain.site import Mode, Site
+from webmon.stores.ports.audit import Audited
+
+
+class SiteRepository(Audited, Protocol):
+    def add(self, domain: str, timezone: str, mode: Mode, minimum_group_count: int, now: datetime) -> Site:
+        """Add a site; raises `Conflict` where the domain is taken."""
+
+    def change(self, site_id: int, timezone: str, mode: Mode, minimum_group_count: int) -> Site: ...
+
+    def by_domain(self, domain: str) -> Site | None: ...
+
+    def all(self) -> Sequence[Site]:
+        """Every site, by domain."""
+
+    def add_epoch_key(self, site_id: int, epoch: int, wrapped: bytes, now: datetime) -> None: ...
+
+    def epoch_keys(self, site_id: int) -> Sequence[tuple[int, bytes, datetime]]:
+        """Epoch, wrapped key and time of making, newest first."""
+
+    def destroy_epoch_keys(self, site_id: int, epochs: Sequence[int]) -> None: ...
+
+    def add_login_key(self, site_id: int, wrapped: bytes, now: datetime) -> None: ...
+
+    def login_keys(self, site_id: int) -> Sequence[bytes]:
+        """Wrapped keys, newest first."""
+
+    def add_api_key(self, site_id: int, scope: str, digest: str, now: datetime) -> None: ...
+
+    def api_key(self, digest: str) -> tuple[int, str] | None:
+        """Site and scope of the key with that digest."""

@@ -1,0 +1,193 @@
+"""The spool: hits that were acknowledged and have not reached the event log yet.
+
+One SQLite file per writing process. A hit is acknowledged only after the commit that holds it (WAL,
+``synchronous=FULL``); the commits of hits that arrive together are one commit.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from webmon.errors import SpoolFull, Unavailable
+
+_SCHEMA = """
+create table if not exists meta (key text primary key, value text not null) without rowid;
+create table if not exists hit (
+    id integer primary key autoincrement,
+    site_id integer not null,
+    month text not null,
+    visit_id integer not null,
+    account_id integer,
+    hit_id integer not null,
+    body blob not null
+);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolEntry:
+    """One acknowledged hit. `body` is the row as JSON, or sealed for the account where `account_id` is set."""
+
+    site_id: int
+    month: str
+    visit_id: int
+    hit_id: int
+    body: bytes
+    account_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledEntry:
+    id: int
+    entry: SpoolEntry
+
+
+@dataclass(slots=True)
+class _Group:
+    entries: list[SpoolEntry] = field(default_factory=list)
+    done: bool = False
+    error: sqlite3.Error | None = None
+
+
+class Spool:
+    """A file of acknowledged hits; safe for many appending threads and one that drains."""
+
+    def __init__(self, path: Path, limit: int, *, deduplicate: bool = False) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path = path
+        self._limit = limit
+        self._enter = threading.Lock()
+        self._commit = threading.Lock()
+        self._drain = threading.Lock()
+        self._group = _Group()
+        self._writer = _connect(path)
+        self._reader = _connect(path)
+        self._set_default("id", secrets.token_hex(8))
+        self._set_default("deduplicate", str(int(deduplicate)))
+        self._set_default("stored", "0")
+        self.id = self.meta("id")
+        self.deduplicate = self.meta("deduplicate") == "1"
+        self._depth = int(self._writer.execute("select count(*) from hit").fetchone()[0])
+
+    @property
+    def depth(self) -> int:
+        """How many hits wait, as far as this process knows."""
+        return self._depth
+
+    def append(self, entries: Sequence[SpoolEntry]) -> None:
+        """Return once the entries are durable.
+
+        Raises `SpoolFull` at the bound and `Unavailable` where the disk does not take them; then none of them
+        is stored.
+        """
+        if self._depth + len(entries) > self._limit:
+            raise SpoolFull("The spool is full")
+        with self._enter:
+            group = self._group
+            group.entries.extend(entries)
+        with self._commit:
+            # Whoever gets here first commits for all who entered the group meanwhile; they find it done.
+            if not group.done:
+                self._lead(group)
+        if group.error is not None:
+            raise Unavailable("The spool cannot be written") from group.error
+
+    def read(self, limit: int) -> list[SpooledEntry]:
+        """Return the oldest entries, at most `limit`, in the order of their numbers."""
+        with self._drain:
+            rows = self._reader.execute(
+                "select id, site_id, month, visit_id, hit_id, body, account_id from hit order by id limit ?",
+                (limit,),
+            ).fetchall()
+        return [SpooledEntry(row[0], SpoolEntry(*row[1:])) for row in rows]
+
+    def delete_through(self, last_id: int, stored_count: int) -> None:
+        """Forget the entries up to `last_id`, all of which are in their log now."""
+        with self._drain, _transaction(self._reader) as connection:
+            gone = connection.execute("delete from hit where id <= ?", (last_id,)).rowcount
+            connection.execute(
+                "update meta set value = cast(cast(value as integer) + ? as text) where key = 'stored'",
+                (stored_count,),
+            )
+        with self._enter:
+            self._depth = max(0, self._depth - gone)
+        if self._depth == 0:
+            self.truncate()
+
+    def count(self) -> int:
+        """How many entries the file holds now, whoever wrote them."""
+        with self._drain:
+            return int(self._reader.execute("select count(*) from hit").fetchone()[0])
+
+    def meta(self, key: str) -> str:
+        with self._drain:
+            row = self._reader.execute("select value from meta where key = ?", (key,)).fetchone()
+        return str(row[0]) if row else ""
+
+    def finish(self) -> None:
+        """Say that nothing more will be appended: whoever drains the file may remove it."""
+        with self._commit, _transaction(self._writer) as connection:
+            connection.execute("insert or replace into meta values ('finished', '1')")
+
+    def close(self) -> None:
+        with self._commit, self._drain:
+            self._writer.close()
+            self._reader.close()
+
+    def remove(self) -> None:
+        self.close()
+        for suffix in ("-wal", "-shm", ""):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+
+    def _lead(self, group: _Group) -> None:
+        with self._enter:
+            self._group = _Group()
+        try:
+            with _transaction(self._writer) as connection:
+                connection.executemany(
+                    "insert into hit (site_id, month, visit_id, hit_id, body, account_id) values (?, ?, ?, ?, ?, ?)",
+                    [(e.site_id, e.month, e.visit_id, e.hit_id, e.body, e.account_id) for e in group.entries],
+                )
+            with self._enter:
+                self._depth += len(group.entries)
+        except sqlite3.Error as error:
+            group.error = error
+        finally:
+            group.done = True
+
+    def truncate(self) -> None:
+        """Empty the write-ahead log: rows that have moved on would stand in it until it wraps."""
+        # Held against appending, as a checkpoint that meets a writer would leave the log as it is.
+        with self._commit, self._drain:
+            self._reader.execute("pragma wal_checkpoint(truncate)").fetchall()
+
+    def _set_default(self, key: str, value: str) -> None:
+        with _transaction(self._writer) as connection:
+            connection.execute("insert or ignore into meta values (?, ?)", (key, value))
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+    connection.execute("pragma journal_mode = wal")
+    connection.execute("pragma synchronous = full")
+    connection.execute("pragma secure_delete = on")
+    connection.executescript(_SCHEMA)
+    return connection
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    connection.execute("begin immediate")
+    try:
+        yield connection
+        connection.execute("commit")
+    except BaseException:
+        if connection.in_transaction:  # a commit that met a full disk may have rolled back by itself
+            connection.execute("rollback")
+        raise

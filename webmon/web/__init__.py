@@ -1,0 +1,1 @@
+"""Flask, and only here: a folder per audience."""

@@ -1,0 +1,64 @@
+"""Errors as answers: `application/problem+json` (RFC 9457) for programs, a page for people."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Request, Response, render_template, request
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from webmon.errors import SpoolFull, WebmonError
+
+PROBLEM_TYPE = "application/problem+json"
+
+
+def problem(status: int, title: str, detail: str = "", errors: dict[str, list[str]] | None = None) -> str:
+    """Return the problem document as JSON text."""
+    document: dict[str, Any] = {"type": "about:blank", "title": title, "status": status}
+    if detail:
+        document["detail"] = detail
+    if errors:
+        document["errors"] = errors
+    return json.dumps(document, ensure_ascii=False)
+
+
+def handle_errors(app: Flask) -> None:
+    app.register_error_handler(WebmonError, _webmon_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(CSRFError, _csrf_error)
+
+
+def wants_json(asked: Request) -> bool:
+    """Programs call below ``/api/``; people with a browser everywhere else."""
+    return asked.path.startswith("/api/")
+
+
+def _webmon_error(error: WebmonError) -> Response:
+    response = answer(error.status, error.title, str(error), getattr(error, "errors", None))
+    if isinstance(error, SpoolFull):
+        response.headers["Retry-After"] = "1"
+    return response
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+    response = answer(status, error.name, error.description or "")
+    for name, value in error.get_headers():
+        if name.lower() not in {"content-type", "content-length"}:
+            response.headers[name] = value
+    return response
+
+
+def _csrf_error(error: CSRFError) -> Response:
+    return answer(400, "The form has expired", f"{error.description} Go back, load the page again and repeat.")
+
+
+def answer(status: int, title: str, detail: str = "", errors: dict[str, list[str]] | None = None) -> Response:
+    """Return the error in the form that suits who asked."""
+    if wants_json(request):
+        return Response(problem(status, title, detail, errors), status, content_type=PROBLEM_TYPE)
+    page = render_template("shared/error.html", status=status, title=title, detail=detail)
+    return Response(page, status, content_type="text/html; charset=utf-8")

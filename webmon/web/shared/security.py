@@ -1,0 +1,41 @@
+"""Headers that every answer carries, and the cookie of webmon's own pages."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Flask, Response
+
+PAGE_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+SESSION_LIFETIME = timedelta(hours=12)
+
+
+def harden(app: Flask, *, secure: bool, session_key: bytes) -> None:
+    """Set the session cookie and the security headers of every answer."""
+    app.secret_key = session_key
+    app.config.update(
+        SESSION_COOKIE_NAME="__Host-webmon_session" if secure else "webmon_session",
+        SESSION_COOKIE_SECURE=secure,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=SESSION_LIFETIME,
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session; a form left open over lunch still works
+        WTF_CSRF_SSL_STRICT=False,  # it compares Referer with Host, which a proxy may have changed
+        MAX_CONTENT_LENGTH=1024 * 1024,
+        MAX_FORM_MEMORY_SIZE=1024 * 1024,
+    )
+
+    @app.after_request
+    def _headers(response: Response) -> Response:
+        headers = response.headers
+        headers.setdefault("Content-Security-Policy", PAGE_CSP)
+        headers.setdefault("X-Content-Type-Options", "nosniff")
+        headers.setdefault("Referrer-Policy", "same-origin")
+        headers.setdefault("Permissions-Policy", "interest-cohort=()")
+        headers.setdefault("Cache-Control", "no-store")
+        if secure:
+            headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+        return response
