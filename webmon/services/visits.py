@@ -1,0 +1,162 @@
+"""The one place that assigns visits: a bounded map from visitor to the visit that goes on."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+from webmon.domain.visit import goes_on, may_cross_midnight
+
+_STRIPES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A visit in progress; `account_id` is set while its visitor is signed in."""
+
+    visit_id: int
+    started_at: datetime
+    last_seen_at: datetime
+    account_id: int | None = None
+
+
+class SeenVisit(Protocol):
+    """A visit as the event log remembers it; times are UTC without offset."""
+
+    @property
+    def site_id(self) -> int: ...
+    @property
+    def visitor_id(self) -> int: ...
+    @property
+    def visit_id(self) -> int: ...
+    @property
+    def started_at(self) -> datetime: ...
+    @property
+    def last_seen_at(self) -> datetime: ...
+
+
+Key = tuple[int, int]
+
+
+@dataclass(slots=True)
+class _Stripe:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    visits: dict[Key, Visit] = field(default_factory=dict)
+
+
+def random_visit_id() -> int:
+    return secrets.randbits(63)
+
+
+class VisitBook:
+    """Visits in progress by (site, visitor). Two hits of one visitor at once agree on the visit."""
+
+    def __init__(self, limit: int = 400_000) -> None:
+        self._stripes = [_Stripe() for _ in range(_STRIPES)]
+        self._limit = limit // _STRIPES
+
+    def touch(
+        self,
+        site_id: int,
+        visitor_id: int,
+        now: datetime,
+        *,
+        carried_from: int | None = None,
+        new_id: Callable[[], int] = random_visit_id,
+    ) -> Visit:
+        """Return the visit that a hit of now belongs to, beginning one where none goes on.
+
+        `carried_from`: the visitor's pseudonym of the day before, whose visit may go on across midnight.
+        """
+        key = (site_id, visitor_id)
+        stripe = self._stripe(key)
+        carried = self._carried((site_id, carried_from), now) if carried_from is not None else None
+        with stripe.lock:
+            visit = stripe.visits.get(key)
+            if visit is None or not goes_on(visit.last_seen_at, now):
+                visit = carried or Visit(new_id(), now, now)
+            seen = max(now, visit.last_seen_at)
+            stripe.visits[key] = visit = replace(visit, last_seen_at=seen)
+            if len(stripe.visits) > self._limit:
+                _thin_out(stripe.visits, now)
+        return visit
+
+    def extend(
+        self, site_id: int, visitor_id: int, now: datetime, *, carried_from: int | None = None
+    ) -> Visit | None:
+        """Return the visit that goes on, seen now, or None: a report on a page begins no visit."""
+        key = (site_id, visitor_id)
+        if self._going(key, now) is None and (
+            carried_from is None or not self._carried((site_id, carried_from), now)
+        ):
+            return None
+        return self.touch(site_id, visitor_id, now, carried_from=carried_from)
+
+    def current(self, site_id: int, visitor_id: int) -> int | None:
+        """Return the visit last assigned to the visitor, or None."""
+        key = (site_id, visitor_id)
+        visit = self._stripe(key).visits.get(key)
+        return visit.visit_id if visit else None
+
+    def assign(
+        self,
+        site_id: int,
+        visitor_id: int,
+        account_id: int,
+        visit_id: int | None = None,
+        seen_at: datetime | None = None,
+    ) -> None:
+        """Say that the visitor is signed in: hits of the visit go to the account log from now on.
+
+        With `visit_id` and `seen_at` the visit is set as well (at start, when the book is empty).
+        """
+        key = (site_id, visitor_id)
+        stripe = self._stripe(key)
+        with stripe.lock:
+            visit = stripe.visits.get(key)
+            if visit_id is not None and seen_at is not None:
+                visit = Visit(visit_id, seen_at, seen_at)
+            if visit is not None:
+                stripe.visits[key] = replace(visit, account_id=account_id)
+
+    def end(self, site_id: int, visitor_id: int) -> None:
+        """End the visitor's visit: the next hit begins a new one, in the event log."""
+        key = (site_id, visitor_id)
+        stripe = self._stripe(key)
+        with stripe.lock:
+            stripe.visits.pop(key, None)
+
+    def restore(self, seen: Iterable[SeenVisit]) -> None:
+        """Take up the visits that were going on before a restart."""
+        for visit in seen:
+            key = (visit.site_id, visit.visitor_id)
+            stripe = self._stripe(key)
+            known = stripe.visits.get(key)
+            last = visit.last_seen_at.replace(tzinfo=UTC)
+            if known is None or known.last_seen_at < last:
+                stripe.visits[key] = Visit(visit.visit_id, visit.started_at.replace(tzinfo=UTC), last)
+
+    def count(self) -> int:
+        return sum(len(stripe.visits) for stripe in self._stripes)
+
+    def _stripe(self, key: Key) -> _Stripe:
+        return self._stripes[hash(key) % _STRIPES]
+
+    def _going(self, key: Key, now: datetime) -> Visit | None:
+        visit = self._stripe(key).visits.get(key)
+        return visit if visit and goes_on(visit.last_seen_at, now) else None
+
+    def _carried(self, key: Key, now: datetime) -> Visit | None:
+        visit = self._going(key, now)
+        return visit if visit and may_cross_midnight(visit.started_at, now) else None
+
+
+def _thin_out(visits: dict[Key, Visit], now: datetime) -> None:
+    """Forget ended visits; where too many go on, the half that was seen least lately."""
+    ended = [key for key, visit in visits.items() if not goes_on(visit.last_seen_at, now)]
+    for key in ended or sorted(visits, key=lambda key: visits[key].last_seen_at)[: len(visits) // 2]:
+        del visits[key]
