@@ -12,7 +12,6 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,30 +24,10 @@ from sqlalchemy.pool import NullPool
 from webmon.domain.hit import Hit
 from webmon.errors import SettingsError
 from webmon.stores.events.schema import duckdb_columns
+from webmon.stores.ports.events import LogLine, VisitSeen
 
 _COLUMNS = duckdb_columns()
 _MONTH = re.compile(r"\d{4}-\d{2}")
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """A spooled row on its way in: its number in the spool, the month it belongs to, and its JSON."""
-
-    id: int
-    month: str
-    hit_id: int
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class VisitSeen:
-    """A visit that may go on: who, which, and when it began and was last seen (UTC)."""
-
-    site_id: int
-    visitor_id: int
-    visit_id: int
-    started_at: datetime
-    last_seen_at: datetime
 
 
 class DuckDBEventLog:
