@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from webmon.errors import SpoolFull, Unavailable
+from webmon.stores.ports.spool import SpooledEntry, SpoolEntry
 
 _SCHEMA = """
 create table if not exists meta (key text primary key, value text not null) without rowid;
@@ -28,24 +29,6 @@ create table if not exists hit (
     body blob not null
 );
 """
-
-
-@dataclass(frozen=True, slots=True)
-class SpoolEntry:
-    """One acknowledged hit. `body` is the row as JSON, or sealed for the account where `account_id` is set."""
-
-    site_id: int
-    month: str
-    visit_id: int
-    hit_id: int
-    body: bytes
-    account_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SpooledEntry:
-    id: int
-    entry: SpoolEntry
 
 
 @dataclass(slots=True)

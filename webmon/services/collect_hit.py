@@ -1,0 +1,202 @@
+"""The way of a hit: checked, scrubbed, enriched, pseudonymized, durable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import msgspec
+
+from webmon.domain.address import IPNetwork, Place, client_address
+from webmon.domain.agent import parse_agent
+from webmon.domain.bots import is_bot
+from webmon.domain.decision import Claim, decide
+from webmon.domain.drop import DropReason
+from webmon.domain.event import IncomingEvent
+from webmon.domain.hit import Basis, Hit, encode_hit
+from webmon.domain.scrub import ScrubbedUrl, scrub_props, scrub_text, scrub_url
+from webmon.domain.site import Site
+from webmon.domain.sources import source_of
+from webmon.errors import InvalidInput
+from webmon.services.visits import Visit, VisitBook, random_visit_id
+from webmon.stores.ports.spool import SpoolEntry
+
+_props_encoder = msgspec.json.Encoder(order="sorted")
+
+
+class Grant(Protocol):
+    """A consent in force."""
+
+    @property
+    def notice(self) -> str: ...
+
+
+class Grants(Protocol):
+    def grant(self, site_id: int, receipt_id: str, now: datetime) -> Grant | None: ...
+
+
+class PseudonymSource(Protocol):
+    def visitor(self, site_id: int, raw: str) -> int: ...
+
+    def cookieless(self, site_id: int, moment: datetime, address: str, user_agent: str, host: str) -> int: ...
+
+
+class SealingKeeper(Protocol):
+    def seal(self, account_id: int, hit: Hit) -> bytes: ...
+
+
+class Locator(Protocol):
+    def locate(self, address: str) -> Place: ...
+
+
+class Appender(Protocol):
+    def append(self, entries: Sequence[SpoolEntry]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who asks: the connection's peer and the request's headers, names in lower case. Never stored."""
+
+    peer: str
+    headers: Mapping[str, str]
+
+    @property
+    def user_agent(self) -> str:
+        return self.headers.get("user-agent", "")
+
+    @property
+    def gpc(self) -> bool:
+        # Only the exact value counts, whatever else is joined to it (GPC specification, section 3.2).
+        return "1" in (part.strip() for part in self.headers.get("sec-gpc", "").split(","))
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """Takes hits in. All it keeps of a client is a pseudonym and a place."""
+
+    pseudonyms: PseudonymSource
+    visits: VisitBook
+    grants: Grants
+    keeper: SealingKeeper
+    geo: Locator
+    spool: Appender
+    trusted_proxies: Sequence[IPNetwork] = ()
+
+    def collect(self, site: Site, event: IncomingEvent, client: Client, now: datetime) -> DropReason | None:
+        """Store the hit durably and return None, or return why it must not be stored.
+
+        Raises `InvalidInput` for an address that is none, `SpoolFull` and `Unavailable` where it cannot be stored.
+        """
+        url = checked_url(event.url)
+        if is_bot(client.user_agent):
+            return DropReason.BOT
+        grant = self.grants.grant(site.id, event.consent, now) if event.visitor and event.consent else None
+        basis = decide(site.mode, Claim(bool(event.visitor), grant is not None, client.gpc))
+        if isinstance(basis, DropReason):
+            return basis
+        address = client_address(client.peer, client.headers, self.trusted_proxies)
+        if basis == Basis.CONSENT:
+            visitor_id, carried = self.pseudonyms.visitor(site.id, event.visitor), None
+        else:
+            visitor_id, carried = self._cookieless(site, now, address, client.user_agent, url.hostname)
+        visit = self._visit(site, visitor_id, event, now, carried)
+        if visit is None:
+            return DropReason.ORPHAN_ENGAGEMENT
+        hit = build_hit(
+            site,
+            event,
+            url,
+            agent_of=client,
+            place=self.geo.locate(address),
+            moment=now,
+            ids=HitIds(random_visit_id(), visitor_id, visit.visit_id),
+            basis=basis,
+            notice=grant.notice if grant else "",
+        )
+        self.spool.append([self._entry(hit, visit)])
+        return None
+
+    def _visit(
+        self, site: Site, visitor_id: int, event: IncomingEvent, now: datetime, carried: int | None
+    ) -> Visit | None:
+        follow = self.visits.extend if event.is_engagement else self.visits.touch
+        return follow(site.id, visitor_id, now, carried_from=carried)
+
+    def _cookieless(
+        self, site: Site, now: datetime, address: str, user_agent: str, host: str
+    ) -> tuple[int, int | None]:
+        """Return the pseudonym of today and, just after midnight, the one of yesterday."""
+        today = self.pseudonyms.cookieless(site.id, now, address, user_agent, host)
+        if now.hour > 0:
+            return today, None
+        return today, self.pseudonyms.cookieless(site.id, now - timedelta(hours=1), address, user_agent, host)
+
+    def _entry(self, hit: Hit, visit: Visit) -> SpoolEntry:
+        account_id = visit.account_id
+        body = encode_hit(hit) if account_id is None else self.keeper.seal(account_id, hit)
+        return SpoolEntry(hit.site_id, hit.month, hit.visit_id, hit.hit_id, body, account_id)
+
+
+@dataclass(frozen=True, slots=True)
+class HitIds:
+    hit_id: int
+    visitor_id: int
+    visit_id: int
+
+
+def checked_url(url: str) -> ScrubbedUrl:
+    try:
+        return scrub_url(url)
+    except ValueError as error:
+        raise InvalidInput.field("url", str(error)) from error
+
+
+def build_hit(
+    site: Site,
+    event: IncomingEvent,
+    url: ScrubbedUrl,
+    *,
+    agent_of: Client,
+    place: Place,
+    moment: datetime,
+    ids: HitIds,
+    basis: str,
+    notice: str = "",
+) -> Hit:
+    """Return the row of an event: scrubbed, enriched, and without anything that identifies."""
+    agent = parse_agent(agent_of.user_agent, agent_of.headers)
+    source = source_of(event.referrer, url.hostname, url.query)
+    props, _ = scrub_props(event.props)
+    return Hit(
+        site_id=site.id,
+        occurred_at=moment.astimezone(UTC).replace(tzinfo=None),
+        hit_id=ids.hit_id,
+        visitor_id=ids.visitor_id,
+        visit_id=ids.visit_id,
+        name=scrub_text(event.name).value,
+        hostname=url.hostname,
+        pathname=url.pathname,
+        referrer=source.referrer,
+        source=source.name,
+        medium=source.medium,
+        utm_source=url.query.get("utm_source", ""),
+        utm_medium=url.query.get("utm_medium", ""),
+        utm_campaign=url.query.get("utm_campaign", ""),
+        utm_content=url.query.get("utm_content", ""),
+        utm_term=url.query.get("utm_term", ""),
+        country=place.country,
+        provider=place.provider,
+        browser=agent.browser,
+        browser_version=agent.browser_version,
+        os=agent.os,
+        os_version=agent.os_version,
+        device=agent.device,
+        interactive=event.interactive,
+        engagement_ms=event.engagement_ms,
+        scroll_pct=event.scroll_pct,
+        props=_props_encoder.encode(props).decode() if props else "",
+        basis=basis,
+        notice=notice,
+    )

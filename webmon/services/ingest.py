@@ -1,0 +1,84 @@
+"""From the spool to the event log: batch by batch, each row exactly once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+
+from webmon.stores.ports.events import EventSink, LogLine
+from webmon.stores.ports.spool import DrainedSpool, SpooledEntry
+
+BATCH = 10_000
+# Short enough that a page view is on the dashboard well within two seconds.
+PAUSE_SECONDS = 0.2
+PAUSE_AFTER_FAILURE_SECONDS = 2.0
+
+log = structlog.get_logger()
+
+
+class Keeper(Protocol):
+    def take(self, batch: Sequence[SpooledEntry]) -> list[SpooledEntry]:
+        """Store the entries that belong to accounts, and return the others."""
+
+
+class Ingester:
+    """Drains every spool there is; whoever promotes or deletes rows holds the same `log_lock`."""
+
+    def __init__(
+        self,
+        spools: Callable[[], Sequence[DrainedSpool]],
+        events: EventSink,
+        keeper: Keeper,
+        log_lock: threading.Lock,
+    ) -> None:
+        self._spools = spools
+        self._events = events
+        self._keeper = keeper
+        self._log_lock = log_lock
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def run_once(self) -> int:
+        """Move at most one batch of every spool, and return how many entries moved."""
+        return sum(self._drain(spool) for spool in self._spools())
+
+    def drain(self) -> None:
+        """Move all there is."""
+        while self.run_once():
+            pass
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._loop, name="ingester", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the thread, then move what is left."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+        self.drain()
+
+    def _drain(self, spool: DrainedSpool) -> int:
+        with self._log_lock:
+            batch = spool.read(BATCH)
+            if batch:
+                rest = self._keeper.take(batch)
+                lines = [LogLine(one.id, one.entry.month, one.entry.hit_id, one.entry.body) for one in rest]
+                stored = self._events.append(spool.id, lines, deduplicate=spool.deduplicate)
+                spool.delete_through(batch[-1].id, stored + len(batch) - len(rest))
+        return len(batch)
+
+    def _loop(self) -> None:
+        pause = PAUSE_SECONDS
+        while not self._stop.wait(pause):
+            try:
+                while self.run_once() and not self._stop.is_set():
+                    pass
+                pause = PAUSE_SECONDS
+            except Exception as error:
+                # Hits go on being acknowledged into the spool; nothing is lost while the log cannot be written.
+                log.error("ingest.failed", error=type(error).__name__, reason=str(error))
+                pause = PAUSE_AFTER_FAILURE_SECONDS
