@@ -108,6 +108,11 @@ class Spool:
         with self._drain:
             return int(self._reader.execute("select count(*) from hit").fetchone()[0])
 
+    def refresh(self) -> None:
+        """Count anew, where another process drains what this one appends."""
+        with self._enter:
+            self._depth = self.count()
+
     def meta(self, key: str) -> str:
         with self._drain:
             row = self._reader.execute("select value from meta where key = ?", (key,)).fetchone()

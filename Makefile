@@ -1,0 +1,59 @@
+# webmon: what there is to do here. `make help` lists it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+DEMO_PORT ?= 8001
+export WEBMON_DATA_DIR ?= data
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test lint fix types contracts front-end bench demo-data clean
+
+help: ## Say what there is to do
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+serve: $(VENV)/.serve ## Set everything up and start webmon with the demo website
+	@$(BIN)/python demo/start.py --port $(PORT) --demo-port $(DEMO_PORT)
+
+test: $(VENV)/.test ## Run all tests, those in a browser included
+	@$(BIN)/python tests/support/need_chromium.py
+	@$(BIN)/pytest -n 2 --dist loadgroup
+
+lint: $(VENV)/.test ## Check style, types, layers and the built front end
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund && npm run --silent check; \
+	else echo "npm is not here: the front end was not rebuilt and compared"; fi
+
+fix: $(VENV)/.test ## Mend what the style checker can mend by itself
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+front-end: ## Build static/dist from static/src (needs Node)
+	@npm ci --silent --no-audit --no-fund && npm run --silent build
+
+bench: $(VENV)/.test ## Measure, and print the table with the machine's description
+	@$(BIN)/python bench/run.py
+
+demo-data: $(VENV)/.serve ## Fill the demo website's site with made-up visits
+	@$(BIN)/webmon demo-data --site localhost --rows 20000
+
+clean: ## Remove the virtual environment and caches; the data folder stays
+	@rm -rf $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info build
+
+# Two sets of packages: what serving needs, and what working on webmon needs besides.
+$(VENV)/.serve: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("webmon needs Python 3.11 or newer; this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing what webmon needs (once) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.serve requirements-dev.lock
+	@echo "Installing what the tests need (once) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@

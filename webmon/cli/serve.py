@@ -1,0 +1,115 @@
+"""`webmon serve`: one process that answers, ingests and keeps the rules, and a small one that watches over it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from webmon.errors import SettingsError
+
+_PR_SET_PDEATHSIG = 1
+_PARENT_CHECK_SECONDS = 1.0
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
+@click.option(
+    "--role",
+    default="all",
+    show_default=True,
+    type=click.Choice(["all"]),
+    help="What this process does; the embedded stores need one process that does all.",
+)
+def command(host: str, port: int, role: str) -> None:  # noqa: ARG001
+    """Start webmon and go on until SIGTERM, which drains and ends it."""
+    from granian.constants import HTTPModes, Interfaces
+    from granian.log import LogLevels
+    from granian.server import MPServer
+
+    from webmon.cli.running import lock_data
+    from webmon.settings import load_settings
+
+    settings = load_settings()
+    with lock_data(settings.data_dir):  # taken for good by the worker; here for an answer before anything starts
+        _check_port(host, port)
+    server = MPServer(
+        "webmon",
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=1,
+        blocking_threads=settings.threads,
+        websockets=False,
+        http=HTTPModes.auto,
+        log_level=LogLevels.warning,
+        log_access=False,  # a line per request would write addresses to the disk
+        backlog=2048,
+    )
+    os.environ["WEBMON_SERVE_URL"] = f"http://{_reachable(host)}:{port}"
+    click.echo(f"webmon listens on http://{host}:{port} (public address {settings.public_url})")
+    sys.stdout.flush()
+    server.serve(spawn_target=_work, target_loader=_load, wrap_loader=False)
+
+
+def _load() -> Callable[..., Any]:
+    """In the worker: open the stores, start what runs beside the requests, return the WSGI application."""
+    from webmon import server
+
+    return server.start()
+
+
+def _work(*args: Any, **kwargs: Any) -> None:
+    """The worker process: as Granian's own, but it dies with its parent and drains at its end."""
+    from granian.server import MPServer
+
+    _die_with_parent()
+    try:
+        MPServer._spawn_wsgi_worker(*args, **kwargs)
+    except SettingsError as error:
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(1) from error
+    finally:
+        from webmon import server
+
+        server.stop()
+
+
+def _die_with_parent() -> None:
+    """A worker whose parent was killed must not go on holding the data folder and the port."""
+    parent = os.getppid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    else:
+        threading.Thread(target=_watch_parent, args=(parent,), daemon=True).start()
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _watch_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        threading.Event().wait(_PARENT_CHECK_SECONDS)
+    os._exit(1)
+
+
+def _check_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SettingsError(f"Port {port} on {host} cannot be listened on: {error.strerror}") from error
+
+
+def _reachable(host: str) -> str:
+    """The address under which this machine reaches a server that listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104

@@ -1,0 +1,35 @@
+"""A serving process from its start to its end, for `webmon serve` and for any other WSGI server.
+
+One process only: it opens the event log, and a second one on the same data folder is refused.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+from webmon.app import Runtime, create_wsgi
+from webmon.cli.running import lock_data, tell_where
+from webmon.logs import configure_logs
+from webmon.settings import load_settings
+
+_open = ExitStack()
+
+
+def start() -> Callable[..., Any]:
+    """Open the stores of this process's data folder and return the application."""
+    settings = load_settings()
+    configure_logs(settings.log_level)
+    _open.enter_context(lock_data(settings.data_dir))
+    runtime = Runtime(settings)
+    _open.callback(runtime.close)
+    token = _open.enter_context(tell_where(runtime.folder, os.environ.get("WEBMON_SERVE_URL", settings.public_url)))
+    runtime.start()
+    return create_wsgi(runtime, token)
+
+
+def stop() -> None:
+    """Drain and close; a second call does nothing."""
+    _open.close()
