@@ -7,6 +7,7 @@ event log. Services are made when they are first asked for.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -14,17 +15,42 @@ from flask import Blueprint, Flask
 from flask_wtf.csrf import CSRFProtect
 
 from webmon.clock import Clock, SystemClock
-from webmon.errors import SettingsError
-from webmon.services.manage_sites import Sites
+from webmon.domain.address import parse_networks
+from webmon.domain.site import Mode, Site
+from webmon.domain.visit import INACTIVITY
+from webmon.errors import NotAuthenticated, SettingsError
+from webmon.jobs.worker import Worker
+from webmon.services.collect_hit import Collector
+from webmon.services.import_log import LogImporter
+from webmon.services.ingest import Ingester
+from webmon.services.manage_sites import Scope, Sites
+from webmon.services.promote_visit import AccountKeeper, AccountKeys
+from webmon.services.pseudonyms import Pseudonyms
+from webmon.services.publish_notice import Notices
+from webmon.services.read_account import AccountReader
+from webmon.services.record_consent import Consents
+from webmon.services.site_directory import SiteDirectory
+from webmon.services.visits import VisitBook
 from webmon.settings import Settings, load_settings
+from webmon.stores.control.accounts import SqlAccounts
+from webmon.stores.control.consent import SqlConsents
 from webmon.stores.control.database import ControlDatabase, sqlite_url
 from webmon.stores.control.sites import SqlSites
+from webmon.stores.daykeys import DayKeys
 from webmon.stores.events.duckdb import DuckDBEventLog
+from webmon.stores.geo import Geo
+from webmon.stores.ports.spool import SpoolEntry
+from webmon.stores.spool import Spool
+from webmon.stores.spools import SpoolFolder
 from webmon.stores.vault import Vault
+from webmon.web import embed, health
+from webmon.web.collect import CollectApp
 from webmon.web.shared.assets import load_manifest
 from webmon.web.shared.problems import handle_errors
 from webmon.web.shared.security import harden
 
+# Keys that die are kept apart, so that no backup of the rest holds them.
+EPHEMERAL = "ephemeral"
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -44,6 +70,54 @@ class Core:
     def sites(self) -> Sites:
         return Sites(self.database.unit(SqlSites), self.vault)
 
+    @cached_property
+    def notices(self) -> Notices:
+        return Notices(self.database.unit(SqlConsents))
+
+    @cached_property
+    def consents(self) -> Consents:
+        return Consents(self.database.unit(SqlConsents), self.notices, self.settings.public_url)
+
+    @cached_property
+    def geo(self) -> Geo:
+        return Geo(self.settings.country_file, self.settings.asn_file)
+
+    def add_site(
+        self,
+        domain: str,
+        *,
+        actor: str,
+        timezone: str = "UTC",
+        mode: str = Mode.CONSENTED_ONLY,
+        minimum_group: int = 1,
+    ) -> Site:
+        """Add a site with everything that it begins with."""
+        now = self.clock.now()
+        site = self.sites.add(
+            domain, now, actor=actor, timezone=timezone, mode=mode, minimum_group_count=minimum_group
+        )
+        self.notices.publish_defaults(site, now, actor=actor)
+        return site
+
+    # What an import of a log needs, whether or not a server runs beside it
+
+    def import_spool(self, name: str) -> Spool:
+        return Spool(self.folder / "spool" / f"{name}.db", self.settings.spool_limit, deduplicate=True)
+
+    def import_keys(self, name: str) -> DayKeys:
+        return DayKeys(self.folder / EPHEMERAL / f"{name}.json")
+
+    def log_importer(
+        self, site: Site, keys: DayKeys, append: Callable[[Sequence[SpoolEntry]], None], *, keep_numbers: bool
+    ) -> LogImporter:
+        row_key = self.vault.derive(f"import:{site.id}")
+        return LogImporter(site, keys, row_key, self.geo, append, self.clock.now(), keep_numbers)
+
+    def record_import(self, site: Site, *, actor: str, kept: int, stored: int) -> None:
+        with self.database.unit(SqlSites)() as sites:
+            detail = {"kept": kept, "stored": stored}
+            sites.audit.record(self.clock.now(), actor, "log.import", site_id=site.id, detail=detail)
+
     def close(self) -> None:
         self.database.close()
 
@@ -54,12 +128,93 @@ class Runtime(Core):
     def __init__(self, settings: Settings | None = None, clock: Clock | None = None) -> None:
         super().__init__(settings, clock)
         self.event_log = DuckDBEventLog(self.folder / "events", self.settings.event_log_memory)
-        # Held by whoever moves rows between spool, event log and account log, so that no row is seen in two places.
+        # Held by whoever moves rows between spool, event log and account log: no row is seen in two places.
         self.log_lock = threading.Lock()
+        self.spools = SpoolFolder(self.folder / "spool", self.settings.spool_limit, self.event_log)
+        self.day_keys = DayKeys(self.folder / EPHEMERAL / "day-keys.json")
+        self.visits = VisitBook()
+        self.ingester = Ingester(self.spools.all, self.event_log, self.accounts, self.log_lock)
+        self.promoter = Worker("promoter", self.accounts.wake, lambda: self.accounts.advance(self.clock.now()))
+
+    @cached_property
+    def directory(self) -> SiteDirectory:
+        return SiteDirectory(self.sites.all)
+
+    @cached_property
+    def pseudonyms(self) -> Pseudonyms:
+        return Pseudonyms(self.database.unit(SqlSites), self.vault, self.day_keys)
+
+    @cached_property
+    def account_keys(self) -> AccountKeys:
+        return AccountKeys(self.database.unit(SqlAccounts), self.vault)
+
+    @cached_property
+    def accounts(self) -> AccountKeeper:
+        return AccountKeeper(
+            self.database.unit(SqlAccounts),
+            self.account_keys,
+            self.sites.login_keys,
+            self.vault,
+            self.pseudonyms,
+            self.visits,
+            self.event_log,
+            self.log_lock,
+            self.spools,
+            self.wipe,
+        )
+
+    @cached_property
+    def account_reader(self) -> AccountReader:
+        return AccountReader(self.database.unit(SqlAccounts), self.account_keys, self.sites.login_keys, self.vault)
+
+    @cached_property
+    def collector(self) -> Collector:
+        return Collector(
+            self.pseudonyms,
+            self.visits,
+            self.consents,
+            self.accounts,
+            self.geo,
+            self.spools.live,
+            parse_networks(self.settings.trusted_proxies),
+        )
+
+    def wipe(self) -> None:
+        """Leave nothing of deleted rows in the write-ahead logs of spool and control database."""
+        self.spools.truncate()
+        self.database.scrub()
+
+    def recover(self) -> None:
+        """Take up where the last process ended, however it ended: before anything is answered."""
+        now = self.clock.now()
+        self.accounts.restore(now)
+        self.ingester.drain()
+        self.visits.restore(self.event_log.recent_visits(now - INACTIVITY))
+        self.accounts.restore(now)
+        self.event_log.compact()
+
+    def start(self) -> None:
+        self.recover()
+        self.ingester.start()
+        self.promoter.start()
 
     def close(self) -> None:
+        self.promoter.stop()
+        self.ingester.stop()
+        self.spools.close()
         self.event_log.close()
         super().close()
+
+
+def create_wsgi(runtime: Runtime) -> CollectApp:
+    """Return the whole WSGI application: the hot path in front, Flask behind it."""
+    return CollectApp(
+        create_app(runtime).wsgi_app,
+        runtime.collector,
+        runtime.directory,
+        lambda key, site: _opens(runtime.sites, key, site),
+        runtime.clock,
+    )
 
 
 def create_app(runtime: Runtime) -> Flask:
@@ -75,16 +230,42 @@ def create_app(runtime: Runtime) -> Flask:
     csrf = CSRFProtect(app)
     manifest = load_manifest(ROOT / "static")
     app.add_template_global(manifest.__getitem__, "asset")
-    for blueprint in _blueprints(runtime):
+    for blueprint in _public(runtime, manifest):
+        csrf.exempt(blueprint)
         app.register_blueprint(blueprint)
-    _ = csrf
+    for blueprint in _pages(runtime):
+        app.register_blueprint(blueprint)
     return app
 
 
-def _blueprints(runtime: Runtime) -> list[Blueprint]:
+def _public(runtime: Runtime, manifest: Mapping[str, str]) -> list[Blueprint]:
+    """Interfaces that use no cookie, and so need no CSRF token."""
+    return [
+        embed.blueprint(
+            runtime.sites,
+            runtime.directory,
+            runtime.notices,
+            runtime.consents,
+            runtime.accounts,
+            manifest,
+            ROOT / "static" / "dist" / "w.js",
+            runtime.clock,
+        ),
+        health.blueprint(),
+    ]
+
+
+def _pages(runtime: Runtime) -> list[Blueprint]:
     """One blueprint per audience, each given just the services it calls."""
     _ = runtime
     return []
+
+
+def _opens(sites: Sites, key: str, site: Site) -> bool:
+    try:
+        return sites.authenticate(key, Scope.EVENTS) == site.id
+    except NotAuthenticated:
+        return False
 
 
 def _open_folder(folder: Path) -> Path:

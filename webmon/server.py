@@ -25,9 +25,9 @@ def start() -> Callable[..., Any]:
     _open.enter_context(lock_data(settings.data_dir))
     runtime = Runtime(settings)
     _open.callback(runtime.close)
-    token = _open.enter_context(tell_where(runtime.folder, os.environ.get("WEBMON_SERVE_URL", settings.public_url)))
+    _open.enter_context(tell_where(runtime.folder, os.environ.get("WEBMON_SERVE_URL", settings.public_url)))
     runtime.start()
-    return create_wsgi(runtime, token)
+    return create_wsgi(runtime)
 
 
 def stop() -> None:

@@ -54,19 +54,24 @@ def access_log(file: Path, domain: str, as_json: bool, kept_lines: Path | None) 
     report = _import(core, site, file, keep_numbers=kept_lines is not None)
     if kept_lines is not None:
         kept_lines.write_text("".join(f"{number}\n" for number in report.kept_lines))
-    now = core.clock.now()
-    core.record_import(site, now, actor=_ACTOR, kept=report.kept_count, stored=report.stored_count)
+    core.record_import(site, actor=_ACTOR, kept=report.kept_count, stored=report.stored_count)
     click.echo(json.dumps(_as_dict(report)) if as_json else _as_text(report))
 
 
 def _import(core: Core, site: Site, file: Path, *, keep_numbers: bool) -> ImportReport:
-    from webmon.cli.running import find_server
+    from webmon.app import Runtime
+    from webmon.cli.running import find_server, lock_data
 
     name = f"import-{site.id}-{_name(file)}"
     if find_server(core.folder) is not None:
         return _run(core, site, file, name, _wait_for_server(core), keep_numbers)
-    with core.as_runtime() as runtime:
-        return _run(runtime, site, file, name, runtime.ingester.run_once, keep_numbers)
+    with lock_data(core.folder):
+        runtime = Runtime(core.settings, core.clock)
+        try:
+            runtime.recover()
+            return _run(runtime, site, file, name, runtime.ingester.run_once, keep_numbers)
+        finally:
+            runtime.close()
 
 
 def _run(
@@ -76,7 +81,9 @@ def _run(
     keys, spool = core.import_keys(name), core.import_spool(name)
     before = int(spool.meta("stored"))
     with progress(file.stat().st_size, f"Reading {file.name}") as advance:
-        importer = core.log_importer(site, keys, lambda entries: _append(spool, entries, move), keep_numbers)
+        importer = core.log_importer(
+            site, keys, lambda entries: _append(spool, entries, move), keep_numbers=keep_numbers
+        )
         with file.open("rb") as lines:
             importer.run(_lines(lines, advance))
     waiting = spool.count()

@@ -27,10 +27,7 @@ def add(domain: str, timezone: str, mode: str, minimum_group: int) -> None:
     """Add the site DOMAIN, with its first notices in English and German."""
     from webmon.app import Core
 
-    core = Core()
-    site = core.sites.add(
-        domain, core.clock.now(), actor=ACTOR, timezone=timezone, mode=mode, minimum_group_count=minimum_group
-    )
+    site = Core().add_site(domain, actor=ACTOR, timezone=timezone, mode=mode, minimum_group=minimum_group)
     click.echo(f"Added {site.domain} ({site.mode}, {site.timezone}).")
 
 

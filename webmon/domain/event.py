@@ -70,7 +70,7 @@ def decode_event(body: bytes, now: datetime) -> IncomingEvent:
         raise InvalidInput.field("body", f"is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise InvalidInput.field("body", "must be a JSON object")
-    return parse_event({_SHORT.get(key, key): value for key, value in document.items()}, now)
+    return parse_event({_SHORT.get(str(key), str(key)): value for key, value in document.items()}, now)
 
 
 def parse_event(fields: Mapping[str, Any], now: datetime) -> IncomingEvent:

@@ -27,8 +27,8 @@ _HOSTLESS = frozenset({"file", "app", "android-app", "capacitor", "ionic"})
 
 # A property of this name speaks of a person whatever its value.
 _PERSONAL_KEY = re.compile(
-    r"(?:^|[_\-. ])(?:(?:first|last|full|sur|family|given|user|patient|middle)?[_\-. ]?name|e?-?mail|phone|mobile|tel|"
-    r"dob|birth(?:day|date)?|ssn|mrn|nhs|address|street|zip|postcode|patient(?:[_\-. ]?id)?|diagnos[ie]s|"
+    r"(?:^|[_\-. ])(?:(?:first|last|full|sur|family|given|user|patient|middle)?[_\-. ]?name|e?-?mail|phone|mobile|"
+    r"tel|dob|birth(?:day|date)?|ssn|mrn|nhs|address|street|zip|postcode|patient(?:[_\-. ]?id)?|diagnos[ie]s|"
     r"insurance|passport|password|token|secret|session(?:[_\-. ]?id)?|ip)(?:$|[_\-. ])",
     re.IGNORECASE,
 )

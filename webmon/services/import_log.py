@@ -81,7 +81,8 @@ class LogImporter:
         self.report.line_count += 1
         record = parse_line(raw.decode("utf-8", "replace").rstrip("\r\n"))
         if record is None:
-            return self._malformed(number)
+            self._malformed(number)
+            return None
         reason = reason_to_skip(record, self.now) or (SkipReason.BOT if is_bot(record.user_agent) else None)
         if reason is not None:
             self.report.skipped[reason] += 1
@@ -89,7 +90,8 @@ class LogImporter:
         try:
             hit = self._hit(record)
         except InvalidInput:
-            return self._malformed(number)
+            self._malformed(number)
+            return None
         self.report.kept_count += 1
         if self.keep_numbers:
             self.report.kept_lines.append(number)

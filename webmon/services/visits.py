@@ -96,32 +96,20 @@ class VisitBook:
             return None
         return self.touch(site_id, visitor_id, now, carried_from=carried_from)
 
-    def current(self, site_id: int, visitor_id: int) -> int | None:
-        """Return the visit last assigned to the visitor, or None."""
-        key = (site_id, visitor_id)
-        visit = self._stripe(key).visits.get(key)
+    def current(self, site_id: int, visitor_id: int, now: datetime) -> int | None:
+        """Return the visit that goes on, or None."""
+        visit = self._going((site_id, visitor_id), now)
         return visit.visit_id if visit else None
 
-    def assign(
-        self,
-        site_id: int,
-        visitor_id: int,
-        account_id: int,
-        visit_id: int | None = None,
-        seen_at: datetime | None = None,
-    ) -> None:
-        """Say that the visitor is signed in: hits of the visit go to the account log from now on.
-
-        With `visit_id` and `seen_at` the visit is set as well (at start, when the book is empty).
-        """
+    def assign(self, site_id: int, visitor_id: int, account_id: int, visit_id: int, seen_at: datetime) -> None:
+        """Say that the visitor is signed in on this visit: its hits go to the account log from now on."""
         key = (site_id, visitor_id)
         stripe = self._stripe(key)
         with stripe.lock:
             visit = stripe.visits.get(key)
-            if visit_id is not None and seen_at is not None:
+            if visit is None or visit.visit_id != visit_id:
                 visit = Visit(visit_id, seen_at, seen_at)
-            if visit is not None:
-                stripe.visits[key] = replace(visit, account_id=account_id)
+            stripe.visits[key] = replace(visit, account_id=account_id)
 
     def end(self, site_id: int, visitor_id: int) -> None:
         """End the visitor's visit: the next hit begins a new one, in the event log."""

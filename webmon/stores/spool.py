@@ -108,6 +108,11 @@ class Spool:
         with self._drain:
             return int(self._reader.execute("select count(*) from hit").fetchone()[0])
 
+    def holds_visit(self, site_id: int, visit_id: int) -> bool:
+        sql = "select exists (select 1 from hit where site_id = ? and visit_id = ?)"
+        with self._drain:
+            return bool(self._reader.execute(sql, (site_id, visit_id)).fetchone()[0])
+
     def refresh(self) -> None:
         """Count anew, where another process drains what this one appends."""
         with self._enter:

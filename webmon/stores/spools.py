@@ -33,6 +33,10 @@ class SpoolFolder:
                 self._retire(spool)
             return [self.live, *self._others.values()]
 
+    def holds_visit(self, site_id: int, visit_id: int) -> bool:
+        """Whether a row of the visit still waits in a spool."""
+        return any(spool.holds_visit(site_id, visit_id) for spool in self.all())
+
     def truncate(self) -> None:
         """Empty every spool's write-ahead log of rows that have moved on."""
         for spool in self.all():

@@ -71,6 +71,12 @@ class Vault:
         except InvalidTag as error:
             raise SettingsError(f"The key of {context} does not open with the secret of this data folder") from error
 
+    def new_key(self) -> bytes:
+        return new_key()
+
+    def sealer(self, key: bytes) -> Sealer:
+        return Sealer(key)
+
 
 class Sealer:
     """Encrypts rows with one data key, each bound to its context."""

@@ -23,7 +23,6 @@ ALLOWED_METHODS = "POST, OPTIONS"
 HITS = Counter("webmon_hits", "Hits by what became of them", ["outcome"])
 
 Headers = list[tuple[str, str]]
-StartResponse = Callable[[str, Headers], Any]
 Environ = dict[str, Any]
 
 _CORS: Headers = [
@@ -53,7 +52,7 @@ class CollectApp:
 
     def __init__(
         self,
-        inner: Callable[[Environ, StartResponse], Iterable[bytes]],
+        inner: Callable[[Environ, Any], Iterable[bytes]],
         collector: HitCollector,
         sites: SiteFinder,
         opens: Callable[[str, Site], bool],
@@ -66,7 +65,7 @@ class CollectApp:
         self._opens = opens
         self._clock = clock
 
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         if environ.get("PATH_INFO") != PATH:
             return self._inner(environ, start_response)
         method = environ["REQUEST_METHOD"]
@@ -77,7 +76,7 @@ class CollectApp:
             return []
         return _refuse(start_response, 405, "Method Not Allowed", headers=[("Allow", ALLOWED_METHODS)])
 
-    def _post(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    def _post(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         try:
             reason = self._take(environ)
         except WebmonError as error:
@@ -127,7 +126,7 @@ def _headers(environ: Environ) -> dict[str, str]:
 
 
 def _refuse(
-    start_response: StartResponse,
+    start_response: Any,
     status: int,
     title: str,
     detail: str = "",

@@ -1,0 +1,94 @@
+"""One process at a time opens a data folder's event log; how others find it and ask it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from webmon.errors import SettingsError, WebmonError
+from webmon.stores.vault import write_private
+
+_LOCK = "webmon.lock"
+_WHERE = Path("run") / "server.json"
+_PATIENCE_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server of a data folder, and the token that only who can read the folder knows."""
+
+    url: str
+    token: str
+
+    def call(self, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Have the server run a command and return its answer; raises `WebmonError` with its words."""
+        asked = urllib.request.Request(  # noqa: S310 - the address is from our own file
+            f"{self.url}/internal/{command}",
+            data=json.dumps(arguments).encode(),
+            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(asked, timeout=_PATIENCE_SECONDS) as answer:  # noqa: S310
+                document: dict[str, Any] = json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise WebmonError(f"The running server refused: {error.code} {error.reason}") from error
+        except OSError as error:
+            raise WebmonError(f"The running server at {self.url} does not answer: {error}") from error
+        return document
+
+
+@contextmanager
+def lock_data(folder: Path) -> Iterator[None]:
+    """Hold the data folder; raises `SettingsError` where another process does."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise SettingsError(
+                f"webmon is already running on the data folder {folder.resolve()}; "
+                "stop it first, or name another folder in WEBMON_DATA_DIR"
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_locked(folder: Path) -> bool:
+    try:
+        with lock_data(folder):
+            return False
+    except SettingsError:
+        return True
+
+
+@contextmanager
+def tell_where(folder: Path, url: str) -> Iterator[str]:
+    """Say where this process answers, for the command line; yields the token that it must bring."""
+    token = secrets.token_urlsafe(32)
+    write_private(folder / _WHERE, json.dumps({"url": url, "token": token, "pid": os.getpid()}))
+    try:
+        yield token
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            (folder / _WHERE).unlink()
+
+
+def find_server(folder: Path) -> Server | None:
+    """Return the server that holds the folder, or None where none does."""
+    path = folder / _WHERE
+    if not path.exists() or not is_locked(folder):
+        return None
+    where = json.loads(path.read_text("utf-8"))
+    return Server(where["url"], where["token"])

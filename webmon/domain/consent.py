@@ -1,0 +1,148 @@
+"""What a visitor decided: the rules of an answer, the record of it, and its receipt.
+
+The receipt has the field names of ISO/IEC TS 27560:2023 (consent record information structure).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from webmon.domain.notice import Notice
+from webmon.errors import InvalidInput
+
+# CNIL: a choice, a refusal like an acceptance, is kept for six months before it is asked for again.
+CHOICE_LIFETIME = timedelta(days=182)
+ANALYTICS = "analytics"
+
+
+class Action(StrEnum):
+    ACCEPT_ALL = "accept_all"
+    REJECT_ALL = "reject_all"
+    CUSTOM = "custom"
+    WITHDRAW = "withdraw"
+    GPC = "gpc"
+
+
+class UiSource(StrEnum):
+    BANNER = "banner"
+    PREFERENCES = "preferences"
+    FORM = "form"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A checked answer to a notice: `decisions` names every optional purpose of it, and no other."""
+
+    notice: Notice
+    decisions: Mapping[str, bool]
+    action: Action
+    ui_source: UiSource
+    language: str
+    previous: str = ""
+
+    @property
+    def grants(self) -> bool:
+        return any(self.decisions.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One entry of the ledger, before it has a number: exactly what the chain covers."""
+
+    receipt_id: str
+    site: str
+    mode: str
+    answer: Answer
+    recorded_at: datetime
+
+    @property
+    def expires_at(self) -> datetime:
+        return self.recorded_at + CHOICE_LIFETIME
+
+    def body(self) -> dict[str, Any]:
+        return {
+            "receipt_id": self.receipt_id,
+            "site": self.site,
+            "mode": self.mode,
+            "notice": self.answer.notice.hash,
+            "decisions": dict(self.answer.decisions),
+            "action": self.answer.action.value,
+            "ui_source": self.answer.ui_source.value,
+            "language": self.answer.language,
+            "previous": self.answer.previous,
+            "recorded_at": self.recorded_at.isoformat(),
+            "expires_at": self.expires_at.isoformat(),
+        }
+
+
+def check_answer(
+    notice: Notice, decisions: Mapping[str, Any], action: str, ui_source: str, language: str, previous: str
+) -> Answer:
+    """Return the answer; raises `InvalidInput` naming each field that does not fit the notice."""
+    errors: dict[str, list[str]] = {}
+    for name, value, kind in (("action", action, Action), ("ui_source", ui_source, UiSource)):
+        if value not in {member.value for member in kind}:
+            errors[name] = [f"must be one of {', '.join(member.value for member in kind)}"]
+    wrong = [key for key, value in decisions.items() if not isinstance(value, bool)]
+    unknown = sorted(set(decisions) - notice.optional_keys)
+    missing = sorted(notice.optional_keys - set(decisions))
+    for text, keys in (
+        ("is not true or false", wrong),
+        ("is not asked for by the notice", unknown),
+        ("is missing", missing),
+    ):
+        if keys:
+            errors["decisions"] = [f"{str(keys[0])[:40]!r} {text}"]
+    if not errors:
+        _check_consistent(Action(action), decisions, errors)
+    if errors:
+        raise InvalidInput(errors)
+    return Answer(notice, dict(decisions), Action(action), UiSource(ui_source), language[:16], previous)
+
+
+def _check_consistent(action: Action, decisions: Mapping[str, bool], errors: dict[str, list[str]]) -> None:
+    if action is Action.ACCEPT_ALL and not all(decisions.values()):
+        errors["decisions"] = ["accept_all grants every purpose"]
+    if action in {Action.REJECT_ALL, Action.WITHDRAW, Action.GPC} and any(decisions.values()):
+        errors["decisions"] = [f"{action} grants no purpose"]
+
+
+def receipt(body: Mapping[str, Any], notice: Notice, address: str) -> dict[str, Any]:
+    """Return the receipt of a record; `address` is the public origin of this service."""
+    granted_at = body["recorded_at"]
+    names = {purpose.key: purpose for purpose in notice.purposes}
+    return {
+        "schema_version": "ISO/IEC TS 27560:2023",
+        "consent_receipt_id": body["receipt_id"],
+        "consent_record_id": body["receipt_id"],
+        "pii_controller": body["site"],
+        "privacy_notice": f"{address}/api/notices/{body['notice']}",
+        "language": body["language"],
+        "notice_hash": body["notice"],
+        "consent_type": "explicit_consent",
+        "action": body["action"],
+        "collection_method": body["ui_source"],
+        "consent_timestamp": granted_at,
+        "validity_until": body["expires_at"],
+        "previous_receipt_id": body["previous"] or None,
+        "withdrawal_method": f"{address}/privacy/{body['site']}",
+        "privacy_rights": f"{address}/privacy/{body['site']}",
+        "purposes": [
+            {
+                "purpose": key,
+                "purpose_description": f"{names[key].name}: {names[key].description}" if key in names else key,
+                "lawful_basis": "consent",
+                "event": {
+                    "event_type": "given" if granted else "refused",
+                    "event_time": granted_at,
+                    "validity_duration": f"P{CHOICE_LIFETIME.days}D",
+                },
+            }
+            for key, granted in sorted(body["decisions"].items())
+        ],
+        "decisions": dict(body["decisions"]),
+    }

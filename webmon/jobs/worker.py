@@ -1,0 +1,44 @@
+"""A thread that does one thing when it is woken."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+# Should a wake-up be missed, or a try have failed, it is tried again after this.
+_AT_LEAST_EVERY_SECONDS = 30.0
+
+log = structlog.get_logger()
+
+
+class Worker:
+    def __init__(self, name: str, wake: threading.Event, work: Callable[[], object]) -> None:
+        self._name = name
+        self._wake = wake
+        self._work = work
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._loop, name=self._name, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the work at hand; what is left is done at the next start."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _loop(self) -> None:
+        while not self._stop.is_set():
+            self._wake.wait(_AT_LEAST_EVERY_SECONDS)
+            self._wake.clear()
+            if self._stop.is_set():
+                return
+            try:
+                self._work()
+            except Exception as error:
+                log.error("worker.failed", worker=self._name, error=type(error).__name__, reason=str(error))

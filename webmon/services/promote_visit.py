@@ -1,0 +1,368 @@
+"""Sign-in and sign-out: a visit's rows leave the event log and stand, encrypted, in the account log.
+
+A promotion is one durable row. From the moment it is written, whoever moves rows of its visit moves them to the
+account log; `advance` fetches what had reached the event log before. Everything is idempotent by hit id, so a crash
+anywhere is followed by doing it again.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import msgspec
+
+from webmon.domain.hit import Hit, decode_hit, encode_hit
+from webmon.domain.login import LoginClaims, check_token
+from webmon.domain.pseudonym import is_raw_id
+from webmon.domain.site import Site
+from webmon.domain.visit import INACTIVITY
+from webmon.errors import InvalidInput, NotAuthenticated
+from webmon.stores.ports import Unit
+from webmon.stores.ports.accounts import Account, AccountRepository, Promotion, SealedHit
+from webmon.stores.ports.spool import SpooledEntry, SpoolEntry
+
+_OPEN_KEYS = 10_000
+_CLAIM = timedelta(minutes=2)
+# A hit that had found its visit when the visit ended reaches the spool within this time.
+_SETTLING = timedelta(seconds=10)
+
+
+class Vault(Protocol):
+    def new_key(self) -> bytes: ...
+
+    def wrap(self, key: bytes, context: str) -> bytes: ...
+
+    def unwrap(self, wrapped: bytes, context: str) -> bytes: ...
+
+    def digest(self, purpose: str, *parts: str) -> str: ...
+
+    def sealer(self, key: bytes) -> Sealer: ...
+
+
+class Sealer(Protocol):
+    def seal(self, plain: bytes, context: str) -> bytes: ...
+
+    def open(self, sealed: bytes, context: str) -> bytes: ...
+
+
+class VisitBook(Protocol):
+    def current(self, site_id: int, visitor_id: int, now: datetime) -> int | None: ...
+
+    def assign(self, site_id: int, visitor_id: int, account_id: int, visit_id: int, seen_at: datetime) -> None: ...
+
+    def end(self, site_id: int, visitor_id: int) -> None: ...
+
+
+class PseudonymSource(Protocol):
+    def visitor(self, site_id: int, raw: str) -> int: ...
+
+
+class EventLog(Protocol):
+    def visit_hits(self, site_id: int, visit_id: int) -> list[Hit]: ...
+
+    def delete_visit(self, site_id: int, visit_id: int) -> int: ...
+
+    def compact(self) -> list[str]: ...
+
+
+class SpoolView(Protocol):
+    def holds_visit(self, site_id: int, visit_id: int) -> bool:
+        """Whether a row of the visit still waits in a spool."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountKeys:
+    """The data keys of accounts: made, wrapped, opened, and a few kept open."""
+
+    unit: Unit[AccountRepository]
+    vault: Vault
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _open: OrderedDict[int, Sealer] = field(default_factory=OrderedDict)
+
+    def find_or_add(self, accounts: AccountRepository, site: Site, claims: LoginClaims, now: datetime) -> int:
+        """Return the account of the claims, made with a key of its own where it is new."""
+        digest = self.vault.digest("account", str(site.id), claims.subject)
+        found = accounts.find(site.id, digest)
+        if found is not None:
+            return found.id
+        account_id = accounts.add(site.id, digest, now)
+        key = self.vault.new_key()
+        identity = msgspec.json.encode({"sub": claims.subject, "email": claims.email, "name": claims.name})
+        sealed = self.vault.sealer(key).seal(identity, _identity_context(account_id))
+        accounts.finish(account_id, sealed, self.vault.wrap(key, _key_context(account_id)))
+        return account_id
+
+    def sealer(self, account_id: int) -> Sealer:
+        with self._lock:
+            if account_id in self._open:
+                self._open.move_to_end(account_id)
+                return self._open[account_id]
+        with self.unit() as accounts:
+            account = accounts.get(account_id)
+        if account is None:
+            raise NotAuthenticated("There is no such account")
+        return self._remember(account)
+
+    def seal(self, account_id: int, hit: Hit) -> bytes:
+        """Encrypt a row under its account's key, without the pseudonyms that it had."""
+        bare = replace_ids(hit)
+        return self.sealer(account_id).seal(encode_hit(bare), _hit_context(account_id, hit.hit_id))
+
+    def open(self, account_id: int, hit_id: int, sealed: bytes) -> Hit:
+        return decode_hit(self.sealer(account_id).open(sealed, _hit_context(account_id, hit_id)))
+
+    def _remember(self, account: Account) -> Sealer:
+        sealer = self.vault.sealer(self.vault.unwrap(account.wrapped_key, _key_context(account.id)))
+        with self._lock:
+            self._open[account.id] = sealer
+            if len(self._open) > _OPEN_KEYS:
+                self._open.popitem(last=False)
+        return sealer
+
+
+class AccountKeeper:
+    """Moves signed-in visits to the account log, and keeps them coming there while they last."""
+
+    def __init__(
+        self,
+        unit: Unit[AccountRepository],
+        keys: AccountKeys,
+        login_keys: Callable[[Site], Sequence[str]],
+        vault: Vault,
+        pseudonyms: PseudonymSource,
+        visits: VisitBook,
+        events: EventLog,
+        log_lock: threading.Lock,
+        spools: SpoolView,
+        wipe: Callable[[], None],
+    ) -> None:
+        """`wipe` empties the write-ahead logs of spool and control database: what was deleted is then nowhere."""
+        self._unit = unit
+        self._keys = keys
+        self._login_keys = login_keys
+        self._vault = vault
+        self._pseudonyms = pseudonyms
+        self._visits = visits
+        self._events = events
+        self._log_lock = log_lock
+        self._spools = spools
+        self._wipe = wipe
+        self._lock = threading.Lock()
+        # Promotions whose visits may still have rows on their way, by (site, visit).
+        self._active: dict[tuple[int, int], Promotion] = {}
+        self.wake = threading.Event()
+
+    # What a website's page asks for
+
+    def login(self, site: Site, token: str, visitor: str, visit: str, now: datetime) -> None:
+        """Say that the visitor is signed in; durable when this returns.
+
+        Where no visit goes on yet, the next hit begins one of the account. Without a visitor (no consent) the token
+        is used up and nothing is promoted. Raises `NotAuthenticated` naming ``token``, `InvalidInput` for
+        identifiers that are none.
+        """
+        _check_identifiers(visitor=visitor, visit=visit)
+        claims = check_token(token, self._login_keys(site), site.domain, now)
+        visitor_id = self._pseudonyms.visitor(site.id, visitor) if visitor else None
+        with self._lock, self._unit() as accounts:
+            use_up(accounts, self._vault, site, claims)
+            account_id = self._keys.find_or_add(accounts, site, claims, now)
+            promotion = self._request(accounts, site, account_id, visitor_id, now)
+        if promotion is not None and promotion.visitor_id is not None and promotion.visit_id is not None:
+            self._active[site.id, promotion.visit_id] = promotion
+            self._visits.assign(site.id, promotion.visitor_id, account_id, promotion.visit_id, now)
+            self.wake.set()
+
+    def logout(self, site: Site, visitor: str, visit: str, now: datetime) -> None:
+        """End the signed-in visit: what follows is a new visit, in the event log again."""
+        _check_identifiers(visitor=visitor, visit=visit)
+        if not visitor:
+            return
+        visitor_id = self._pseudonyms.visitor(site.id, visitor)
+        self._visits.end(site.id, visitor_id)
+        with self._lock, self._unit() as accounts:
+            self._end(accounts, [one for one in self._going() if one.visitor_id == visitor_id], now)
+        self.wake.set()
+
+    # What the hot path and the ingester ask for
+
+    def seal(self, account_id: int, hit: Hit) -> bytes:
+        return self._keys.seal(account_id, hit)
+
+    def take(self, batch: Sequence[SpooledEntry]) -> list[SpooledEntry]:
+        """Store what belongs to accounts in the account log, durably, and return the rest, for the event log.
+
+        A plain row of a promoted visit was on its way when its visitor signed in: it is sealed now.
+        """
+        rest: list[SpooledEntry] = []
+        sealed: list[SealedHit] = []
+        seen: dict[int, datetime] = {}
+        for spooled in batch:
+            entry = spooled.entry
+            promotion = self._active.get((entry.site_id, entry.visit_id)) if self._active else None
+            account_id = entry.account_id or (promotion.account_id if promotion else None)
+            if account_id is None:
+                rest.append(spooled)
+                continue
+            hit = self._open(account_id, entry)
+            sealed.append(self._seal_hit(account_id, hit))
+            if promotion is not None:
+                seen[promotion.id] = hit.occurred_at.replace(tzinfo=UTC)
+        if sealed:
+            with self._unit() as accounts:
+                accounts.put_hits(sealed)
+                for number, moment in seen.items():
+                    accounts.seen(number, moment)
+            self._note_seen(seen)
+        return rest
+
+    # What the worker does
+
+    def restore(self, now: datetime) -> None:
+        """Take up what was going on before a restart: promotions on their way, visits still signed in."""
+        with self._unit() as accounts:
+            promotions = accounts.active_promotions()
+        with self._lock:
+            self._active = {(one.site_id, one.visit_id): one for one in promotions if one.visit_id is not None}
+        for one in promotions:
+            if one.visit_id is None or one.visitor_id is None or one.ended_at is not None:
+                continue
+            if now - one.last_seen_at < INACTIVITY:
+                self._visits.assign(one.site_id, one.visitor_id, one.account_id, one.visit_id, one.last_seen_at)
+        self.wake.set()
+
+    def advance(self, now: datetime) -> int:
+        """Bring every promotion forward as far as it goes, and return how many were completed."""
+        with self._lock:
+            waiting = [one for one in self._active.values() if not one.done]
+        completed = [one for one in waiting if self._complete(one, now)]
+        if completed:
+            self._wipe()
+        self._forget_ended(now)
+        return len(completed)
+
+    def end_idle(self, now: datetime) -> int:
+        """End the signed-in visits without a hit for half an hour, and return how many there were."""
+        with self._lock, self._unit() as accounts:
+            idle = [one for one in self._going() if self._idle(one, now)]
+            self._end(accounts, idle, now)
+        for one in idle:
+            if one.visitor_id is not None:
+                self._visits.end(one.site_id, one.visitor_id)
+        self._forget_ended(now)
+        return len(idle)
+
+    # Inner workings
+
+    def _request(
+        self, accounts: AccountRepository, site: Site, account_id: int, visitor_id: int | None, now: datetime
+    ) -> Promotion | None:
+        if visitor_id is None:
+            return None
+        going = [one for one in self._going() if one.visitor_id == visitor_id and one.site_id == site.id]
+        if any(one.account_id == account_id for one in going):
+            return None
+        # Another account on the same browser: its visit ends here, and a new one, of this account, begins.
+        self._end(accounts, going, now)
+        current = None if going else self._visits.current(site.id, visitor_id, now)
+        visit_id = secrets.randbits(63) if current is None else current
+        number = accounts.add_promotion(site.id, account_id, visitor_id, visit_id, now)
+        return Promotion(number, site.id, account_id, visitor_id, visit_id, False, now, None)
+
+    def _going(self) -> list[Promotion]:
+        return [one for one in self._active.values() if one.ended_at is None]
+
+    def _idle(self, one: Promotion, now: datetime) -> bool:
+        return now - one.last_seen_at >= INACTIVITY
+
+    def _end(self, accounts: AccountRepository, promotions: Sequence[Promotion], now: datetime) -> None:
+        for one in promotions:
+            accounts.end(one.id, now)
+            self._active[one.site_id, one.visit_id or 0] = replace(one, ended_at=now)
+
+    def _complete(self, one: Promotion, now: datetime) -> bool:
+        visit_id = one.visit_id or 0
+        with self._unit() as accounts:
+            if not accounts.claim(one.id, now + _CLAIM, now):
+                return False
+        with self._log_lock:
+            hits = self._events.visit_hits(one.site_id, visit_id)
+            sealed = [self._seal_hit(one.account_id, hit) for hit in hits]
+            with self._unit() as accounts:
+                accounts.put_hits(sealed)
+            self._events.delete_visit(one.site_id, visit_id)
+            self._events.compact()
+        with self._lock, self._unit() as accounts:
+            accounts.mark_done(one.id)
+            known = self._active.get((one.site_id, visit_id))
+            if known is not None:
+                self._active[one.site_id, visit_id] = replace(known, done=True)
+        return True
+
+    def _forget_ended(self, now: datetime) -> None:
+        """Empty the pseudonyms of visits that are over, once no row of theirs can still be on its way."""
+        with self._log_lock, self._lock:
+            over = [one for one in self._active.values() if self._is_over(one, now)]
+            if not over:
+                return
+            with self._unit() as accounts:
+                for one in over:
+                    accounts.forget(one.id)
+                    del self._active[one.site_id, one.visit_id or 0]
+        self._wipe()
+
+    def _is_over(self, one: Promotion, now: datetime) -> bool:
+        ended = one.done and one.ended_at is not None and now - one.ended_at >= _SETTLING
+        return ended and not self._spools.holds_visit(one.site_id, one.visit_id or 0)
+
+    def _note_seen(self, seen: Mapping[int, datetime]) -> None:
+        with self._lock:
+            for place, one in self._active.items():
+                if one.id in seen:
+                    self._active[place] = replace(one, last_seen_at=max(seen[one.id], one.last_seen_at))
+
+    def _open(self, account_id: int, entry: SpoolEntry) -> Hit:
+        if entry.account_id is None:
+            return decode_hit(entry.body)
+        return self._keys.open(account_id, entry.hit_id, entry.body)
+
+    def _seal_hit(self, account_id: int, hit: Hit) -> SealedHit:
+        return SealedHit(
+            account_id, hit.site_id, hit.hit_id, hit.occurred_at.date(), self._keys.seal(account_id, hit)
+        )
+
+
+def replace_ids(hit: Hit) -> Hit:
+    """A row of the account log says nothing of the pseudonyms under which the visit began."""
+    return msgspec.structs.replace(hit, visitor_id=0, visit_id=0)
+
+
+def use_up(accounts: AccountRepository, vault: Vault, site: Site, claims: LoginClaims) -> None:
+    """Use a token's one-time id, or raise `NotAuthenticated` where it was used before."""
+    digest = vault.digest("token", str(site.id), claims.token_id)
+    if not accounts.use_token(digest, claims.expires_at):
+        raise NotAuthenticated("The login token was used before (jti)", "token")
+
+
+def _check_identifiers(**identifiers: str) -> None:
+    for name, text in identifiers.items():
+        if text and not is_raw_id(text):
+            raise InvalidInput.field(name, "must be 16 to 64 letters, digits, - or _")
+
+
+def _key_context(account_id: int) -> str:
+    return f"account:{account_id}"
+
+
+def _identity_context(account_id: int) -> str:
+    return f"account:{account_id}:identity"
+
+
+def _hit_context(account_id: int, hit_id: int) -> str:
+    return f"account:{account_id}:hit:{hit_id}"

@@ -1,0 +1,179 @@
+"""Accounts, the account log and promotions in the control database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.exc import IntegrityError
+
+from webmon.stores.control.models import AccountHitRow, AccountRow, AuditRow, PromotionRow, UsedTokenRow
+from webmon.stores.control.repository import Repository
+from webmon.stores.ports.accounts import Account, AccountRead, Promotion, SealedHit
+
+REQUESTED, DONE = "requested", "done"
+
+
+class SqlAccounts(Repository):
+    def find(self, site_id: int, subject_digest: str) -> Account | None:
+        row = self._session.scalar(
+            select(AccountRow).where(AccountRow.site_id == site_id, AccountRow.subject_digest == subject_digest)
+        )
+        return _account(row)
+
+    def get(self, account_id: int) -> Account | None:
+        return _account(self._session.get(AccountRow, account_id))
+
+    def add(self, site_id: int, subject_digest: str, now: datetime) -> int:
+        row = AccountRow(
+            site_id=site_id, subject_digest=subject_digest, subject_sealed=b"", wrapped_key=b"", created_at=now
+        )
+        self._session.add(row)
+        self._session.flush()
+        return row.id
+
+    def finish(self, account_id: int, subject_sealed: bytes, wrapped_key: bytes) -> None:
+        self._session.execute(
+            update(AccountRow)
+            .where(AccountRow.id == account_id)
+            .values(subject_sealed=subject_sealed, wrapped_key=wrapped_key)
+        )
+
+    def subject(self, account_id: int) -> bytes:
+        return self._session.scalar(select(AccountRow.subject_sealed).where(AccountRow.id == account_id)) or b""
+
+    def use_token(self, digest: str, expires_at: datetime) -> bool:
+        try:
+            with self._session.begin_nested():
+                self._session.add(UsedTokenRow(digest=digest, expires_at=expires_at))
+        except IntegrityError:
+            return False
+        return True
+
+    def put_hits(self, hits: Sequence[SealedHit]) -> None:
+        if not hits:
+            return
+        rows = [
+            {
+                "account_id": hit.account_id,
+                "site_id": hit.site_id,
+                "hit_id": hit.hit_id,
+                "occurred_on": hit.occurred_on,
+                "sealed": hit.sealed,
+            }
+            for hit in hits
+        ]
+        insert = postgresql_insert if self._session.get_bind().dialect.name == "postgresql" else sqlite_insert
+        self._session.execute(insert(AccountHitRow).on_conflict_do_nothing(), rows)
+
+    def hits(self, account_id: int, limit: int) -> Sequence[tuple[int, bytes]]:
+        rows = self._session.execute(
+            select(AccountHitRow.hit_id, AccountHitRow.sealed)
+            .where(AccountHitRow.account_id == account_id)
+            .order_by(AccountHitRow.id.desc())
+            .limit(limit)
+        )
+        return [(row.hit_id, row.sealed) for row in rows]
+
+    def add_promotion(self, site_id: int, account_id: int, visitor_id: int, visit_id: int, now: datetime) -> int:
+        row = PromotionRow(
+            site_id=site_id,
+            account_id=account_id,
+            visitor_id=visitor_id,
+            visit_id=visit_id,
+            state=REQUESTED,
+            requested_at=now,
+            last_seen_at=now,
+        )
+        self._session.add(row)
+        self._session.flush()
+        return row.id
+
+    def active_promotions(self) -> Sequence[Promotion]:
+        rows = self._session.scalars(
+            select(PromotionRow).where(PromotionRow.visit_id.is_not(None)).order_by(PromotionRow.id)
+        )
+        return [
+            Promotion(
+                row.id,
+                row.site_id,
+                row.account_id,
+                row.visitor_id,
+                row.visit_id,
+                row.state == DONE,
+                row.last_seen_at,
+                row.ended_at,
+            )
+            for row in rows
+        ]
+
+    def claim(self, promotion_id: int, until: datetime, now: datetime) -> bool:
+        claimed = self._session.execute(
+            update(PromotionRow)
+            .where(
+                PromotionRow.id == promotion_id,
+                PromotionRow.state == REQUESTED,
+                or_(PromotionRow.claimed_until_at.is_(None), PromotionRow.claimed_until_at <= now),
+            )
+            .values(claimed_until_at=until)
+        )
+        return getattr(claimed, "rowcount", 0) == 1
+
+    def mark_done(self, promotion_id: int) -> None:
+        self._change(promotion_id, state=DONE, claimed_until_at=None)
+
+    def seen(self, promotion_id: int, now: datetime) -> None:
+        self._change(promotion_id, last_seen_at=now)
+
+    def end(self, promotion_id: int, now: datetime) -> None:
+        self._change(promotion_id, ended_at=now)
+
+    def forget(self, promotion_id: int) -> None:
+        self._change(promotion_id, visitor_id=None, visit_id=None)
+
+    def reads(self, site_id: int, account_id: int) -> Sequence[AccountRead]:
+        rows = self._session.scalars(
+            select(AuditRow.body)
+            .where(AuditRow.site_id == site_id, AuditRow.action == "account_log.read")
+            .order_by(AuditRow.seq.desc())
+        )
+        entries = [json.loads(body) for body in rows]
+        return [
+            AccountRead(datetime.fromisoformat(entry["at"]), entry["actor"], entry["detail"].get("reason", ""))
+            for entry in entries
+            if entry["detail"].get("account_id") == account_id
+        ]
+
+    def count_hits(self, site_id: int) -> int:
+        statement = select(func.count()).select_from(AccountHitRow).where(AccountHitRow.site_id == site_id)
+        return self._session.scalar(statement) or 0
+
+    def count_hits_before(self, site_id: int, cutoff: datetime) -> int:
+        """How many rows of a site are of a day before that of `cutoff`."""
+        statement = (
+            select(func.count())
+            .select_from(AccountHitRow)
+            .where(AccountHitRow.site_id == site_id, AccountHitRow.occurred_on < cutoff.date())
+        )
+        return self._session.scalar(statement) or 0
+
+    def delete_hits_before(self, site_id: int, cutoff: datetime) -> int:
+        gone = self._session.execute(
+            delete(AccountHitRow).where(AccountHitRow.site_id == site_id, AccountHitRow.occurred_on < cutoff.date())
+        )
+        return int(getattr(gone, "rowcount", 0))
+
+    def prune_used_tokens(self, now: datetime) -> int:
+        gone = self._session.execute(delete(UsedTokenRow).where(UsedTokenRow.expires_at <= now))
+        return int(getattr(gone, "rowcount", 0))
+
+    def _change(self, promotion_id: int, **values: object) -> None:
+        self._session.execute(update(PromotionRow).where(PromotionRow.id == promotion_id).values(**values))
+
+
+def _account(row: AccountRow | None) -> Account | None:
+    return Account(row.id, row.site_id, row.wrapped_key) if row else None

@@ -1,0 +1,93 @@
+"""Accounts, their log and their promotions, as services see them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+from webmon.stores.ports.audit import Audited
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    id: int
+    site_id: int
+    wrapped_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SealedHit:
+    """A row of the account log: what stands outside the seal is only there to find and to delete it."""
+
+    account_id: int
+    site_id: int
+    hit_id: int
+    occurred_on: date
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """A signed-in visit. `done`: its rows have left the event log. Pseudonyms are None once it is forgotten."""
+
+    id: int
+    site_id: int
+    account_id: int
+    visitor_id: int | None
+    visit_id: int | None
+    done: bool
+    last_seen_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRead:
+    """One reading of an account's rows: when, by whom, and why."""
+
+    read_at: datetime
+    actor: str
+    reason: str
+
+
+class AccountRepository(Audited, Protocol):
+    def find(self, site_id: int, subject_digest: str) -> Account | None: ...
+
+    def get(self, account_id: int) -> Account | None: ...
+
+    def add(self, site_id: int, subject_digest: str, now: datetime) -> int:
+        """Make room for an account and return its id; `finish` gives it its key in the same transaction."""
+
+    def finish(self, account_id: int, subject_sealed: bytes, wrapped_key: bytes) -> None: ...
+
+    def subject(self, account_id: int) -> bytes:
+        """The sealed identifier of the account."""
+
+    def use_token(self, digest: str, expires_at: datetime) -> bool:
+        """Use a token up; False where it was used before."""
+
+    def put_hits(self, hits: Sequence[SealedHit]) -> None:
+        """Store rows; those that are there already stay as they are."""
+
+    def hits(self, account_id: int, limit: int) -> Sequence[tuple[int, bytes]]:
+        """Hit id and sealed row, newest first."""
+
+    def add_promotion(self, site_id: int, account_id: int, visitor_id: int, visit_id: int, now: datetime) -> int: ...
+
+    def active_promotions(self) -> Sequence[Promotion]:
+        """Those that still hold pseudonyms."""
+
+    def claim(self, promotion_id: int, until: datetime, now: datetime) -> bool:
+        """Take on a promotion that is not done; False where another process has."""
+
+    def mark_done(self, promotion_id: int) -> None: ...
+
+    def seen(self, promotion_id: int, now: datetime) -> None: ...
+
+    def end(self, promotion_id: int, now: datetime) -> None: ...
+
+    def forget(self, promotion_id: int) -> None:
+        """Empty the pseudonyms of a promotion that is done and ended."""
+
+    def reads(self, site_id: int, account_id: int) -> Sequence[AccountRead]: ...

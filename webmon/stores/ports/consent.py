@@ -1,0 +1,76 @@
+"""Notices and the consent ledger, as services see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Protocol
+
+from webmon.domain.chain import Anchor, Link
+from webmon.domain.consent import Record
+from webmon.domain.notice import Notice
+from webmon.stores.ports.audit import Audited
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    language: str
+    notice_hash: str
+    published_at: datetime
+    published_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A record as the ledger holds it, and whether a later one has taken its place."""
+
+    body: Mapping[str, Any]
+    expires_at: datetime
+    superseded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One stored entry with everything that must agree: the chained body, and the columns beside it."""
+
+    link: Link
+    columns: Mapping[str, Any]
+    notice_text: str
+
+
+class ConsentRepository(Audited, Protocol):
+    def put_notice(self, site_id: int, notice: Notice, now: datetime) -> None:
+        """Keep a notice; one that is there already stays as it is."""
+
+    def publish(self, site_id: int, notice: Notice, now: datetime, actor: str) -> None: ...
+
+    def current_notices(self, site_id: int) -> Mapping[str, str]:
+        """Language to hash of the notice in force."""
+
+    def publications(self, site_id: int, limit: int) -> Sequence[Publication]:
+        """Newest first."""
+
+    def notice(self, notice_hash: str) -> Notice | None: ...
+
+    def append(self, site_id: int, record: Record) -> None:
+        """Add a record to the site's chain."""
+
+    def standing(self, site_id: int, receipt_id: str) -> Standing | None: ...
+
+    def count_answer(self, site_id: int, day: date, notice_hash: str, action: str) -> None: ...
+
+    def answer_counts(self, site_id: int) -> Sequence[tuple[date, str, str, int]]:
+        """Day, notice, action and count, oldest day first."""
+
+    def anchor(self, site_id: int) -> Anchor: ...
+
+    def entries(self, site_id: int) -> Iterator[LedgerEntry]:
+        """The ledger of a site, oldest first."""
+
+    def count(self, site_id: int) -> int: ...
+
+    def count_before(self, site_id: int, cutoff: datetime) -> int: ...
+
+    def delete_before(self, site_id: int, cutoff: datetime, now: datetime) -> int:
+        """Take the oldest entries, older than `cutoff`, off the chain and move its anchor; return how many."""
