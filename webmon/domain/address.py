@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -48,7 +49,7 @@ def client_address(peer: str, headers: Mapping[str, str], trusted: Sequence[IPNe
     `headers` has lower-case names. Lists are read from the right, past trusted proxies: what stands further left was
     written by the client itself (https://adam-p.ca/blog/2022/03/x-forwarded-for/).
     """
-    if not trusted or not _inside(_address(peer), trusted):
+    if not trusted or not _inside(_peer(peer), trusted):
         return peer
     for name in SINGLE_HEADERS:
         found = _address(headers.get(name, "").split(",")[0])
@@ -82,6 +83,8 @@ def _forwarded(headers: Mapping[str, str]) -> list[str]:
 def _address(text: str) -> IPAddress | None:
     """Parse an address with or without a port, IPv6 in brackets or not."""
     text = text.strip()
+    if not text:
+        return None
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
@@ -92,6 +95,12 @@ def _address(text: str) -> IPAddress | None:
         return None
     mapped = getattr(found, "ipv4_mapped", None)
     return mapped or found
+
+
+@lru_cache(maxsize=1024)
+def _peer(text: str) -> IPAddress | None:
+    """Peers are few: proxies that hold their connections."""
+    return _address(text)
 
 
 def _inside(address: IPAddress | None, networks: Sequence[IPNetwork]) -> bool:

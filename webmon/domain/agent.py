@@ -1,59 +1,128 @@
-"""Browser, operating system and device, from the user agent and the client hints."""
+"""Browser, operating system and device, from the user agent and the client hints.
+
+`user-agents` judges the device, `ua-parser` reads families and versions; the tables below put their answers into the
+words of this field (Plausible's, after device-detector) and add what they do not know.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from typing import Any
 
-from user_agents import parse
+import ua_parser
+from ua_parser.regex import Resolver
+from user_agents.parsers import UserAgent, parse_browser, parse_device, parse_operating_system
 
 LONGEST_AGENT = 512
+MOBILE_APP = "Mobile App"
 _HINTS = (
     "sec-ch-ua",
     "sec-ch-ua-full-version-list",
+    "sec-ch-ua-full-version",
     "sec-ch-ua-platform",
     "sec-ch-ua-platform-version",
     "sec-ch-ua-mobile",
+    "sec-ch-ua-model",
 )
 
-# ua-parser's family names, in the words of this field (Plausible).
+# ua-parser's families, where this field has another word.
 _BROWSERS = {
     "Mobile Safari": "Safari",
-    "Mobile Safari UI/WKWebView": "Mobile App",
+    "Mobile Safari UI/WKWebView": MOBILE_APP,
     "Chrome Mobile": "Chrome",
     "Chrome Mobile iOS": "Chrome",
-    "Chrome Mobile WebView": "Mobile App",
+    "Chrome Mobile WebView": MOBILE_APP,
     "Edge Mobile": "Microsoft Edge",
     "Edge": "Microsoft Edge",
     "Firefox Mobile": "Firefox",
     "Firefox iOS": "Firefox",
     "Opera Mobile": "Opera",
     "Opera Mini": "Opera",
+    "Opera Tablet": "Opera",
     "IE": "Internet Explorer",
     "IE Mobile": "Internet Explorer",
     "Samsung Internet": "Samsung Browser",
     "DuckDuckGo Mobile": "DuckDuckGo Privacy Browser",
     "DuckDuckGo": "DuckDuckGo Privacy Browser",
+    "Huawei Browser": "Huawei Browser Mobile",
+    "Amazon Silk": "Mobile Silk",
+    "Android": "Android Browser",
+    "BlackBerry WebKit": "BlackBerry Browser",
+    "MiuiBrowser": "MIUI Browser",
+    "Epiphany": "GNOME Web",
+    "Ecosia iOS": "Ecosia",
+    "Ecosia Android": "Ecosia",
+    "Whale": "Whale Browser",
+    "CocCoc": "Coc Coc",
     "Other": "",
 }
 _SYSTEMS = {
     "Mac OS X": "Mac",
     "macOS": "Mac",
     "Linux": "GNU/Linux",
-    "Chromium OS": "Chrome OS",
+    "ATV OS X": "tvOS",
     "Other": "",
 }
+# Programs with a web view inside: what is shown is a page, what shows it is the app.
+_APP = re.compile(
+    r"\bFB(?:A[NV]|_IAB)/|\bInstagram |\bNAVER\(inapp|\bLine/|\bKAKAOTALK|\bMicroMessenger/|\bSnapchat|\bPinterest/|"
+    r"\bTikTok|\bmusical_ly|\bBytedanceWebview|\bLinkedInApp|\bTwitter for |\bGSA/|\bWhatsApp/|; wv\)"
+)
+_BROWSER_IN_TV = re.compile(r"^HbbTV/.*\bChrome/(\d+(?:\.\d+)?)")
+
+
+@dataclass(frozen=True, slots=True)
+class _System:
+    """A system that ua-parser misses or names otherwise; the version is the pattern's first group, where it has one."""
+
+    pattern: re.Pattern[str]
+    name: str
+    device: str = ""
+
+
+# First match wins.
+_MISSED_SYSTEMS = (
+    _System(re.compile(r"\bChromebook\b(?:[^)]* Build/R\d+-([\d.]+))?"), "Chrome OS", "Desktop"),
+    _System(re.compile(r"\bAppleTV[\d,]*; CPU OS ([\d._]+)"), "tvOS", "Desktop"),
+    _System(re.compile(r"\bKAIOS/([\d.]+)", re.IGNORECASE), "KaiOS", "Mobile"),
+    _System(re.compile(r"\bWindows NT 11\.0"), "Windows", "Desktop"),
+    _System(re.compile(r"\biPad; (?:U; )?CPU (?:iPhone )?OS ((?:1[3-9]|[2-9]\d)[\d_]*)"), "iPadOS", "Tablet"),
+    _System(re.compile(r"\b(?:HarmonyOS|OpenHarmony)[ /]?([\d.]*)"), "HarmonyOS"),
+    _System(re.compile(r"\bX11;.* Fedora\b(?:/([\d.]+))?"), "Fedora", "Desktop"),
+    _System(re.compile(r"\bX11;.* Debian\b(?:/([\d.]+))?"), "Debian", "Desktop"),
+    _System(re.compile(r"\bX11;.* Arch(?: Linux|;)"), "Arch Linux", "Desktop"),
+    _System(re.compile(r"\bX11;.* Linux Mint\b(?:/([\d.]+))?"), "Mint", "Desktop"),
+)
+# Amazon's tablets and sticks name the Android underneath (https://developer.amazon.com/docs/fire-tablets/).
+_FIRE = re.compile(r"\bAndroid ([\d.]+)[^)]*;\s*(KF[A-Z]{2,6}|AFT[A-Z0-9]{1,6})\b")
+_FIRE_VERSIONS = {"4.4.3": "4.5", "4.4": "4", "4.2": "3", "4.0": "2", "2": "1", "5": "5", "7": "6", "9": "7"}
+_FIRE_VERSIONS |= {"10": "8", "11": "8"}
+_TABLET = re.compile(r"\b(?:tab|tablet|pad|SM-[TX]\d{3})\b", re.IGNORECASE)
+
 _HINT_BRANDS = {
     "Google Chrome": "Chrome",
     "Microsoft Edge": "Microsoft Edge",
     "Opera": "Opera",
+    "Opera GX": "Opera GX",
     "Brave": "Brave",
     "Vivaldi": "Vivaldi",
+    "Yandex": "Yandex Browser",
+    "YaBrowser": "Yandex Browser",
+    "Samsung Internet": "Samsung Browser",
+    "DuckDuckGo": "DuckDuckGo Privacy Browser",
+    "Whale": "Whale Browser",
+    "HuaweiBrowser": "Huawei Browser Mobile",
+    "Android WebView": MOBILE_APP,
 }
-_HINT_SYSTEMS = {"macOS": "Mac", "Linux": "GNU/Linux", "Chromium OS": "Chrome OS"}
+_HINT_SYSTEMS = {"macOS": "Mac", "Linux": "GNU/Linux", "Chrome OS": "Chrome OS", "Unknown": ""}
 _BRAND = re.compile(r'"([^"]*)";\s*v="([^"]*)"')
+_DISTRIBUTIONS = frozenset({"Ubuntu", "Fedora", "Debian", "Arch Linux", "Mint", "Gentoo", "Red Hat", "SUSE"})
+# Windows counts its platform version anew: 13 and above is Windows 11
+# (https://learn.microsoft.com/microsoft-edge/web-platform/how-to-detect-win11).
+_WINDOWS = {"0.1": "7", "0.2": "8", "0.3": "8.1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,55 +139,141 @@ class Agent:
 def parse_agent(user_agent: str, hints: Mapping[str, str] | None = None) -> Agent:
     """Return what the user agent says, corrected by client hints where sent.
 
-    Chromium freezes its user agent; the hints hold the true version and platform (https://wicg.github.io/ua-client-hints/).
+    `hints` holds request headers under lower-case names; all but hints are ignored. Chromium freezes its user agent;
+    the hints hold the true version and platform (https://wicg.github.io/ua-client-hints/).
     """
-    agent = _parsed(user_agent[:LONGEST_AGENT])
-    if not hints or "sec-ch-ua" not in hints:
-        return agent
-    return _corrected(agent, *(hints.get(name, "")[:LONGEST_AGENT] for name in _HINTS))
+    user_agent = user_agent[:LONGEST_AGENT]
+    if not hints or ("sec-ch-ua" not in hints and "sec-ch-ua-platform" not in hints):
+        return _parsed(user_agent)
+    return _corrected(user_agent, tuple(hints.get(name, "")[:LONGEST_AGENT] for name in _HINTS))
 
 
 @lru_cache(maxsize=20_000)
 def _parsed(user_agent: str) -> Agent:
-    if not user_agent:
+    if not user_agent.strip():
         return Agent()
-    found = parse(user_agent)
-    browser = _BROWSERS.get(found.browser.family, found.browser.family)
-    system = _SYSTEMS.get(found.os.family, found.os.family)
-    version = "" if browser == "Mobile App" else _short(found.browser.version)
-    return Agent(browser, version if browser else "", system, _short(found.os.version), _device(found, system))
+    found = _seen(user_agent)
+    browser, browser_version = _browser(found)
+    system, version, device = _system(found)
+    return Agent(browser, browser_version, system, version, device or _device(found, system))
 
 
-def _device(found: object, system: str) -> str:
-    for kind in ("tablet", "mobile", "pc"):
-        if getattr(found, f"is_{kind}"):
-            return {"tablet": "Tablet", "mobile": "Mobile", "pc": "Desktop"}[kind]
-    return {"Android": "Mobile", "iOS": "Mobile"}.get(system, "Desktop" if system else "")
+@cache
+def _parser() -> ua_parser.Parser:
+    # Built at the first use: its tables take a third of a second. It has a cache of its own; ours is enough.
+    return ua_parser.Parser(Resolver(ua_parser.load_builtins()))
 
 
-def _short(version: tuple[object, ...]) -> str:
-    return ".".join(str(part) for part in version[:2])
+def _seen(text: str) -> Any:
+    """Return the `user-agents` object, fed by the fast parser instead of the slow one that it would call itself."""
+    result = _parser().parse(text).with_defaults()
+    found: Any = UserAgent.__new__(UserAgent)
+    browser, system, device = result.user_agent, result.os, result.device
+    found.ua_string = text
+    found.browser = parse_browser(browser.family, browser.major, browser.minor, browser.patch)
+    found.os = parse_operating_system(system.family, system.major, system.minor, system.patch)
+    found.device = parse_device(device.family, device.brand, device.model)
+    # As written: 22.04 is not 22.4.
+    found.versions = (_version(browser.major, browser.minor), _version(system.major, system.minor))
+    return found
+
+
+def _version(major: str | None, minor: str | None) -> str:
+    return ".".join(part for part in (major, minor) if part)
+
+
+def _browser(found: Any) -> tuple[str, str]:
+    tv = _BROWSER_IN_TV.search(found.ua_string)
+    if tv:
+        return "Chrome", tv[1]
+    name = _BROWSERS.get(found.browser.family, found.browser.family)
+    if name == MOBILE_APP or (_APP.search(found.ua_string) and found.os.family in {"Android", "iOS"}):
+        return MOBILE_APP, ""
+    return name, found.versions[0] if name else ""
+
+
+def _system(found: Any) -> tuple[str, str, str]:
+    """Return name, version, and the device where the system is only on one kind."""
+    fire = _FIRE.search(found.ua_string)
+    if fire:
+        return "Fire OS", _fire_version(fire[1]), "Tablet" if fire[2].startswith("KF") else "Desktop"
+    for system in _MISSED_SYSTEMS:
+        match = system.pattern.search(found.ua_string)
+        if match:
+            said = match[1] if match.lastindex else "11" if system.name == "Windows" else ""
+            return system.name, _short((said or "").replace("_", ".")), system.device
+    return _SYSTEMS.get(found.os.family, found.os.family), found.versions[1], ""
+
+
+def _fire_version(android: str) -> str:
+    parts = android.split(".")
+    keys = (".".join(parts[:size]) for size in (3, 2, 1))
+    return next((_FIRE_VERSIONS[key] for key in keys if key in _FIRE_VERSIONS), "")
+
+
+def _device(found: Any, system: str) -> str:
+    if system == "Android" and ("TV" in found.ua_string or "BRAVIA" in found.ua_string):
+        return "Desktop"
+    if found.is_tablet or (system == "Android" and _TABLET.search(found.ua_string)):
+        return "Tablet"
+    if found.is_mobile:
+        return "Mobile"
+    return {"Android": "Mobile", "iOS": "Mobile", "HarmonyOS": "Mobile"}.get(system, "Desktop" if system else "")
+
+
+def _short(version: str) -> str:
+    return ".".join(version.split(".")[:2])
 
 
 @lru_cache(maxsize=20_000)
-def _corrected(agent: Agent, brands: str, full: str, platform: str, platform_version: str, mobile: str) -> Agent:
-    browser, version = agent.browser, agent.browser_version
-    for name, number in _BRAND.findall(full or brands):
-        if name in _HINT_BRANDS:
-            browser = _HINT_BRANDS[name]
-            version = ".".join(number.split(".")[:2]) if full else version or number
-    system = platform.strip('" ')
-    system = _HINT_SYSTEMS.get(system, system) or agent.os
-    system_version = agent.os_version if system == agent.os else ""
-    if platform_version:
-        system_version = _system_version(system, platform_version.strip('" '))
-    device = "Mobile" if mobile == "?1" and agent.device == "Desktop" else agent.device
-    return Agent(browser, version, system, system_version, device)
+def _corrected(user_agent: str, hints: tuple[str, ...]) -> Agent:
+    brands, full_list, full, platform, platform_version, mobile, model = (hint.strip() for hint in hints)
+    agent = _parsed(user_agent)
+    agent = _with_brand(agent, dict(_BRAND.findall(brands)), dict(_BRAND.findall(full_list)), full.strip('"'))
+    corrected = _with_platform(agent, platform.strip('"'), platform_version.strip('"'))
+    return replace(corrected, device=_hinted_device(agent, corrected, mobile, model.strip('"')))
 
 
-def _system_version(system: str, hint: str) -> str:
-    """Windows counts its platform version anew: 13 and above is Windows 11."""
-    major = hint.partition(".")[0]
-    if system == "Windows" and major.isdecimal():
-        return "11" if int(major) >= 13 else "10" if int(major) >= 1 else ""
-    return ".".join(hint.split(".")[:2])
+def _with_brand(agent: Agent, brands: dict[str, str], full_list: dict[str, str], full: str) -> Agent:
+    """Believe the brand; its version too, unless it is Chromium's under another's name."""
+    brand = next((name for name in brands | full_list if name in _HINT_BRANDS), "")
+    if not brand or agent.browser == MOBILE_APP:
+        return agent
+    browser = _HINT_BRANDS[brand]
+    if browser == MOBILE_APP:
+        return replace(agent, browser=browser, browser_version="")
+    major = brands.get(brand, "").partition(".")[0]
+    said = full_list.get(brand) or (full if full.partition(".")[0] == major else "") or brands.get(brand, "")
+    chromium = full_list.get("Chromium") or brands.get("Chromium", "")
+    borrowed = said == chromium and brand != "Google Chrome"
+    if browser == agent.browser and (borrowed or "." not in said):
+        return agent
+    return replace(agent, browser=browser, browser_version=_short(said))
+
+
+def _with_platform(agent: Agent, platform: str, version: str) -> Agent:
+    """Believe the platform, but keep a distribution that the user agent names."""
+    system = _HINT_SYSTEMS.get(platform, platform) or agent.os
+    if system == "GNU/Linux" and agent.os in _DISTRIBUTIONS:
+        system = agent.os
+    if system == "Android" and agent.os in {"Fire OS", "HarmonyOS"}:
+        return agent
+    if version:
+        return replace(agent, os=system, os_version=_hinted_version(system, version))
+    same = system == agent.os or {system, agent.os} == {"Chrome OS", "Chromium OS"}
+    return replace(agent, os=system, os_version=agent.os_version if same else "")
+
+
+def _hinted_version(system: str, version: str) -> str:
+    major = version.partition(".")[0]
+    if system != "Windows" or not major.isdecimal():
+        return _short(version)
+    return _WINDOWS.get(_short(version)) or ("11" if int(major) >= 13 else "10" if int(major) else "")
+
+
+def _hinted_device(agent: Agent, corrected: Agent, mobile: str, model: str) -> str:
+    if mobile == "?1" and agent.device in {"Desktop", ""}:
+        return "Mobile"
+    if corrected.os == "Android" and agent.os in {"GNU/Linux", "Mac"}:  # "desktop site" is asked for
+        return "Tablet" if _TABLET.search(model) else "Mobile"
+    return corrected.device

@@ -13,7 +13,7 @@ from webmon.stores.ports.spool import DrainedSpool, SpooledEntry
 
 BATCH = 10_000
 # Short enough that a page view is on the dashboard well within two seconds.
-PAUSE_SECONDS = 0.2
+PAUSE_SECONDS = 0.4
 PAUSE_AFTER_FAILURE_SECONDS = 2.0
 
 log = structlog.get_logger()
@@ -75,7 +75,8 @@ class Ingester:
         pause = PAUSE_SECONDS
         while not self._stop.wait(pause):
             try:
-                while self.run_once() and not self._stop.is_set():
+                # A batch costs the same whether it is small or large: under load they are left to grow.
+                while self.run_once() >= BATCH and not self._stop.is_set():
                     pass
                 pause = PAUSE_SECONDS
             except Exception as error:
