@@ -76,7 +76,7 @@ _BROWSER_IN_TV = re.compile(r"^HbbTV/.*\bChrome/(\d+(?:\.\d+)?)")
 
 @dataclass(frozen=True, slots=True)
 class _System:
-    """A system that ua-parser misses or names otherwise; the version is the pattern's first group, where it has one."""
+    """A system that ua-parser misses or names otherwise. Where the pattern has a group, it holds the version."""
 
     pattern: re.Pattern[str]
     name: str
@@ -100,6 +100,9 @@ _MISSED_SYSTEMS = (
 _FIRE = re.compile(r"\bAndroid ([\d.]+)[^)]*;\s*(KF[A-Z]{2,6}|AFT[A-Z0-9]{1,6})\b")
 _FIRE_VERSIONS = {"4.4.3": "4.5", "4.4": "4", "4.2": "3", "4.0": "2", "2": "1", "5": "5", "7": "6", "9": "7"}
 _FIRE_VERSIONS |= {"10": "8", "11": "8"}
+# Only these tell telephones from tablets by the word "Mobile"; any other program is taken to be on a telephone.
+_SAYS_MOBILE = re.compile(r"\bSafari/|\bFirefox/")
+_TELEVISION = re.compile(r"\b(?:Smart|Google|Android)?[- ]?TV\b|\bBRAVIA\b")
 _TABLET = re.compile(r"\b(?:tab|tablet|pad|SM-[TX]\d{3})\b", re.IGNORECASE)
 
 _HINT_BRANDS = {
@@ -212,12 +215,14 @@ def _fire_version(android: str) -> str:
 
 
 def _device(found: Any, system: str) -> str:
-    if system == "Android" and ("TV" in found.ua_string or "BRAVIA" in found.ua_string):
+    if system == "Android" and _TELEVISION.search(found.ua_string):
         return "Desktop"
-    if found.is_tablet or (system == "Android" and _TABLET.search(found.ua_string)):
+    if system == "Android" and _TABLET.search(found.ua_string):
         return "Tablet"
-    if found.is_mobile:
+    if system == "Android" and not _SAYS_MOBILE.search(found.ua_string):
         return "Mobile"
+    if found.is_tablet or found.is_mobile:
+        return "Tablet" if found.is_tablet else "Mobile"
     return {"Android": "Mobile", "iOS": "Mobile", "HarmonyOS": "Mobile"}.get(system, "Desktop" if system else "")
 
 
