@@ -28,6 +28,7 @@ from webmon.services.promote_visit import AccountKeeper, AccountKeys
 from webmon.services.pseudonyms import Pseudonyms
 from webmon.services.publish_notice import Notices
 from webmon.services.read_account import AccountReader
+from webmon.services.read_stats import Stats
 from webmon.services.record_consent import Consents
 from webmon.services.site_directory import SiteDirectory
 from webmon.services.visits import VisitBook
@@ -38,12 +39,13 @@ from webmon.stores.control.database import ControlDatabase, sqlite_url
 from webmon.stores.control.sites import SqlSites
 from webmon.stores.daykeys import DayKeys
 from webmon.stores.events.duckdb import DuckDBEventLog
+from webmon.stores.events.reader import EventStats
 from webmon.stores.geo import Geo
 from webmon.stores.ports.spool import SpoolEntry
 from webmon.stores.spool import Spool
 from webmon.stores.spools import SpoolFolder
 from webmon.stores.vault import Vault
-from webmon.web import embed, health
+from webmon.web import api, embed, health
 from webmon.web.collect import CollectApp
 from webmon.web.shared.assets import load_manifest
 from webmon.web.shared.problems import handle_errors
@@ -179,6 +181,10 @@ class Runtime(Core):
             parse_networks(self.settings.trusted_proxies),
         )
 
+    @cached_property
+    def stats(self) -> Stats:
+        return Stats(EventStats(self.event_log))
+
     def wipe(self) -> None:
         """Leave nothing of deleted rows in the write-ahead logs of spool and control database."""
         self.spools.truncate()
@@ -251,6 +257,7 @@ def _public(runtime: Runtime, manifest: Mapping[str, str]) -> list[Blueprint]:
             ROOT / "static" / "dist" / "w.js",
             runtime.clock,
         ),
+        api.blueprint(runtime.sites, runtime.stats, runtime.clock),
         health.blueprint(),
     ]
 

@@ -1,0 +1,49 @@
+"""Interfaces for programs, opened by a key."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import Blueprint, Request, Response, request
+
+from webmon.clock import Clock
+from webmon.domain.site import Site
+from webmon.errors import InvalidInput, NotAuthenticated
+from webmon.services.manage_sites import Scope, Sites
+from webmon.services.read_stats import Stats
+from webmon.web.shared.body import read_json
+
+
+def blueprint(sites: Sites, stats: Stats, clock: Clock) -> Blueprint:
+    """Return the interface; who asks is told by the key alone, so it needs no CSRF token."""
+    pages = Blueprint("api", __name__)
+
+    @pages.post("/api/v2/query")
+    def query() -> Response:
+        site_id = sites.authenticate(_key(request), Scope.STATS)
+        document: dict[str, Any] = read_json(request, dict[str, Any])
+        site = _site_of(sites, document, site_id)
+        answer = stats.ask(site, document, clock.now()).document()
+        answer["query"]["site_id"] = site.domain
+        return Response(json.dumps(answer, ensure_ascii=False), content_type="application/json")
+
+    return pages
+
+
+def _key(asked: Request) -> str:
+    kind, _, key = asked.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not key.strip():
+        raise NotAuthenticated("needs the header Authorization: Bearer KEY", "authorization")
+    return key.strip()
+
+
+def _site_of(sites: Sites, document: dict[str, Any], site_id: int) -> Site:
+    domain = document.get("site_id")
+    if not isinstance(domain, str) or not domain:
+        raise InvalidInput.field("site_id", "is required")
+    site = next((one for one in sites.all() if one.id == site_id), None)
+    if site is None or site.domain != domain.lower():
+        # Whether there is such a site is nobody's business who has no key to it.
+        raise NotAuthenticated("the key does not open this site", "site_id")
+    return site
