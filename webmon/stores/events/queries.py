@@ -1,7 +1,7 @@
 """From a plan to one SELECT, in SQLAlchemy Core, for every engine.
 
 Two grouped parts, each only where a metric asks for it: rows of the log (visitors, page views, events), and visits
-(bounces, durations), which are grouped from the log first. They meet in a full join on the dimensions.
+(bounces, durations), which are grouped from the log first. They meet on the dimensions; every visit has a row, so the rows lead.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def statement(plan: Plan) -> Select[Any]:
     else:
         rows, visits = parts
         on = [rows.c[f"d{i}"] == visits.c[f"d{i}"] for i in range(len(plan.dimensions))]
-        joined = rows.join(visits, and_(*on) if on else literal(True), full=bool(on))
-        names = [func.coalesce(rows.c[f"d{i}"], visits.c[f"d{i}"]) for i in range(len(plan.dimensions))]
+        joined = rows.join(visits, and_(*on) if on else literal(True), isouter=True)
+        names = [rows.c[f"d{i}"] for i in range(len(plan.dimensions))]
     columns: dict[str, Column] = {name: part.c[name] for part in parts for name in part.c.keys() if name in METRICS}  # noqa: SIM118
     dimensions = [name.label(f"d{i}") for i, name in enumerate(names)]
     metrics = [_filled(name, columns[name]).label(name) for name in plan.metrics]
