@@ -1,0 +1,154 @@
+"""The time series as a drawing: pure geometry, in percent of the plot, for an SVG that the server writes.
+
+Drawn on the server so that the chart is there without JavaScript, in print, and in the colours of the page; the
+browser code only adds a pointer to it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+# Of the drawing's own coordinate system; it is stretched to the plot's size.
+SIDE = 1000
+_MOST_LABELS = 8
+_STEPS = (1, 2, 2.5, 5, 10)
+# Minutes and hours are read in sixties.
+_TIME_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """One hour, day, week or month: when it begins (ISO 8601), and its figure (None: nothing to average)."""
+
+    label: str
+    value: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """`x` and `y` in percent of the plot from its upper left; `left` and `width` of the strip that answers to it."""
+
+    label: str
+    value: float | None
+    x: float
+    y: float
+    left: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    position: float
+    label: str
+    minor: bool = False
+    anchor: str = "middle"
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """`line`, `area` and `running` (the part that is not over yet) are SVG paths; empty where there is none."""
+
+    points: Sequence[Point]
+    line: str
+    area: str
+    running: str
+    rows: Sequence[float]
+    scale: Sequence[tuple[float, float]]
+    columns: Sequence[Tick]
+
+
+def draw(buckets: Sequence[Bucket], unit: str, *, shown: int, unfinished: bool, seconds: bool = False) -> Chart:
+    """Return the drawing of a series of at least one bucket; `unit` is hour, day, week or month.
+
+    The first `shown` buckets have come to pass; of these the last is `unfinished` where it goes on. With `seconds`,
+    the scale is in steps of time.
+    """
+    top = _top(max((bucket.value or 0 for bucket in buckets[:shown]), default=0), seconds=seconds)
+    points = _points(buckets, unit, shown, top)
+    drawn = [(point.x * SIDE / 100, point.y * SIDE / 100) for point in points]
+    split = len(drawn) - 1 if unfinished and len(drawn) > 1 else len(drawn)
+    line = _path(drawn[:split])
+    area = f"{_path(drawn)} L{_n(drawn[-1][0])} {SIDE} L{_n(drawn[0][0])} {SIDE} Z" if len(drawn) > 1 else ""
+    scale = [(100 - share * 100, top * share) for share in (0.25, 0.5, 0.75, 1)]
+    return Chart(
+        points=points,
+        line=line,
+        area=area,
+        running=_path(drawn[split - 1 :]) if split < len(drawn) else "",
+        rows=[position for position, _ in scale],
+        scale=scale,
+        columns=_columns(buckets, unit),
+    )
+
+
+def _points(buckets: Sequence[Bucket], unit: str, shown: int, top: float) -> list[Point]:
+    xs = [_x(index, len(buckets)) for index in range(len(buckets))]
+    edges = [0.0, *((a + b) / 2 for a, b in pairwise(xs)), 100.0]
+    return [
+        Point(
+            label=long_label(bucket.label, unit),
+            value=bucket.value,
+            x=round(xs[index], 3),
+            y=round(100 - (bucket.value or 0) / top * 100, 3),
+            left=round(edges[index], 3),
+            width=round(edges[index + 1] - edges[index], 3),
+        )
+        for index, bucket in enumerate(buckets[:shown])
+    ]
+
+
+def _x(index: int, count: int) -> float:
+    return 50.0 if count == 1 else index / (count - 1) * 100
+
+
+def _path(points: Sequence[tuple[float, float]]) -> str:
+    return "M" + " L".join(f"{_n(x)} {_n(y)}" for x, y in points) if points else ""
+
+
+def _n(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def _top(highest: float, *, seconds: bool) -> float:
+    """The round figure at the top of the scale: four steps, each a whole number where figures are counts."""
+    if highest <= 0:
+        return 4
+    if seconds:
+        return 4 * next((step for step in _TIME_STEPS if step * 4 >= highest), math.ceil(highest / 4))
+    power = 10 ** math.floor(math.log10(highest / 4)) if highest > 4 else 1
+    wanted = next(step * power for step in _STEPS if step * power * 4 >= highest)
+    return 4 * (math.ceil(wanted) if highest > 4 else wanted)
+
+
+def _columns(buckets: Sequence[Bucket], unit: str) -> list[Tick]:
+    count = len(buckets)
+    every = max(1, math.ceil(count / _MOST_LABELS))
+    ticks = []
+    for number, index in enumerate(range(0, count, every)):
+        x = _x(index, count)
+        anchor = "start" if x < 2 else "end" if x > 98 else "middle"
+        ticks.append(Tick(round(x, 3), short_label(buckets[index].label, unit), number % 2 == 1, anchor))
+    return ticks
+
+
+def short_label(label: str, unit: str) -> str:
+    moment = datetime.fromisoformat(label)
+    if unit == "hour":
+        return f"{moment:%H:%M}"
+    if unit == "month":
+        return f"{moment:%b %Y}" if moment.month == 1 else f"{moment:%b}"
+    return f"{moment.day} {moment:%b}"
+
+
+def long_label(label: str, unit: str) -> str:
+    moment = datetime.fromisoformat(label)
+    day = f"{moment:%a} {moment.day} {moment:%b}"
+    if unit == "hour":
+        return f"{day}, {moment:%H:%M}"
+    if unit == "month":
+        return f"{moment:%B %Y}"
+    return f"Week of {day} {moment.year}" if unit == "week" else f"{day} {moment.year}"
