@@ -1,0 +1,63 @@
+// Third-party content that waits for its category: scripts run in document order, frames and images get a placeholder.
+import type { Bridge, Notice } from "../shared/types";
+import { button, element } from "./dom";
+
+const trusted = (window as any).trustedTypes?.createPolicy?.("webmon-gate", {
+  createScript: (text: string) => text,
+  createScriptURL: (url: string) => url,
+});
+
+/** Turn a waiting script into a running one; resolves when an external one has loaded, so that order is kept. */
+const run = (waiting: HTMLScriptElement): Promise<void> =>
+  new Promise((done) => {
+    const script = document.createElement("script");
+    for (const { name, value } of Array.from(waiting.attributes)) {
+      if (!/^(type|src|data-(category|src|type))$/.test(name)) script.setAttribute(name, value);
+    }
+    if (waiting.dataset.type) script.type = waiting.dataset.type;
+    script.async = false;
+    const source = waiting.dataset.src || waiting.getAttribute("src");
+    if (source) {
+      script.src = trusted ? trusted.createScriptURL(source) : source;
+      script.onload = script.onerror = () => done();
+    } else {
+      script.text = trusted ? trusted.createScript(waiting.text) : waiting.text;
+      done();
+    }
+    waiting.replaceWith(script);
+  });
+
+/** Show what is allowed by now, and a placeholder in place of what is not. */
+export async function gate(bridge: Bridge, notice: Notice, always: (category: string) => void): Promise<void> {
+  const allowed = bridge.choice()?.decisions || {};
+  const ok = (one: HTMLElement): boolean => one.dataset.category === "necessary" || !!allowed[one.dataset.category!];
+  for (const one of document.querySelectorAll<HTMLElement>("iframe[data-category][data-src],img[data-category][data-src]")) {
+    if (ok(one)) reveal(one);
+    else if (!one.hidden) hide(one, notice, always);
+  }
+  for (const one of document.querySelectorAll<HTMLScriptElement>('script[type="text/plain"][data-category]')) {
+    if (ok(one)) await run(one);
+  }
+}
+
+function reveal(one: HTMLElement): void {
+  (one.previousElementSibling as HTMLElement | null)?.matches(".webmon-gate") && one.previousElementSibling!.remove();
+  one.hidden = false;
+  (one as HTMLIFrameElement).src = one.dataset.src!;
+  one.removeAttribute("data-src");
+}
+
+function hide(one: HTMLElement, notice: Notice, always: (category: string) => void): void {
+  const text = notice.texts;
+  const box = element("div", { class: "webmon webmon-gate", role: "group", dir: notice.direction, lang: notice.language });
+  box.setAttribute("aria-label", one.title || text.placeholder);
+  if (one.title) box.append(element("h2", {}, one.title));
+  const buttons = element("div", { class: "bs" });
+  buttons.append(
+    button(text.placeholder_load, "load", () => reveal(one)),
+    button(text.placeholder_always, "always", () => always(one.dataset.category!)),
+  );
+  box.append(element("p", {}, text.placeholder), buttons);
+  one.hidden = true;
+  one.before(box);
+}

@@ -1,0 +1,193 @@
+// The question and the preference centre. Loaded only when they are needed; all texts come from the notice.
+import type { Action, Bridge, Decisions, Notice, UiSource } from "../shared/types";
+import { button, element } from "./dom";
+import { gate } from "./gate";
+import { css } from "./style";
+
+interface Shown {
+  hash: string;
+  notice: Notice;
+}
+
+function banner(bridge: Bridge) {
+  const { settings, base } = bridge;
+  let shown: Promise<Shown> | undefined;
+  let open: HTMLElement[] = [];
+  let before: Element | null = null;
+
+  /** The notice in the first language of the browser that there is one in. */
+  const fetchNotice = (): Promise<Shown> =>
+    (shown ||= (async () => {
+      const tags = navigator.languages.flatMap((tag) => [tag, tag.split("-")[0]]);
+      const language = [...tags, "en", ...Object.keys(settings.notices)].find((tag) => settings.notices[tag])!;
+      const hash = settings.notices[language];
+      const answer = await fetch(`${base}/api/notices/${hash}`, { credentials: "omit" });
+      if (!answer.ok) {
+        shown = undefined;
+        throw new Error("no notice");
+      }
+      return { hash, notice: await answer.json() };
+    })());
+
+  const style = (): void => {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(css);
+    document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
+  };
+
+  const close = (): void => {
+    for (const one of open) one.remove();
+    open = [];
+    if (before instanceof HTMLElement && before.isConnected) before.focus();
+    before = null;
+  };
+
+  const frame = (notice: Notice, hook: string, layout: string, title: string): HTMLElement => {
+    const box = element("div", {
+      class: `webmon webmon-${layout}`,
+      "data-webmon": hook,
+      role: hook === "banner" && layout !== "dialog" ? "region" : "dialog",
+      lang: notice.language,
+      dir: notice.direction,
+      "aria-labelledby": `webmon-${hook}`,
+      tabindex: "-1",
+    });
+    box.append(element("h2", { id: `webmon-${hook}` }, title));
+    if (bridge.gpc) box.append(element("p", { class: "q", "data-webmon": "gpc" }, notice.texts.gpc_note));
+    return box;
+  };
+
+  const every = (notice: Notice, value: boolean): Decisions =>
+    Object.fromEntries(notice.purposes.filter((one) => !one.required).map((one) => [one.key, value]));
+
+  const decide = async ({ hash, notice }: Shown, decisions: Decisions, action: Action, ui: UiSource): Promise<void> => {
+    const box = open[open.length - 1];
+    if (await bridge.decide(hash, notice.language, decisions, action, ui)) close();
+    else if (box && !box.querySelector(".e")) box.append(element("p", { class: "e", role: "alert" }, notice.texts.error));
+  };
+
+  const choices = (one: Shown, ui: UiSource): Record<string, () => void> => ({
+    accept: () => void decide(one, every(one.notice, true), "accept_all", ui),
+    reject: () => void decide(one, every(one.notice, false), "reject_all", ui),
+    choose: () => void show(),
+  });
+
+  const ask = async (): Promise<void> => {
+    if (open.length) return;
+    const one = await fetchNotice();
+    const { notice } = one;
+    const act = choices(one, "banner");
+    const box = frame(notice, "banner", notice.layout, notice.texts.title);
+    const buttons = element("div", { class: "bs" });
+    // Same class, same size, same colour: none of the three weighs more than another.
+    for (const name of notice.buttons) buttons.append(button(notice.texts[name], name, act[name]));
+    box.append(element("p", {}, notice.texts.body), buttons);
+    open = [box];
+    document.body.append(box);
+  };
+
+  const trap = (box: HTMLElement, done: () => void) => (event: KeyboardEvent): void => {
+    if (event.key === "Escape") {
+      event.stopPropagation();
+      done();
+    }
+    if (event.key !== "Tab") return;
+    const stops = box.querySelectorAll<HTMLElement>("button,input:not(:disabled),a[href]");
+    const [first, last] = [stops[0], stops[stops.length - 1]];
+    const at = document.activeElement;
+    if (event.shiftKey ? at === first || at === box : at === last) {
+      event.preventDefault();
+      (event.shiftKey ? last : first).focus();
+    }
+  };
+
+  const show = async (): Promise<void> => {
+    const one = await fetchNotice();
+    const { notice } = one;
+    const { texts } = notice;
+    const now = bridge.choice();
+    const asked = open.length > 0;
+    for (const box of open) box.remove();
+    before ||= document.activeElement;
+    const box = frame(notice, "preferences", "dialog", texts.preferences_title);
+    box.setAttribute("aria-modal", "true");
+    const list = element("ul", { class: "u" });
+    const boxes: Record<string, HTMLInputElement> = {};
+    for (const purpose of notice.purposes) {
+      const row = element("li");
+      if (purpose.required) row.append(element("b", {}, purpose.name), element("span", { class: "q" }, texts.always_on));
+      else {
+        const id = `webmon-p-${purpose.key}`;
+        const input = element("input", { type: "checkbox", id, name: purpose.key, "aria-describedby": `${id}-d` }) as HTMLInputElement;
+        input.checked = !!now?.decisions[purpose.key];
+        boxes[purpose.key] = input;
+        row.append(element("label", { for: id }, purpose.name), input);
+      }
+      row.append(element("p", { class: "q", id: `webmon-p-${purpose.key}-d` }, purpose.description));
+      list.append(row);
+    }
+    const done = (): void => {
+      close();
+      // The question stays open: closing the preferences decides nothing.
+      if (asked && !bridge.choice()) void ask();
+    };
+    const act = choices(one, "preferences");
+    const save = (): void => {
+      const picked = Object.fromEntries(Object.keys(boxes).map((key) => [key, boxes[key].checked]));
+      void decide(one, picked, "custom", "preferences");
+    };
+    const buttons = element("div", { class: "bs" });
+    buttons.append(
+      button(texts.reject, "reject", act.reject),
+      button(texts.accept, "accept", act.accept),
+      button(texts.save, "save", save),
+    );
+    const foot = element("div", { class: "f" });
+    foot.append(held(texts.held_link));
+    if (now?.receipt) foot.append(button(texts.withdraw, "withdraw", () => void decide(one, every(notice, false), "withdraw", "preferences"), "k"));
+    foot.append(button(texts.close, "close", done, "k"));
+    box.append(element("p", {}, texts.preferences_body), list, buttons, foot);
+    const shade = element("div", { class: "webmon-shade" });
+    shade.addEventListener("click", done);
+    box.addEventListener("keydown", trap(box, done));
+    open = [shade, box];
+    document.body.append(...open);
+    box.focus();
+  };
+
+  /** Opens the visitor's own page, with what identifies the rows where there is such a thing. */
+  const held = (text: string): HTMLElement => {
+    const portal = base + settings.portal;
+    const { visitor, consent } = bridge.ids();
+    if (!visitor) return element("a", { href: portal, target: "_blank", rel: "noopener", "data-webmon": "held" }, text);
+    const form = element("form", { method: "post", action: `${portal}/open`, target: "_blank", rel: "noopener" });
+    for (const [name, value] of Object.entries({ visitor, consent })) form.append(element("input", { type: "hidden", name, value }));
+    form.append(element("button", { class: "k", "data-webmon": "held" }, text));
+    return form;
+  };
+
+  const withdraw = async (): Promise<void> => {
+    const one = await fetchNotice();
+    await decide(one, every(one.notice, false), "withdraw", "preferences");
+  };
+
+  const grant = async (category: string): Promise<void> => {
+    const one = await fetchNotice();
+    const decisions = { ...every(one.notice, false), ...bridge.choice()?.decisions, [category]: true };
+    await decide(one, decisions, "custom", "preferences");
+  };
+
+  style();
+  const watched = new MutationObserver((changes) => {
+    const added = changes.some((change) =>
+      Array.from(change.addedNodes).some((node) => node instanceof Element && (node.matches("[data-category]") || node.querySelector("[data-category]"))),
+    );
+    if (added) void openGates();
+  });
+  watched.observe(document.documentElement, { childList: true, subtree: true });
+  const openGates = async (): Promise<void> => gate(bridge, (await fetchNotice()).notice, grant);
+
+  return { ask, show, withdraw, gate: openGates };
+}
+
+(window as any).__webmon_banner = banner;
