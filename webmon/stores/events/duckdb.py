@@ -48,6 +48,7 @@ class DuckDBEventLog:
             "duckdb://", creator=lambda: ConnectionWrapper(self._connection.cursor()), poolclass=NullPool
         )
         self._months: dict[str, str] = {}
+        self._revision = 0
         columns = ", ".join(f'"{name}" {kind}' for name, kind in _COLUMNS.items())
         self._connection.execute(f"create table nothing ({columns})")
         self._open_months()
@@ -60,6 +61,11 @@ class DuckDBEventLog:
     @property
     def months(self) -> list[str]:
         return sorted(self._months)
+
+    @property
+    def revision(self) -> int:
+        """Another number after every change: as long as it is the same, so are all figures."""
+        return self._revision
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -170,7 +176,9 @@ class DuckDBEventLog:
         with tempfile.NamedTemporaryFile(dir=self._scratch, suffix=".ndjson") as file:
             file.write(b"\n".join(line.body for line in fresh))
             file.flush()
-            return _insert(cursor, alias, file.name, spool_id, fresh[-1].id, deduplicate=deduplicate)
+            count = _insert(cursor, alias, file.name, spool_id, fresh[-1].id, deduplicate=deduplicate)
+        self._revision += 1
+        return count
 
     def _delete(self, condition: str, values: list[Any]) -> int:
         total = 0
@@ -183,6 +191,7 @@ class DuckDBEventLog:
                 self._folder.joinpath(f"{month}.dirty").touch()
                 deleted = self._connection.execute(f"delete from {alias}.event where {condition}", values)
                 total += _one(deleted)
+                self._revision += 1
         return total
 
     def _drop_empty_months(self) -> None:
