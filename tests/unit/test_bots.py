@@ -10,7 +10,6 @@ from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 from tests.support.vectors import cases
 from webmon.domain.bots import is_bot
 
-
 # One case says what an endpoint answers, not what is a bot.
 JUDGED = [
     case for case in cases("bots.json", "user_agents") if {"bot", "counted"} & case.values[0]["expected"].keys()

@@ -90,9 +90,10 @@ class Collector:
         Raises `InvalidInput` for an address that is none, `SpoolFull` and `Unavailable` where it cannot be stored.
         """
         url = checked_url(event.url)
-        if is_bot(client.user_agent):
-            return DropReason.BOT
         grant = self.grants.grant(site.id, event.consent, now) if event.visitor and event.consent else None
+        # Crawlers press no button: whoever was asked and agreed is a visitor, whatever the browser calls itself.
+        if grant is None and is_bot(client.user_agent):
+            return DropReason.BOT
         basis = decide(site.mode, Claim(bool(event.visitor), grant is not None, client.gpc))
         if isinstance(basis, DropReason):
             return basis
