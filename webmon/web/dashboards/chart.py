@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 # Of the drawing's own coordinate system; it is stretched to the plot's size.
 SIDE = 1000
@@ -69,16 +69,13 @@ def draw(buckets: Sequence[Bucket], unit: str, *, shown: int, unfinished: bool, 
     """
     top = _top(max((bucket.value or 0 for bucket in buckets[:shown]), default=0), seconds=seconds)
     points = _points(buckets, unit, shown, top)
-    drawn = [(point.x * SIDE / 100, point.y * SIDE / 100) for point in points]
-    split = len(drawn) - 1 if unfinished and len(drawn) > 1 else len(drawn)
-    line = _path(drawn[:split])
-    area = f"{_path(drawn)} L{_n(drawn[-1][0])} {SIDE} L{_n(drawn[0][0])} {SIDE} Z" if len(drawn) > 1 else ""
+    split = len(points) - 1 if unfinished and len(points) > 1 else len(points)
     scale = [(100 - share * 100, top * share) for share in (0.25, 0.5, 0.75, 1)]
     return Chart(
         points=points,
-        line=line,
-        area=area,
-        running=_path(drawn[split - 1 :]) if split < len(drawn) else "",
+        line="".join(_path(piece) for piece in _pieces(points[:split])),
+        area="".join(_area(piece) for piece in _pieces(points) if len(piece) > 1),
+        running="".join(_path(piece) for piece in _pieces(points[split - 1 :])) if split < len(points) else "",
         rows=[position for position, _ in scale],
         scale=scale,
         columns=_columns(buckets, unit),
@@ -105,8 +102,21 @@ def _x(index: int, count: int) -> float:
     return 50.0 if count == 1 else index / (count - 1) * 100
 
 
-def _path(points: Sequence[tuple[float, float]]) -> str:
-    return "M" + " L".join(f"{_n(x)} {_n(y)}" for x, y in points) if points else ""
+def _pieces(points: Sequence[Point]) -> list[list[Point]]:
+    """Cut the series where a figure is missing: it is not zero, so no line leads through it."""
+    groups = groupby(points, key=lambda point: point.value is None)
+    return [list(piece) for missing, piece in groups if not missing]
+
+
+def _path(points: Sequence[Point]) -> str:
+    steps = [f"{_n(point.x * SIDE / 100)} {_n(point.y * SIDE / 100)}" for point in points]
+    # A step of no length, for a point that stands alone to be drawn as a dot.
+    return "M" + " L".join(steps if len(steps) > 1 else steps * 2)
+
+
+def _area(points: Sequence[Point]) -> str:
+    first, last = (_n(point.x * SIDE / 100) for point in (points[0], points[-1]))
+    return f"{_path(points)} L{last} {SIDE} L{first} {SIDE} Z"
 
 
 def _n(value: float) -> str:

@@ -41,7 +41,7 @@ class Line:
 
     value: str
     name: str
-    icon: str
+    mark: str
     visitors: str
     visitors_full: str
     share: str
@@ -192,7 +192,7 @@ def _line(state: State, dimension: str, row: Row, everybody: int, longest: int) 
     return Line(
         value=value,
         name=words.name_of(dimension, value),
-        icon=words.icon_of(dimension, value),
+        mark=words.mark_of(dimension, value),
         visitors=words.short(visitors),
         visitors_full=words.whole(visitors),
         share=words.percent(100 * visitors / everybody),

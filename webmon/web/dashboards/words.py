@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 
 _COUNTRIES = Path(__file__).resolve().parents[2] / "data" / "countries.json"
-_FLAG_A = 0x1F1E6  # REGIONAL INDICATOR SYMBOL LETTER A
 
 Figure = int | float | None
 NOTHING = DASH = "\N{EN DASH}"
@@ -63,15 +62,8 @@ def country(code: str) -> str:
     return _countries().get(code, code)
 
 
-def flag(code: str) -> str:
-    if len(code) != 2 or not (code.isascii() and code.isupper()):
-        return ""
-    return "".join(chr(_FLAG_A + ord(letter) - ord("A")) for letter in code)
-
-
 # How the values of a dimension are written out; the others are shown as they are.
 _NAMES: Mapping[str, Callable[[str], str]] = {"visit:country": country}
-_ICONS: Mapping[str, Callable[[str], str]] = {"visit:country": flag}
 
 
 def name_of(dimension: str, value: str) -> str:
@@ -79,6 +71,6 @@ def name_of(dimension: str, value: str) -> str:
     return write(value) if write else value
 
 
-def icon_of(dimension: str, value: str) -> str:
-    draw = _ICONS.get(dimension)
-    return draw(value) if draw else ""
+def mark_of(dimension: str, value: str) -> str:
+    """What stands before the name: a country's code, which every device can show (flags it often cannot)."""
+    return value if dimension == "visit:country" and value in _countries() else ""

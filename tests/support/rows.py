@@ -1,0 +1,87 @@
+"""Rows of the event log for tests: made by hand or drawn from a seed, and put into a real log."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from webmon.domain.hit import Hit, encode_hit
+from webmon.stores.events.duckdb import DuckDBEventLog
+from webmon.stores.ports.events import LogLine
+
+_numbers = itertools.count(1)
+PAGES = ["/", "/imaging", "/imaging/mri", "/doctors", "/article/knees", "/contact", "/imprint", "/prices"]
+SOURCES = [("Google", "organic"), ("", ""), ("Bing", "organic"), ("Facebook", "social"), ("news.example.net", "referral")]
+COUNTRIES = ["DE", "DE", "DE", "AT", "CH", "FR", "US", "PL", ""]
+AGENTS = [
+    ("Chrome", "142.0", "Windows", "11", "Desktop"),
+    ("Safari", "18.1", "iOS", "18.1", "Mobile"),
+    ("Firefox", "144.0", "GNU/Linux", "", "Desktop"),
+    ("Chrome", "142.0", "Android", "15", "Mobile"),
+    ("Safari", "18.0", "iPadOS", "18.0", "Tablet"),
+]
+
+
+def hit(occurred_at: datetime, *, visitor: int = 1, visit: int = 1, site: int = 1, **values: Any) -> Hit:
+    """A page view of ``/``, unless told otherwise."""
+    number = next(_numbers)
+    values = {"name": "pageview", "pathname": "/", "hostname": "example.org", "basis": "consent"} | values
+    return Hit(
+        site_id=site, occurred_at=occurred_at, hit_id=number, visitor_id=visitor, visit_id=visit, **values
+    )
+
+
+def store(log: DuckDBEventLog, hits: Iterable[Hit], spool: str = "test") -> None:
+    """Append the rows as the ingester does."""
+    log.append(spool, [LogLine(one.hit_id, one.month, one.hit_id, encode_hit(one)) for one in hits])
+
+
+def visits_at_random(seed: int, count: int, start: datetime, span: timedelta, site: int = 1) -> list[Hit]:
+    """Draw `count` visits over a span: pages, events, engagement, several visits of one visitor."""
+    draw = random.Random(seed)  # noqa: S311 - reproducible, not secret
+    return [one for number in range(1, count + 1) for one in _visit(draw, seed * 10**6 + number, start, span, site)]
+
+
+def _visit(draw: random.Random, number: int, start: datetime, span: timedelta, site: int) -> list[Hit]:
+    moment = start + span * draw.random()
+    visitor = number - draw.choice([0, 0, 0, 1, 2, 7])
+    browser, browser_version, system, system_version, device = draw.choice(AGENTS)
+    source, medium = draw.choice(SOURCES)
+    traits = {
+        "source": source,
+        "medium": medium,
+        "referrer": f"https://{source.lower()}" if source else "",
+        "utm_campaign": draw.choice(["", "", "", "spring", "autumn"]),
+        "utm_source": draw.choice(["", "newsletter"]),
+        "country": draw.choice(COUNTRIES),
+        "provider": draw.choice(["", "Example Telecom", "Cable Net"]),
+        "browser": browser,
+        "browser_version": browser_version,
+        "os": system,
+        "os_version": system_version,
+        "device": device,
+        "hostname": draw.choice(["example.org", "example.org", "www.example.org"]),
+    }
+    rows = []
+    for _ in range(draw.choice([1, 1, 2, 3, 5])):
+        name = draw.choice(["pageview"] * 6 + ["Signup", "engagement", "Scroll"])
+        interactive = name != "Scroll"
+        page = draw.choice(PAGES)
+        traits_now = traits if rows else traits
+        rows.append(
+            hit(
+                moment.replace(microsecond=0),
+                visitor=visitor,
+                visit=number,
+                site=site,
+                name=name,
+                interactive=interactive,
+                pathname=page,
+                **traits_now,
+            )
+        )
+        moment += timedelta(seconds=draw.randint(0, 900))
+    return rows
