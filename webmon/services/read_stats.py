@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -71,10 +71,13 @@ class Stats:
         rows = [_row(query, wanted, found, total) for found in self.reader.run(plan)]
         narrowed = bool(query.dimensions or query.filters)
         shown = hide_small(rows, site.minimum_group_count if narrowed else 1)
+        hidden = {row.dimensions[0] for row in rows if query.dimensions} - {
+            row.dimensions[0] for row in shown.rows if query.dimensions
+        }
         rows = list(shown.rows[query.offset : query.offset + query.limit] if hiding else shown.rows)
         labels = _labels(query)
         if labels and len(query.dimensions) == 1 and not query.offset:
-            rows = _with_empty(query, rows, labels)
+            rows = _with_empty(query, rows, labels, hidden)
         count = self._count(site, query, wanted, shown.hidden_count) if query.total_rows else None
         return Result(query, rows, shown.hidden_count, labels, count)
 
@@ -168,10 +171,12 @@ def _next(moment: datetime, unit: str) -> datetime:
     return moment + _STEP[unit]
 
 
-def _with_empty(query: Query, rows: Sequence[Row], labels: Sequence[str]) -> list[Row]:
+def _with_empty(query: Query, rows: Sequence[Row], labels: Sequence[str], hidden: Set[str]) -> list[Row]:
+    """Add the buckets without a row: nothing came to pass there, or (every figure None) too little to be shown."""
     known = {row.dimensions[0]: row for row in rows}
     nothing = tuple(0 if METRICS[name].unit == "count" else None for name in query.metrics)
-    filled = [known.get(label) or Row((label,), nothing, 0) for label in labels]
+    secret = (None,) * len(query.metrics)
+    filled = [known.get(label) or Row((label,), secret if label in hidden else nothing, 0) for label in labels]
     descending = any(key == query.dimensions[0].key and way == "desc" for key, way in query.order_by)
     if query.order_by and not any(key == query.dimensions[0].key for key, _ in query.order_by):
         return list(rows)
