@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from flask import Blueprint, Flask
 from flask_wtf.csrf import CSRFProtect
+from prometheus_client import Counter
 
 from webmon.clock import Clock, SystemClock
 from webmon.domain.address import parse_networks
+from webmon.domain.handling import InfoClass
+from webmon.domain.retention import length
 from webmon.domain.site import Mode, Site
 from webmon.domain.visit import INACTIVITY
 from webmon.errors import NotAuthenticated, SettingsError
+from webmon.jobs.scheduler import Scheduler
+from webmon.jobs.table import JOBS
 from webmon.jobs.worker import Worker
+from webmon.services.apply_retention import Retention
 from webmon.services.collect_hit import Collector
 from webmon.services.import_log import LogImporter
 from webmon.services.ingest import Ingester
@@ -36,16 +44,20 @@ from webmon.settings import Settings, load_settings
 from webmon.stores.control.accounts import SqlAccounts
 from webmon.stores.control.consent import SqlConsents
 from webmon.stores.control.database import ControlDatabase, sqlite_url
+from webmon.stores.control.jobs import SqlJobs
+from webmon.stores.control.retention import SqlRetention
 from webmon.stores.control.sites import SqlSites
-from webmon.stores.daykeys import DayKeys
+from webmon.stores.daykeys import DayKeys, destroy_abandoned
 from webmon.stores.events.duckdb import DuckDBEventLog
 from webmon.stores.events.reader import EventStats
+from webmon.stores.expiring import ExpiringAccounts, ExpiringAudit, ExpiringConsents, ExpiringEvents
 from webmon.stores.geo import Geo
+from webmon.stores.ports.retention import Expiring
 from webmon.stores.ports.spool import SpoolEntry
 from webmon.stores.spool import Spool
 from webmon.stores.spools import SpoolFolder
 from webmon.stores.vault import Vault
-from webmon.web import api, embed, health
+from webmon.web import api, embed, health, internal
 from webmon.web.collect import CollectApp
 from webmon.web.shared.assets import load_manifest
 from webmon.web.shared.problems import handle_errors
@@ -53,6 +65,7 @@ from webmon.web.shared.security import harden
 
 # Keys that die are kept apart, so that no backup of the rest holds them.
 EPHEMERAL = "ephemeral"
+RETENTION_FAILURES = Counter("webmon_retention_failures", "Runs in which a retention rule could not be applied")
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -133,6 +146,8 @@ class Runtime(Core):
         # Held by whoever moves rows between spool, event log and account log: no row is seen in two places.
         self.log_lock = threading.Lock()
         self.spools = SpoolFolder(self.folder / "spool", self.settings.spool_limit, self.event_log)
+        # Known to who can read the data folder, while this process serves it.
+        self.internal_token = ""
         self.day_keys = DayKeys(self.folder / EPHEMERAL / "day-keys.json")
         self.visits = VisitBook()
         self.ingester = Ingester(self.spools.all, self.event_log, self.accounts, self.log_lock)
@@ -185,6 +200,48 @@ class Runtime(Core):
     def stats(self) -> Stats:
         return Stats(EventStats(self.event_log))
 
+    @cached_property
+    def retention(self) -> Retention:
+        stores: Mapping[InfoClass, Expiring] = {
+            InfoClass.EVENT_LOG: ExpiringEvents(self.event_log),
+            InfoClass.ACCOUNT_LOG: ExpiringAccounts(self.database),
+            InfoClass.CONSENT_RECORDS: ExpiringConsents(self.database),
+            InfoClass.AUDIT: ExpiringAudit(self.database),
+        }
+        return Retention(
+            self.database.unit(SqlRetention),
+            self.sites.all,
+            stores,
+            self.settings.retention_file,
+            self.log_lock,
+            RETENTION_FAILURES.inc,
+        )
+
+    @cached_property
+    def scheduler(self) -> Scheduler:
+        return Scheduler(JOBS, self, self.database.unit(SqlJobs), self.clock)
+
+    # What the table of jobs calls
+
+    def destroy_day_keys(self, now: datetime) -> int:
+        return self.day_keys.destroy_expired(now) + destroy_abandoned(self.folder / EPHEMERAL, now)
+
+    def rotate_epoch_keys(self, now: datetime) -> int:
+        kept = {site.id: self._kept(site) for site in self.sites.all()}
+        return self.pseudonyms.rotate(now, kept)
+
+    def compact(self) -> list[str]:
+        with self.log_lock:
+            return self.event_log.compact()
+
+    def prune(self, now: datetime) -> int:
+        with self.database.unit(SqlAccounts)() as accounts:
+            return accounts.prune_used_tokens(now)
+
+    def _kept(self, site: Site) -> timedelta:
+        rules = {rule.info_class: rule.keep for rule in self.retention.rules(site)}
+        return length(rules[InfoClass.EVENT_LOG])
+
     def wipe(self) -> None:
         """Leave nothing of deleted rows in the write-ahead logs of spool and control database."""
         self.spools.truncate()
@@ -203,13 +260,30 @@ class Runtime(Core):
         self.recover()
         self.ingester.start()
         self.promoter.start()
+        self.scheduler.start()
 
     def close(self) -> None:
+        self.scheduler.stop()
         self.promoter.stop()
         self.ingester.stop()
         self.spools.close()
         self.event_log.close()
         super().close()
+
+
+def commands(runtime: Runtime) -> Mapping[str, internal.Command]:
+    """What the command line has done where the event log is open."""
+
+    def site_of(arguments: dict[str, Any]) -> Site | None:
+        return runtime.sites.get(arguments["site"]) if arguments.get("site") else None
+
+    def plan(arguments: dict[str, Any]) -> Mapping[str, Any]:
+        return runtime.retention.plan(runtime.clock.now(), site_of(arguments)).document()
+
+    def apply(arguments: dict[str, Any]) -> Mapping[str, Any]:
+        return runtime.retention.apply(runtime.clock.now(), site_of(arguments), actor="operator").document()
+
+    return {"retention.plan": plan, "retention.apply": apply}
 
 
 def create_wsgi(runtime: Runtime) -> CollectApp:
@@ -258,6 +332,7 @@ def _public(runtime: Runtime, manifest: Mapping[str, str]) -> list[Blueprint]:
             runtime.clock,
         ),
         api.blueprint(runtime.sites, runtime.stats, runtime.clock),
+        internal.blueprint(runtime.internal_token, commands(runtime)),
         health.blueprint(),
     ]
 

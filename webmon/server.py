@@ -20,12 +20,15 @@ _open = ExitStack()
 
 def start() -> Callable[..., Any]:
     """Open the stores of this process's data folder and return the application."""
+    os.umask(0o077)  # whatever is written is its owner's alone
     settings = load_settings()
     configure_logs(settings.log_level)
     _open.enter_context(lock_data(settings.data_dir))
     runtime = Runtime(settings)
     _open.callback(runtime.close)
-    _open.enter_context(tell_where(runtime.folder, os.environ.get("WEBMON_SERVE_URL", settings.public_url)))
+    runtime.internal_token = _open.enter_context(
+        tell_where(runtime.folder, os.environ.get("WEBMON_SERVE_URL", settings.public_url))
+    )
     runtime.start()
     return create_wsgi(runtime)
 

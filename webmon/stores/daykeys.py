@@ -6,11 +6,13 @@ import hmac
 import json
 import os
 import threading
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from webmon.domain.pseudonym import day_key_expired
 from webmon.stores.vault import new_key, write_private
+
+ABANDONED_AFTER = timedelta(days=1)
 
 
 class DayKeys:
@@ -64,6 +66,16 @@ class DayKeys:
         if old is not None:
             with old:
                 _overwrite_file(old.fileno())
+
+
+def destroy_abandoned(folder: Path, now: datetime) -> int:
+    """Destroy the keys of imports that were interrupted and not taken up again for a day; return how many files."""
+    oldest = (now - ABANDONED_AFTER).timestamp()
+    left = [path for path in folder.glob("import-*.json") if path.stat().st_mtime < oldest]
+    for path in left:
+        _overwrite(path)
+        path.unlink(missing_ok=True)
+    return len(left)
 
 
 def _overwrite(path: Path) -> None:

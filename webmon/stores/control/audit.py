@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from webmon.domain.chain import Anchor, Link, canonical, link
@@ -77,3 +77,33 @@ class SqlAuditTrail:
 
     def count(self) -> int:
         return self._session.scalar(select(func.count()).select_from(AuditRow)) or 0
+
+    def count_before(self, cutoff: datetime) -> int:
+        last = self._last_expired(cutoff)
+        if last is None:
+            return 0
+        return self._session.scalar(select(func.count()).select_from(AuditRow).where(AuditRow.seq <= last.seq)) or 0
+
+    def delete_before(self, cutoff: datetime, now: datetime) -> int:
+        """Take the oldest entries, older than `cutoff`, off the chain and move its anchor; return how many."""
+        last = self._last_expired(cutoff)
+        if last is None:
+            return 0
+        gone = self._session.execute(delete(AuditRow).where(AuditRow.seq <= last.seq))
+        count = int(getattr(gone, "rowcount", 0))
+        anchor = self._session.get(ChainAnchorRow, CHAIN)
+        if anchor is None:
+            anchor = ChainAnchorRow(chain=CHAIN, removed_count=0)
+            self._session.add(anchor)
+        anchor.seq, anchor.chain_hash, anchor.removed_at = last.seq, last.chain_hash, now
+        anchor.removed_count += count
+        self._session.flush()
+        return count
+
+    def _last_expired(self, cutoff: datetime) -> AuditRow | None:
+        """The last entry before the first one that must stay: a chain loses its beginning, never a middle."""
+        first_kept = self._session.scalar(select(func.min(AuditRow.seq)).where(AuditRow.occurred_at >= cutoff))
+        statement = select(AuditRow).order_by(AuditRow.seq.desc()).limit(1)
+        if first_kept is not None:
+            statement = statement.where(AuditRow.seq < first_kept)
+        return self._session.scalar(statement)

@@ -1,7 +1,8 @@
 """From a plan to one SELECT, in SQLAlchemy Core, for every engine.
 
 Two grouped parts, each only where a metric asks for it: rows of the log (visitors, page views, events), and visits
-(bounces, durations), which are grouped from the log first. They meet on the dimensions; every visit has a row, so the rows lead.
+(bounces, durations), which are grouped from the log first. They meet on the dimensions; every visit has a row, so
+the rows lead.
 """
 
 from __future__ import annotations

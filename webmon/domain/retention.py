@@ -1,0 +1,82 @@
+"""How long each class of information is kept: rules, durations, cut-offs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+import isodate
+
+from webmon.domain.handling import InfoClass
+
+_DURATION = re.compile(r"P(?=\d)(?:(\d{1,4})Y)?(?:(\d{1,5})M)?(?:(\d{1,5})W)?(?:(\d{1,6})D)?")
+_LONGEST_YEARS = 100
+_REFERENCE = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class Origin(StrEnum):
+    """Who set a rule; the later ones win."""
+
+    DEFAULT = "default"
+    ADMIN = "admin"
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How long a class is kept (`keep`, an ISO 8601 duration of whole days or more), and who says so."""
+
+    info_class: InfoClass
+    keep: str
+    origin: Origin
+
+
+def check_keep(text: str) -> str:
+    """Return the duration in its stored form; raises `ValueError` saying what is wrong with it."""
+    keep = text.strip().upper()
+    found = _DURATION.fullmatch(keep)
+    if found is None:
+        raise ValueError("must be an ISO 8601 duration of years, months, weeks or days, such as P25M or P90D")
+    if not any(int(part or 0) for part in found.groups()):
+        raise ValueError("must be at least one day")
+    if _REFERENCE - isodate.parse_duration(keep) < _REFERENCE.replace(year=_REFERENCE.year - _LONGEST_YEARS):
+        raise ValueError(f"must be at most {_LONGEST_YEARS} years")
+    return keep
+
+
+def cutoff(keep: str, now: datetime) -> datetime:
+    """Return the moment before which rows have expired: the beginning of a UTC day.
+
+    Months and years are the calendar's. Whole days, so that a plan made in the morning still holds in the evening.
+    """
+    day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    expired: datetime = day - isodate.parse_duration(keep)
+    return expired
+
+
+def longest(keeps: Mapping[str, str], now: datetime) -> str:
+    """Return the name whose duration reaches back farthest."""
+    return min(keeps, key=lambda name: cutoff(keeps[name], now))
+
+
+def in_words(keep: str) -> str:
+    """Say a duration in plain words: ``25 months``, ``1 year and 6 months``."""
+    found = _DURATION.fullmatch(keep)
+    if found is None:
+        return keep
+    names = ("year", "month", "week", "day")
+    parts = [
+        f"{int(count)} {name}{'' if int(count) == 1 else 's'}"
+        for count, name in zip(found.groups(), names, strict=True)
+        if count and int(count)
+    ]
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def length(keep: str) -> timedelta:
+    """Return about how long a duration is, for what need not be exact."""
+    back: datetime = _REFERENCE - isodate.parse_duration(keep)
+    return _REFERENCE - back

@@ -1,0 +1,70 @@
+"""Everything that runs by itself, as one table: what it is called, what it does, how often."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`function` is given the services and the time; what it returns is its outcome, in a word or a count."""
+
+    name: str
+    what: str
+    every: timedelta
+    function: Callable[[Any, datetime], object]
+
+
+JOBS = (
+    Job(
+        "retention",
+        "Delete what the retention rules say has expired",
+        timedelta(hours=6),
+        lambda services, now: services.retention.apply(now, actor="scheduler").complete,
+    ),
+    Job(
+        "day-keys",
+        "Destroy the keys of days that are over, and those that interrupted imports left",
+        timedelta(minutes=5),
+        lambda services, now: services.destroy_day_keys(now),
+    ),
+    Job(
+        "epoch-keys",
+        "Begin new pseudonym keys, destroy those that no kept row was made with",
+        timedelta(days=1),
+        lambda services, now: services.rotate_epoch_keys(now),
+    ),
+    Job(
+        "promotions",
+        "Complete promotions that a crash has interrupted",
+        timedelta(minutes=1),
+        lambda services, now: services.accounts.advance(now),
+    ),
+    Job(
+        "signed-in-visits",
+        "End signed-in visits after half an hour without activity",
+        timedelta(minutes=1),
+        lambda services, now: services.accounts.end_idle(now),
+    ),
+    Job(
+        "compaction",
+        "Rewrite months of the event log from which rows were deleted",
+        timedelta(hours=1),
+        lambda services, _: len(services.compact()),
+    ),
+    Job(
+        "checkpoint",
+        "Fold the event log's write-ahead logs into its files",
+        timedelta(minutes=10),
+        lambda services, _: services.event_log.checkpoint(),
+    ),
+    Job(
+        "prune",
+        "Forget used login tokens, links and sessions that have expired",
+        timedelta(hours=1),
+        lambda services, now: services.prune(now),
+    ),
+)

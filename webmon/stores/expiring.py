@@ -1,0 +1,99 @@
+"""Each class of information as something that grows old: how to count it, and how to delete it for good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from webmon.domain.site import Site
+from webmon.stores.control.accounts import SqlAccounts
+from webmon.stores.control.audit import SqlAuditTrail
+from webmon.stores.control.consent import SqlConsents
+from webmon.stores.control.database import ControlDatabase
+from webmon.stores.events.duckdb import DuckDBEventLog
+
+
+def _id(site: Site | None) -> int:
+    if site is None:
+        raise ValueError("This class of information belongs to a site")
+    return site.id
+
+
+class ExpiringEvents:
+    """The event log: whole months go as files, the rest is deleted and its month rewritten."""
+
+    def __init__(self, events: DuckDBEventLog) -> None:
+        self._events = events
+
+    def count(self, site: Site | None) -> int:
+        return self._events.count(_id(site))
+
+    def count_before(self, site: Site | None, cutoff: datetime) -> int:
+        return self._events.count_before(_id(site), cutoff)
+
+    def delete_before(self, site: Site | None, cutoff: datetime, now: datetime) -> int:  # noqa: ARG002
+        gone = self._events.delete_before(_id(site), cutoff)
+        self._events.compact()
+        return gone
+
+
+class ExpiringAccounts:
+    def __init__(self, database: ControlDatabase) -> None:
+        self._database = database
+        self._unit = database.unit(SqlAccounts)
+
+    def count(self, site: Site | None) -> int:
+        with self._unit() as accounts:
+            return accounts.count_hits(_id(site))
+
+    def count_before(self, site: Site | None, cutoff: datetime) -> int:
+        with self._unit() as accounts:
+            return accounts.count_hits_before(_id(site), cutoff)
+
+    def delete_before(self, site: Site | None, cutoff: datetime, now: datetime) -> int:  # noqa: ARG002
+        with self._unit() as accounts:
+            gone = accounts.delete_hits_before(_id(site), cutoff)
+        self._database.scrub()
+        return gone
+
+
+class ExpiringConsents:
+    def __init__(self, database: ControlDatabase) -> None:
+        self._database = database
+        self._unit = database.unit(SqlConsents)
+
+    def count(self, site: Site | None) -> int:
+        with self._unit() as consents:
+            return consents.count(_id(site))
+
+    def count_before(self, site: Site | None, cutoff: datetime) -> int:
+        with self._unit() as consents:
+            return consents.count_before(_id(site), cutoff)
+
+    def delete_before(self, site: Site | None, cutoff: datetime, now: datetime) -> int:
+        with self._unit() as consents:
+            gone = consents.delete_before(_id(site), cutoff, now)
+        self._database.scrub()
+        return gone
+
+
+class ExpiringAudit:
+    """The audit trail is one chain for the installation."""
+
+    def __init__(self, database: ControlDatabase) -> None:
+        self._database = database
+
+    def count(self, site: Site | None) -> int:  # noqa: ARG002
+        return self._with(lambda trail: trail.count())
+
+    def count_before(self, site: Site | None, cutoff: datetime) -> int:  # noqa: ARG002
+        return self._with(lambda trail: trail.count_before(cutoff))
+
+    def delete_before(self, site: Site | None, cutoff: datetime, now: datetime) -> int:  # noqa: ARG002
+        gone = self._with(lambda trail: trail.delete_before(cutoff, now))
+        self._database.scrub()
+        return gone
+
+    def _with(self, act: Callable[[SqlAuditTrail], int]) -> int:
+        with self._database.session() as session:
+            return act(SqlAuditTrail(session))
