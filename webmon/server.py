@@ -11,8 +11,8 @@ from contextlib import ExitStack
 from typing import Any
 
 from webmon.app import Runtime, create_wsgi
-from webmon.cli.running import lock_data, tell_where
 from webmon.logs import configure_logs
+from webmon.running import lock_data, tell_where
 from webmon.settings import load_settings
 
 _open = ExitStack()

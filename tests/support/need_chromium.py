@@ -29,7 +29,8 @@ def main() -> int:
         return 1
     prefix = [] if os.geteuid() == 0 else ["sudo"]
     print("Installing Debian's chromium for the browser tests …", flush=True)
-    for arguments in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-dejavu-core"]):
+    wanted = ["install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-dejavu-core"]
+    for arguments in (["update", "-qq"], wanted):
         result = subprocess.run([*prefix, "apt-get", *arguments], stdout=subprocess.DEVNULL, check=False)
         if result.returncode:
             print(f"apt-get {arguments[0]} failed; install chromium by hand, or set WEBMON_TEST_CHROMIUM.")

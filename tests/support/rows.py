@@ -14,7 +14,13 @@ from webmon.stores.ports.events import LogLine
 
 _numbers = itertools.count(1)
 PAGES = ["/", "/imaging", "/imaging/mri", "/doctors", "/article/knees", "/contact", "/imprint", "/prices"]
-SOURCES = [("Google", "organic"), ("", ""), ("Bing", "organic"), ("Facebook", "social"), ("news.example.net", "referral")]
+SOURCES = [
+    ("Google", "organic"),
+    ("", ""),
+    ("Bing", "organic"),
+    ("Facebook", "social"),
+    ("news.example.net", "referral"),
+]
 COUNTRIES = ["DE", "DE", "DE", "AT", "CH", "FR", "US", "PL", ""]
 AGENTS = [
     ("Chrome", "142.0", "Windows", "11", "Desktop"),
@@ -29,9 +35,7 @@ def hit(occurred_at: datetime, *, visitor: int = 1, visit: int = 1, site: int = 
     """A page view of ``/``, unless told otherwise."""
     number = next(_numbers)
     values = {"name": "pageview", "pathname": "/", "hostname": "example.org", "basis": "consent"} | values
-    return Hit(
-        site_id=site, occurred_at=occurred_at, hit_id=number, visitor_id=visitor, visit_id=visit, **values
-    )
+    return Hit(site_id=site, occurred_at=occurred_at, hit_id=number, visitor_id=visitor, visit_id=visit, **values)
 
 
 def store(log: DuckDBEventLog, hits: Iterable[Hit], spool: str = "test") -> None:
@@ -70,7 +74,6 @@ def _visit(draw: random.Random, number: int, start: datetime, span: timedelta, s
         name = draw.choice(["pageview"] * 6 + ["Signup", "engagement", "Scroll"])
         interactive = name != "Scroll"
         page = draw.choice(PAGES)
-        traits_now = traits if rows else traits
         rows.append(
             hit(
                 moment.replace(microsecond=0),
@@ -80,7 +83,7 @@ def _visit(draw: random.Random, number: int, start: datetime, span: timedelta, s
                 name=name,
                 interactive=interactive,
                 pathname=page,
-                **traits_now,
+                **traits,
             )
         )
         moment += timedelta(seconds=draw.randint(0, 900))

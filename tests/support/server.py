@@ -56,7 +56,7 @@ class WebmonServer:
                 stdin=subprocess.DEVNULL,
                 cwd=ROOT,
             )
-        wait_until(lambda: self._answers(), READY_SECONDS, "the server answers", lambda: self.log.read_text())
+        wait_until(self._answers, READY_SECONDS, "the server answers", self.log.read_text)
 
     def kill(self) -> None:
         """As by a power cut: no warning, no clean-up."""

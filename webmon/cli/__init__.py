@@ -56,3 +56,4 @@ def main() -> None:
 
     Settings come from WEBMON_… environment variables and webmon.toml; all state is under WEBMON_DATA_DIR.
     """
+    os.umask(0o077)  # whatever is written is its owner's alone

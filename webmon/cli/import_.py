@@ -60,7 +60,7 @@ def access_log(file: Path, domain: str, as_json: bool, kept_lines: Path | None) 
 
 def _import(core: Core, site: Site, file: Path, *, keep_numbers: bool) -> ImportReport:
     from webmon.app import Runtime
-    from webmon.cli.running import find_server, lock_data
+    from webmon.running import find_server, lock_data
 
     name = f"import-{site.id}-{_name(file)}"
     if find_server(core.folder) is not None:
@@ -111,7 +111,7 @@ def _append(spool: Spool, entries: Sequence[SpoolEntry], move: Callable[[], obje
 
 def _wait_for_server(core: Core) -> Callable[[], object]:
     """The running server moves what the spool holds; this waits a moment, and notices when the server is gone."""
-    from webmon.cli.running import find_server
+    from webmon.running import find_server
 
     def wait() -> None:
         if find_server(core.folder) is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from webmon.cli.running import on_runtime
+from webmon.cli.on_runtime import on_runtime
 
 _HEAD = ("Site", "Class", "Kept", "Until before", "Looked at", "Expired", "Deleted", "")
 

@@ -35,7 +35,7 @@ def command(host: str, port: int, role: str) -> None:  # noqa: ARG001
     from granian.log import LogLevels
     from granian.server import MPServer
 
-    from webmon.cli.running import lock_data
+    from webmon.running import lock_data
     from webmon.settings import load_settings
 
     settings = load_settings()

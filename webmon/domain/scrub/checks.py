@@ -154,8 +154,10 @@ def _is_day(year: int, month: int, day: int) -> bool:
 
 
 def looks_random(text: str) -> bool:
-    """Whether a word was drawn, not written: case and digits change faster than in any word of a language."""
-    if len(text) < 16:
-        return False
-    runs = re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", text)
-    return len(runs) > 4 and sum(map(len, runs)) / len(runs) < 2.5
+    """Whether a long word was drawn, not written: in some part of it, case and digits change as in no language."""
+    return len(text) >= 16 and any(map(_is_drawn, re.split(r"[-_=]", text)))
+
+
+def _is_drawn(part: str) -> bool:
+    runs = re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", part)
+    return len(part) >= 8 and len(runs) > 3 and sum(map(len, runs)) / len(runs) < 2.5

@@ -92,23 +92,3 @@ def find_server(folder: Path) -> Server | None:
         return None
     where = json.loads(path.read_text("utf-8"))
     return Server(where["url"], where["token"])
-
-
-def on_runtime(command: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Run a command where the event log is open: in the running server, or else in this process."""
-    from webmon.app import Core, Runtime, commands
-
-    core = Core()
-    try:
-        server = find_server(core.folder)
-        if server is not None:
-            return server.call(command, arguments)
-        with lock_data(core.folder):
-            runtime = Runtime(core.settings, core.clock)
-            try:
-                runtime.recover()
-                return dict(commands(runtime)[command](arguments))
-            finally:
-                runtime.close()
-    finally:
-        core.close()
