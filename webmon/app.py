@@ -32,10 +32,12 @@ from webmon.services.collect_hit import Collector
 from webmon.services.import_log import LogImporter
 from webmon.services.ingest import Ingester
 from webmon.services.manage_sites import Scope, Sites
+from webmon.services.manage_staff import StaffAccounts
 from webmon.services.promote_visit import AccountKeeper, AccountKeys
 from webmon.services.pseudonyms import Pseudonyms
 from webmon.services.publish_notice import Notices
 from webmon.services.read_account import AccountReader
+from webmon.services.read_audit import AuditLog
 from webmon.services.read_stats import Stats
 from webmon.services.record_consent import Consents
 from webmon.services.site_directory import SiteDirectory
@@ -45,8 +47,10 @@ from webmon.stores.control.accounts import SqlAccounts
 from webmon.stores.control.consent import SqlConsents
 from webmon.stores.control.database import ControlDatabase, sqlite_url
 from webmon.stores.control.jobs import SqlJobs
+from webmon.stores.control.repository import Repository
 from webmon.stores.control.retention import SqlRetention
 from webmon.stores.control.sites import SqlSites
+from webmon.stores.control.staff import SqlStaff
 from webmon.stores.daykeys import DayKeys, destroy_abandoned
 from webmon.stores.events.duckdb import DuckDBEventLog
 from webmon.stores.events.reader import EventStats
@@ -57,11 +61,12 @@ from webmon.stores.ports.spool import SpoolEntry
 from webmon.stores.spool import Spool
 from webmon.stores.spools import SpoolFolder
 from webmon.stores.vault import Vault
-from webmon.web import api, embed, health, internal
+from webmon.web import admin, api, dashboards, embed, health, internal, staff
 from webmon.web.collect import CollectApp
 from webmon.web.shared.assets import load_manifest
 from webmon.web.shared.problems import handle_errors
 from webmon.web.shared.security import harden
+from webmon.web.shared.staff_guard import StaffGuard
 
 # Keys that die are kept apart, so that no backup of the rest holds them.
 EPHEMERAL = "ephemeral"
@@ -92,6 +97,14 @@ class Core:
     @cached_property
     def consents(self) -> Consents:
         return Consents(self.database.unit(SqlConsents), self.notices, self.settings.public_url)
+
+    @cached_property
+    def staff(self) -> StaffAccounts:
+        return StaffAccounts(self.database.unit(SqlStaff), self.settings.min_password_length)
+
+    @cached_property
+    def audit(self) -> AuditLog:
+        return AuditLog(self.database.unit(Repository))
 
     @cached_property
     def geo(self) -> Geo:
@@ -236,7 +249,8 @@ class Runtime(Core):
 
     def prune(self, now: datetime) -> int:
         with self.database.unit(SqlAccounts)() as accounts:
-            return accounts.prune_used_tokens(now)
+            tokens = accounts.prune_used_tokens(now)
+        return tokens + self.staff.prune(now)
 
     def _kept(self, site: Site) -> timedelta:
         rules = {rule.info_class: rule.keep for rule in self.retention.rules(site)}
@@ -339,8 +353,22 @@ def _public(runtime: Runtime, manifest: Mapping[str, str]) -> list[Blueprint]:
 
 def _pages(runtime: Runtime) -> list[Blueprint]:
     """One blueprint per audience, each given just the services it calls."""
-    _ = runtime
-    return []
+    guard = StaffGuard(runtime.staff, runtime.sites, runtime.clock)
+    return [
+        staff.blueprint(runtime.staff, guard, runtime.clock),
+        admin.blueprint(
+            guard,
+            runtime.sites,
+            runtime.add_site,
+            runtime.notices,
+            runtime.retention,
+            runtime.staff,
+            runtime.audit,
+            runtime.settings.public_url,
+            runtime.clock,
+        ),
+        dashboards.blueprint(runtime.sites, runtime.stats, guard, lambda: runtime.event_log.revision, runtime.clock),
+    ]
 
 
 def _opens(sites: Sites, key: str, site: Site) -> bool:

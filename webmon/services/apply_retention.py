@@ -72,19 +72,20 @@ class Retention:
         """Return the site's rule for each class of information."""
         return self._rules(site, self._file())
 
-    def set_rule(self, site: Site, info_class: str, keep: str, now: datetime, *, actor: str) -> None:
-        """Set a rule in the admin pages; raises `InvalidInput`, or `Conflict` where the file decides."""
-        kind = _class(info_class)
-        try:
-            checked = check_keep(keep)
-        except ValueError as error:
-            raise InvalidInput.field(kind, str(error)) from error
-        if kind in self._file().of(site.domain):
-            raise Conflict(f"The rule for {CLASSES[kind].label} is set in {self.file}")
+    def set_rules(self, site: Site, keeps: Mapping[str, str], now: datetime, *, actor: str) -> None:
+        """Set rules in the admin pages, class of information to duration: all of them, or none.
+
+        Raises `InvalidInput` naming each class whose duration cannot be, or `Conflict` where the file decides.
+        """
+        checked = _checked(keeps)
+        decided = sorted(set(checked) & set(self._file().of(site.domain)))
+        if decided:
+            raise Conflict(f"The rule for {CLASSES[InfoClass(decided[0])].label} is set in {self.file}")
         with self.unit() as rules:
-            rules.set_rule(site.id, kind, checked, now, actor)
-            detail = {"info_class": kind.value, "keep": checked}
-            rules.audit.record(now, actor, "retention.set", site_id=site.id, detail=detail)
+            for kind, keep in checked.items():
+                rules.set_rule(site.id, kind, keep, now, actor)
+                detail = {"info_class": kind.value, "keep": keep}
+                rules.audit.record(now, actor, "retention.set", site_id=site.id, detail=detail)
 
     def plan(self, now: datetime, site: Site | None = None) -> Report:
         """Say what the rules would delete now."""
@@ -185,6 +186,18 @@ def _rule(kind: InfoClass, set_here: Mapping[str, str], from_file: Mapping[str, 
     if kind in set_here:
         return Rule(kind, set_here[kind], Origin.ADMIN)
     return Rule(kind, CLASSES[kind].keep, Origin.DEFAULT)
+
+
+def _checked(keeps: Mapping[str, str]) -> dict[InfoClass, str]:
+    checked, errors = {}, {}
+    for name, keep in keeps.items():
+        try:
+            checked[_class(name)] = check_keep(keep)
+        except ValueError as error:
+            errors[name] = [str(error)]
+    if errors:
+        raise InvalidInput(errors)
+    return checked
 
 
 def _class(name: str) -> InfoClass:

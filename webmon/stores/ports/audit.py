@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
+
+from webmon.domain.chain import Anchor, Link
 
 
 class AuditTrail(Protocol):
@@ -29,3 +31,19 @@ class Audited(Protocol):
 
     @property
     def audit(self) -> AuditTrail: ...
+
+
+class ReadableTrail(Protocol):
+    def newest(self, limit: int, before_seq: int | None = None) -> Sequence[Link]: ...
+
+    def anchor(self) -> Anchor: ...
+
+    def links(self) -> Iterator[Link]:
+        """Every entry, oldest first."""
+
+
+class AuditReading(Protocol):
+    """A transaction in which the trail is read."""
+
+    @property
+    def audit(self) -> ReadableTrail: ...

@@ -1,0 +1,111 @@
+"""Staff members, their roles, links and sessions in the control database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, select, update
+
+from webmon.domain.staff import Role, Staff
+from webmon.errors import Conflict
+from webmon.stores.control.models import StaffLinkRow, StaffRoleRow, StaffRow, StaffSessionRow
+from webmon.stores.control.repository import Repository
+from webmon.stores.ports.staff import Credentials, Session
+
+
+class SqlStaff(Repository):
+    def add(self, email: str, now: datetime) -> Staff:
+        if self.by_email(email) is not None:
+            raise Conflict(f"{email} is there already")
+        row = StaffRow(email=email, created_at=now)
+        self._session.add(row)
+        self._session.flush()
+        return Staff(row.id, row.email, {})
+
+    def remove(self, staff_id: int) -> None:
+        for table in (StaffRoleRow, StaffLinkRow, StaffSessionRow):
+            self._session.execute(delete(table).where(table.staff_id == staff_id))
+        self._session.execute(delete(StaffRow).where(StaffRow.id == staff_id))
+
+    def all(self) -> Sequence[Credentials]:
+        return [self._credentials(row) for row in self._session.scalars(select(StaffRow).order_by(StaffRow.email))]
+
+    def by_email(self, email: str) -> Credentials | None:
+        row = self._session.scalar(select(StaffRow).where(StaffRow.email == email))
+        return self._credentials(row) if row else None
+
+    def by_id(self, staff_id: int) -> Credentials | None:
+        row = self._session.get(StaffRow, staff_id)
+        return self._credentials(row) if row else None
+
+    def set_role(self, staff_id: int, site_id: int | None, role: Role) -> None:
+        self.remove_role(staff_id, site_id)
+        self._session.add(StaffRoleRow(staff_id=staff_id, site_id=site_id, role=role.value))
+        self._session.flush()
+
+    def remove_role(self, staff_id: int, site_id: int | None) -> None:
+        where = StaffRoleRow.site_id.is_(None) if site_id is None else StaffRoleRow.site_id == site_id
+        self._session.execute(delete(StaffRoleRow).where(StaffRoleRow.staff_id == staff_id, where))
+
+    def set_password(self, staff_id: int, password_hash: str) -> None:
+        values = {"password_hash": password_hash, "failed_count": 0, "locked_until_at": None}
+        self._session.execute(update(StaffRow).where(StaffRow.id == staff_id).values(values))
+
+    def note_failure(self, staff_id: int, failed_count: int, locked_until_at: datetime | None) -> None:
+        values = {"failed_count": failed_count, "locked_until_at": locked_until_at}
+        self._session.execute(update(StaffRow).where(StaffRow.id == staff_id).values(values))
+
+    def add_link(self, staff_id: int, digest: str, expires_at: datetime) -> None:
+        self._session.add(StaffLinkRow(staff_id=staff_id, digest=digest, expires_at=expires_at))
+
+    def link(self, digest: str, now: datetime) -> Staff | None:
+        row = self._session.scalar(
+            select(StaffLinkRow).where(
+                StaffLinkRow.digest == digest, StaffLinkRow.used_at.is_(None), StaffLinkRow.expires_at > now
+            )
+        )
+        return self._staff(row.staff_id) if row else None
+
+    def use_links(self, staff_id: int, now: datetime) -> None:
+        unused = StaffLinkRow.used_at.is_(None)
+        self._session.execute(
+            update(StaffLinkRow).where(StaffLinkRow.staff_id == staff_id, unused).values(used_at=now)
+        )
+
+    def add_session(self, staff_id: int, digest: str, now: datetime) -> None:
+        self._session.add(StaffSessionRow(staff_id=staff_id, digest=digest, created_at=now, last_seen_at=now))
+
+    def session(self, digest: str) -> Session | None:
+        row = self._session.scalar(select(StaffSessionRow).where(StaffSessionRow.digest == digest))
+        return Session(self._staff(row.staff_id), row.created_at, row.last_seen_at) if row else None
+
+    def touch_session(self, digest: str, now: datetime) -> None:
+        self._session.execute(
+            update(StaffSessionRow).where(StaffSessionRow.digest == digest).values(last_seen_at=now)
+        )
+
+    def end_session(self, digest: str) -> None:
+        self._session.execute(delete(StaffSessionRow).where(StaffSessionRow.digest == digest))
+
+    def end_sessions(self, staff_id: int, but: str = "") -> int:
+        ended = self._session.execute(
+            delete(StaffSessionRow).where(StaffSessionRow.staff_id == staff_id, StaffSessionRow.digest != but)
+        )
+        return int(getattr(ended, "rowcount", 0))
+
+    def prune(self, links_before: datetime, seen_before: datetime) -> int:
+        statements = (
+            delete(StaffLinkRow).where(StaffLinkRow.expires_at < links_before),
+            delete(StaffSessionRow).where(StaffSessionRow.last_seen_at < seen_before),
+        )
+        return sum(int(getattr(self._session.execute(one), "rowcount", 0)) for one in statements)
+
+    def _staff(self, staff_id: int) -> Staff:
+        row = self._session.get_one(StaffRow, staff_id)
+        return self._credentials(row).staff
+
+    def _credentials(self, row: StaffRow) -> Credentials:
+        roles = self._session.scalars(select(StaffRoleRow).where(StaffRoleRow.staff_id == row.id))
+        staff = Staff(row.id, row.email, {role.site_id: Role(role.role) for role in roles})
+        return Credentials(staff, row.password_hash, row.failed_count, row.locked_until_at)

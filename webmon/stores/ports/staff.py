@@ -1,0 +1,74 @@
+"""Staff members, their roles, links and sessions, as services see them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from webmon.domain.staff import Role, Staff
+from webmon.stores.ports.audit import Audited
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What signing in needs of a staff member. `password_hash` is None until the first link is used."""
+
+    staff: Staff
+    password_hash: str | None
+    failed_count: int
+    locked_until_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    staff: Staff
+    created_at: datetime
+    last_seen_at: datetime
+
+
+class StaffRepository(Audited, Protocol):
+    def add(self, email: str, now: datetime) -> Staff:
+        """Add somebody without any role; raises `Conflict` where the address is taken."""
+
+    def remove(self, staff_id: int) -> None:
+        """Remove somebody with roles, links and sessions."""
+
+    def all(self) -> Sequence[Credentials]:
+        """Everybody, by address."""
+
+    def by_email(self, email: str) -> Credentials | None: ...
+
+    def by_id(self, staff_id: int) -> Credentials | None: ...
+
+    def set_role(self, staff_id: int, site_id: int | None, role: Role) -> None: ...
+
+    def remove_role(self, staff_id: int, site_id: int | None) -> None: ...
+
+    def set_password(self, staff_id: int, password_hash: str) -> None:
+        """Set it, and forget failed attempts."""
+
+    def note_failure(self, staff_id: int, failed_count: int, locked_until_at: datetime | None) -> None: ...
+
+    def add_link(self, staff_id: int, digest: str, expires_at: datetime) -> None: ...
+
+    def link(self, digest: str, now: datetime) -> Staff | None:
+        """Return whose link it is, if it is neither used nor expired."""
+
+    def use_links(self, staff_id: int, now: datetime) -> None:
+        """Have every link of somebody be used up."""
+
+    def add_session(self, staff_id: int, digest: str, now: datetime) -> None: ...
+
+    def session(self, digest: str) -> Session | None: ...
+
+    def touch_session(self, digest: str, now: datetime) -> None: ...
+
+    def end_session(self, digest: str) -> None: ...
+
+    def end_sessions(self, staff_id: int, but: str = "") -> int:
+        """End all of somebody's sessions but the one with that digest; return how many."""
+
+    def prune(self, links_before: datetime, seen_before: datetime) -> int:
+        """Forget links that expired, and sessions last seen, before these times; return how many."""

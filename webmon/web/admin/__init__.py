@@ -1,0 +1,41 @@
+"""The admin pages: sites, notices, retention, staff, audit trail."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, url_for
+from werkzeug.wrappers import Response
+
+from webmon.clock import Clock
+from webmon.services.apply_retention import Retention
+from webmon.services.manage_sites import Sites
+from webmon.services.manage_staff import StaffAccounts
+from webmon.services.publish_notice import Notices
+from webmon.services.read_audit import AuditLog
+from webmon.web.admin import audit, notices, retention, sites, staff
+from webmon.web.admin.sites import AddSite
+from webmon.web.shared.guard import Guard
+
+
+def blueprint(
+    guard: Guard,
+    site_book: Sites,
+    add_site: AddSite,
+    notice_book: Notices,
+    rules: Retention,
+    staff_accounts: StaffAccounts,
+    audit_log: AuditLog,
+    public_url: str,
+    clock: Clock,
+) -> Blueprint:
+    pages = Blueprint("admin", __name__, url_prefix="/admin")
+
+    @pages.get("/")
+    def index() -> Response:
+        return redirect(url_for("admin.list_sites"))
+
+    sites.register(pages, guard, site_book, add_site, public_url, clock)
+    notices.register(pages, guard, notice_book, clock)
+    retention.register(pages, guard, rules, clock)
+    staff.register(pages, guard, staff_accounts, site_book, public_url, clock)
+    audit.register(pages, guard, audit_log, site_book)
+    return pages

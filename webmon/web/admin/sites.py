@@ -1,0 +1,142 @@
+"""Websites: the list, adding one, its settings, the snippet to copy, its keys."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+from zoneinfo import available_timezones
+
+from flask import Blueprint, flash, g, redirect, render_template, url_for
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response
+from wtforms import IntegerField, SelectField, StringField
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
+
+from webmon.clock import Clock
+from webmon.domain.site import Mode, Site
+from webmon.domain.staff import Role
+from webmon.errors import Conflict, InvalidInput, NotAllowed
+from webmon.services.manage_sites import Scope, Sites
+from webmon.web.shared.forms import blame
+from webmon.web.shared.guard import Guard
+
+MODES = {
+    Mode.CONSENTED_ONLY: "Only with consent: nothing is measured before a visitor agrees",
+    Mode.COOKIELESS_UNTIL_CONSENT: "Without identifiers until a visitor has chosen",
+    Mode.COOKIELESS_ALWAYS: "Always without identifiers, no banner; visitors can object",
+}
+SCOPES = {
+    Scope.STATS: "stats: read the figures",
+    Scope.EVENTS: "events: send events from a server",
+    Scope.ADMIN: "admin: both",
+}
+
+
+class AddSite(Protocol):
+    def __call__(self, domain: str, *, actor: str, timezone: str, mode: str, minimum_group: int) -> Site: ...
+
+
+class SettingsForm(FlaskForm):  # type: ignore[misc]
+    timezone = StringField("Time zone", [DataRequired("is required"), Length(max=64)], default="UTC")
+    mode = SelectField("What may be measured", choices=[(mode.value, text) for mode, text in MODES.items()])
+    minimum_group_count = IntegerField(
+        "Smallest group a breakdown shows",
+        [InputRequired("must be a whole number"), NumberRange(1, 1000, "must be between 1 and 1000")],
+        default=1,
+    )
+
+
+class SiteForm(SettingsForm):
+    domain = StringField("Domain", [DataRequired("is required"), Length(max=260)])
+
+
+class ScopeForm(FlaskForm):  # type: ignore[misc]
+    scope = SelectField("What the key may do", choices=[(scope.value, text) for scope, text in SCOPES.items()])
+
+
+class LoginKeyForm(FlaskForm):  # type: ignore[misc]
+    """Only the CSRF token: the button is the whole form."""
+
+
+def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, public_url: str, clock: Clock) -> None:
+    @pages.get("/sites")
+    @guard.roles(*Role)
+    def list_sites() -> str:
+        seen = [site for site in sites.all() if g.staff.role_on(site.id) is not None]
+        return render_template("admin/sites.html", sites=seen, modes=MODES)
+
+    @pages.route("/sites/new", methods=["GET", "POST"])
+    @guard.roles(Role.OWNER)
+    def new_site() -> Response | str:
+        if not g.staff.owns_all:
+            raise NotAllowed("Only an owner of the whole adds sites")
+        form = SiteForm()
+        if form.validate_on_submit():
+            try:
+                site = add_site(
+                    form.data["domain"],
+                    actor=g.staff.email,
+                    timezone=form.data["timezone"],
+                    mode=form.data["mode"],
+                    minimum_group=form.data["minimum_group_count"],
+                )
+            except (InvalidInput, Conflict) as error:
+                blame(form, error if isinstance(error, InvalidInput) else InvalidInput.field("domain", str(error)))
+            else:
+                flash(f"{site.domain} is added. Copy the snippet into its pages.", "done")
+                return redirect(url_for("admin.show_site", domain=site.domain))
+        return render_template("admin/site_new.html", form=form, timezones=sorted(available_timezones()))
+
+    def page(site: Site, **more: Any) -> str:
+        values: dict[str, Any] = {
+            "form": SettingsForm(
+                timezone=site.timezone, mode=site.mode.value, minimum_group_count=site.minimum_group_count
+            ),
+            "scope_form": ScopeForm(),
+            "login_key_form": LoginKeyForm(),
+            "login_key_count": len(sites.login_keys(site)),
+            "is_owner": g.staff.role_on(site.id) is Role.OWNER,
+            "snippet": f'<script defer src="{public_url}/w.js" data-site="{site.domain}"></script>',
+            "timezones": sorted(available_timezones()),
+        }
+        return render_template("admin/site.html", site=site, **values | more)
+
+    @pages.get("/sites/<domain>")
+    @guard.roles(*Role)
+    def show_site(site: Site) -> str:
+        return page(site)
+
+    @pages.post("/sites/<domain>")
+    @guard.roles(Role.OWNER)
+    def change_site(site: Site) -> Response | str:
+        form = SettingsForm()
+        if form.validate_on_submit():
+            try:
+                sites.change(
+                    site,
+                    clock.now(),
+                    actor=g.staff.email,
+                    timezone=form.data["timezone"],
+                    mode=form.data["mode"],
+                    minimum_group_count=form.data["minimum_group_count"],
+                )
+            except InvalidInput as error:
+                blame(form, error)
+            else:
+                flash("The settings are saved.", "done")
+                return redirect(url_for("admin.show_site", domain=site.domain))
+        return page(site, form=form)
+
+    @pages.post("/sites/<domain>/login-keys")
+    @guard.roles(Role.OWNER)
+    def new_login_key(site: Site) -> str:
+        key = sites.new_login_key(site, clock.now(), actor=g.staff.email)
+        return page(site, new_key=key, new_key_kind="Login key")
+
+    @pages.post("/sites/<domain>/api-keys")
+    @guard.roles(Role.OWNER)
+    def new_api_key(site: Site) -> str:
+        form = ScopeForm()
+        if not form.validate_on_submit():
+            return page(site, scope_form=form)
+        key = sites.new_api_key(site, form.data["scope"], clock.now(), actor=g.staff.email)
+        return page(site, new_key=key, new_key_kind=f"API key, {form.data['scope']}")

@@ -1,0 +1,118 @@
+"""Staff members and their roles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, g, redirect, render_template, url_for
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response
+from wtforms import IntegerField, SelectField, StringField
+from wtforms.validators import DataRequired, InputRequired, Length
+
+from webmon.clock import Clock
+from webmon.domain.site import Site
+from webmon.domain.staff import Role
+from webmon.errors import Conflict, InvalidInput, NotAllowed
+from webmon.services.manage_sites import Sites
+from webmon.services.manage_staff import StaffAccounts
+from webmon.web.shared.forms import blame
+from webmon.web.shared.guard import Guard
+
+ROLES = {
+    Role.MARKETING: "marketing: the figures",
+    Role.PRIVACY: "privacy: the figures, notices, retention, audit trail",
+    Role.OWNER: "owner: everything",
+}
+EVERY_SITE = ""
+
+
+class MemberForm(FlaskForm):  # type: ignore[misc]
+    email = StringField("E-mail address", [DataRequired("is required"), Length(max=254)])
+    role = SelectField("Role", choices=[(role.value, text) for role, text in ROLES.items()])
+    site = SelectField("On")
+
+
+class RoleForm(FlaskForm):  # type: ignore[misc]
+    """Which role to take away; `site_id` 0 for the one on every site."""
+
+    staff_id = IntegerField(validators=[InputRequired("is required")])
+    site_id = IntegerField(validators=[InputRequired("is required")])
+
+
+class LinkForm(FlaskForm):  # type: ignore[misc]
+    email = StringField(validators=[DataRequired("is required"), Length(max=254)])
+
+
+def register(
+    pages: Blueprint, guard: Guard, staff: StaffAccounts, sites: Sites, public_url: str, clock: Clock
+) -> None:
+    def choices() -> list[tuple[str, str]]:
+        return [(EVERY_SITE, "every site"), *((site.domain, site.domain) for site in sites.all())]
+
+    def page(form: MemberForm, **more: Any) -> str:
+        return render_template(
+            "admin/staff.html",
+            form=form,
+            members=staff.all(),
+            domains={site.id: site.domain for site in sites.all()},
+            role_form=RoleForm(formdata=None),
+            link_form=LinkForm(formdata=None),
+            now=clock.now(),
+            **more,
+        )
+
+    def shown(token: str | None, email: str) -> dict[str, str]:
+        return {"link": f"{public_url}/staff/link/{token}", "link_for": email} if token else {}
+
+    @pages.route("/staff", methods=["GET", "POST"])
+    @guard.roles(Role.OWNER)
+    def list_staff() -> str:
+        _only_owners_of_all()
+        form = MemberForm()
+        form.site.choices = choices()
+        if not form.validate_on_submit():
+            return page(form)
+        site: Site | None = sites.get(form.data["site"]) if form.data["site"] else None
+        try:
+            token = staff.add(form.data["email"], form.data["role"], site, clock.now(), actor=g.staff.email)
+        except InvalidInput as error:
+            blame(form, error)
+            return page(form)
+        except Conflict as error:
+            blame(form, InvalidInput.field("role", str(error)))
+            return page(form)
+        fresh = MemberForm(formdata=None)
+        fresh.site.choices = choices()
+        return page(fresh, added=form.data["email"], **shown(token, form.data["email"]))
+
+    @pages.post("/staff/link")
+    @guard.roles(Role.OWNER)
+    def new_staff_link() -> Response | str:
+        _only_owners_of_all()
+        form, fresh = LinkForm(), MemberForm(formdata=None)
+        fresh.site.choices = choices()
+        if not form.validate_on_submit():
+            return redirect(url_for("admin.list_staff"))
+        token = staff.new_link(form.data["email"], clock.now(), actor=g.staff.email, reset=True)
+        return page(fresh, **shown(token, form.data["email"]))
+
+    @pages.post("/staff/remove-role")
+    @guard.roles(Role.OWNER)
+    def remove_role() -> Response:
+        _only_owners_of_all()
+        form = RoleForm()
+        found = {site.id: site for site in sites.all()}
+        if form.validate_on_submit() and form.data["site_id"] in {0, *found}:
+            site = found.get(form.data["site_id"])
+            try:
+                staff.remove_role(form.data["staff_id"], site, clock.now(), actor=g.staff.email)
+                flash("The role is taken away.", "done")
+            except Conflict as error:
+                flash(str(error), "bad")
+        return redirect(url_for("admin.list_staff"))
+
+
+def _only_owners_of_all() -> None:
+    if not g.staff.owns_all:
+        raise NotAllowed("Only an owner of the whole changes who works with webmon")
