@@ -38,6 +38,7 @@ from webmon.services.pseudonyms import Pseudonyms
 from webmon.services.publish_notice import Notices
 from webmon.services.read_account import AccountReader
 from webmon.services.read_audit import AuditLog
+from webmon.services.read_held import HeldData
 from webmon.services.read_stats import Stats
 from webmon.services.record_consent import Consents
 from webmon.services.site_directory import SiteDirectory
@@ -61,8 +62,9 @@ from webmon.stores.ports.spool import SpoolEntry
 from webmon.stores.spool import Spool
 from webmon.stores.spools import SpoolFolder
 from webmon.stores.vault import Vault
-from webmon.web import admin, api, dashboards, embed, health, internal, staff
+from webmon.web import admin, api, dashboards, embed, health, internal, portal, staff
 from webmon.web.collect import CollectApp
+from webmon.web.portal.person import PersonCookie
 from webmon.web.shared.assets import load_manifest
 from webmon.web.shared.problems import handle_errors
 from webmon.web.shared.security import harden
@@ -324,7 +326,7 @@ def create_app(runtime: Runtime) -> Flask:
     csrf = CSRFProtect(app)
     manifest = load_manifest(ROOT / "static")
     app.add_template_global(manifest.__getitem__, "asset")
-    for blueprint in _public(runtime, manifest):
+    for blueprint in [*_public(runtime, manifest), _portal(runtime)]:
         csrf.exempt(blueprint)
         app.register_blueprint(blueprint)
     for blueprint in _pages(runtime):
@@ -349,6 +351,22 @@ def _public(runtime: Runtime, manifest: Mapping[str, str]) -> list[Blueprint]:
         internal.blueprint(runtime.internal_token, commands(runtime)),
         health.blueprint(),
     ]
+
+
+def _portal(runtime: Runtime) -> Blueprint:
+    """The visitor's pages; their forms have tokens of their own, which need no cookie."""
+    return portal.blueprint(
+        portal.Portal(
+            runtime.sites,
+            runtime.notices,
+            runtime.consents,
+            HeldData(runtime.pseudonyms, runtime.event_log, runtime.account_reader),
+            runtime.retention,
+            PersonCookie(runtime.vault, runtime.settings.secure),
+            runtime.vault.derive("portal-form"),
+            runtime.clock,
+        )
+    )
 
 
 def _pages(runtime: Runtime) -> list[Blueprint]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 import isodate
 
@@ -62,18 +63,23 @@ def longest(keeps: Mapping[str, str], now: datetime) -> str:
     return min(keeps, key=lambda name: cutoff(keeps[name], now))
 
 
-def in_words(keep: str) -> str:
+# The units of a duration and how the last two are joined, for `in_words`.
+ENGLISH = (("year", "years"), ("month", "months"), ("week", "weeks"), ("day", "days"), " and ")
+
+
+def in_words(keep: str, names: Sequence[Any] = ENGLISH) -> str:
     """Say a duration in plain words: ``25 months``, ``1 year and 6 months``."""
     found = _DURATION.fullmatch(keep)
     if found is None:
         return keep
-    names = ("year", "month", "week", "day")
+    *units, joined = names
     parts = [
-        f"{int(count)} {name}{'' if int(count) == 1 else 's'}"
-        for count, name in zip(found.groups(), names, strict=True)
+        f"{int(count)} {one if int(count) == 1 else many}"
+        for count, (one, many) in zip(found.groups(), units, strict=True)
         if count and int(count)
     ]
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+    said: str = joined.join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+    return said
 
 
 def length(keep: str) -> timedelta:

@@ -6,7 +6,7 @@ import json
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from webmon.domain.site import Site
 from webmon.errors import InvalidInput, NotFound
 from webmon.services.publish_notice import Notices
 from webmon.stores.ports import Unit
-from webmon.stores.ports.consent import ConsentRepository, LedgerEntry
+from webmon.stores.ports.consent import ConsentRepository, LedgerEntry, Standing
 
 _REMEMBERED = 50_000
 
@@ -77,7 +77,8 @@ class Consents:
                 return None
             record = Record(str(uuid.uuid4()), site.domain, site.mode.value, answer, now)
             consents.append(site.id, record)
-        self._forget(site.id, answer.previous)
+            replaced = [answer.previous, *_before(consents, site.id, answer.previous)]
+        self._forget(site.id, replaced)
         return receipt(record.body(), answer.notice, self.address)
 
     def withdraw(self, site: Site, receipt_id: str, ui_source: str, now: datetime) -> dict[str, Any] | None:
@@ -111,7 +112,17 @@ class Consents:
         if standing is None:
             raise NotFound("There is no such receipt")
         found = receipt(standing.body, self.notices.get(standing.body["notice"]), self.address)
-        return found | {"superseded": standing.superseded}
+        return found | {"superseded": bool(standing.successor)}
+
+    def line(self, site: Site, receipt_id: str) -> list[dict[str, Any]]:
+        """Return every receipt of the line that this one stands in, newest first; none where there is no such one."""
+        with self.unit() as consents:
+            latest = _latest(consents, site.id, receipt_id)
+            if latest is None:
+                return []
+            newest = latest.body["receipt_id"]
+            names = [newest, *_before(consents, site.id, newest)]
+        return [self.receipt(site, name) for name in names]
 
     def verify(self, site: Site) -> Verdict:
         """Walk the site's ledger: the chain, the columns beside it, and the notices it names."""
@@ -137,11 +148,12 @@ class Consents:
         )
 
     def _look_up(self, site_id: int, receipt_id: str) -> Grant | None:
+        """What was decided last by whoever holds the receipt, wherever they decided it."""
         # Within the lock: a withdrawal at the same moment must find the memory empty or filled, not about to be.
         with self._memory.lock, self.unit() as consents:
-            standing = consents.standing(site_id, receipt_id)
+            standing = _latest(consents, site_id, receipt_id)
             found = None
-            if standing is not None and not standing.superseded:
+            if standing is not None:
                 purposes = frozenset(key for key, granted in standing.body["decisions"].items() if granted)
                 found = Grant(standing.body["notice"], purposes, standing.expires_at)
             self._memory.grants[site_id, receipt_id] = found
@@ -149,9 +161,28 @@ class Consents:
                 self._memory.grants.popitem(last=False)
         return found
 
-    def _forget(self, site_id: int, receipt_id: str) -> None:
+    def _forget(self, site_id: int, receipt_ids: Sequence[str]) -> None:
         with self._memory.lock:
-            self._memory.grants.pop((site_id, receipt_id), None)
+            for receipt_id in receipt_ids:
+                self._memory.grants.pop((site_id, receipt_id), None)
+
+
+def _latest(consents: ConsentRepository, site_id: int, receipt_id: str) -> Standing | None:
+    """The last record in the line that begins with the receipt."""
+    found = consents.standing(site_id, receipt_id)
+    while found is not None and found.successor:
+        found = consents.standing(site_id, found.successor)
+    return found
+
+
+def _before(consents: ConsentRepository, site_id: int, receipt_id: str) -> list[str]:
+    """The receipts that this one took the place of, newest first."""
+    found = []
+    standing = consents.standing(site_id, receipt_id) if receipt_id else None
+    while standing is not None and standing.body["previous"]:
+        found.append(standing.body["previous"])
+        standing = consents.standing(site_id, found[-1])
+    return found
 
 
 def _disagreement(entry: LedgerEntry) -> str:

@@ -99,10 +99,11 @@ class SqlConsents(Repository):
         )
         if row is None:
             return None
-        later = self._session.scalar(
-            select(func.count()).select_from(ConsentRow).where(ConsentRow.previous_id == receipt_id)
+        later = select(ConsentRow.receipt_id).where(
+            ConsentRow.site_id == site_id, ConsentRow.previous_id == receipt_id, ConsentRow.seq > row.seq
         )
-        return Standing(_json(row.body), row.expires_at, bool(later))
+        successor = self._session.scalar(later.order_by(ConsentRow.seq.desc()).limit(1))
+        return Standing(_json(row.body), row.expires_at, successor)
 
     def count_answer(self, site_id: int, day: date, notice_hash: str, action: str) -> None:
         row = self._session.get(ConsentCountRow, (site_id, day, notice_hash, action))

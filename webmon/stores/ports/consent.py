@@ -23,11 +23,11 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A record as the ledger holds it, and whether a later one has taken its place."""
+    """A record as the ledger holds it, and the receipt id of the one that took its place, if any did."""
 
     body: Mapping[str, Any]
     expires_at: datetime
-    superseded: bool
+    successor: str | None
 
 
 @dataclass(frozen=True, slots=True)

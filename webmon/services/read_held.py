@@ -1,0 +1,57 @@
+"""What is held about the person who asks: their rows of the event log, and of their account's log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from webmon.domain.hit import Hit
+from webmon.domain.site import Site
+from webmon.services.pseudonyms import Pseudonyms
+from webmon.services.read_account import AccountReader
+from webmon.stores.ports.accounts import AccountRead
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who asks, by what they hold: a visitor identifier, a consent receipt, a signed-in account (its id)."""
+
+    visitor: str = ""
+    consent: str = ""
+    account: int | None = None
+
+
+class EventLog(Protocol):
+    def visitor_hits(self, site_id: int, visitor_id: int, limit: int = 10_000) -> list[Hit]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class HeldData:
+    pseudonyms: Pseudonyms
+    event_log: EventLog
+    accounts: AccountReader
+
+    def identify(self, site: Site, token: str, now: datetime) -> int:
+        """Return the account of whoever holds the login token, using it up; see `AccountReader.identify`."""
+        return self.accounts.identify(site, token, now)
+
+    def event_rows(self, site: Site, person: Person) -> list[Hit]:
+        """Return the person's rows of the event log, newest first; under every key that still lives."""
+        if not person.visitor:
+            return []
+        names = self.pseudonyms.visitor_all(site.id, person.visitor)
+        found = [hit for name in names for hit in self.event_log.visitor_hits(site.id, name)]
+        return sorted(found, key=lambda hit: hit.occurred_at, reverse=True)
+
+    def account_rows(self, site: Site, person: Person, now: datetime, reason: str) -> list[Hit]:
+        """Return the newest rows of the person's account, decrypted, newest first; the reading is audited before."""
+        if person.account is None:
+            return []
+        actor = f"account:{person.account}"
+        return self.accounts.hits(site, person.account, now, actor=actor, reason=reason)[::-1]
+
+    def reads(self, site: Site, person: Person) -> Sequence[AccountRead]:
+        """Return who read the account's rows, newest first."""
+        return self.accounts.reads(site, person.account) if person.account is not None else []

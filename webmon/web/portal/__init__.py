@@ -1,0 +1,276 @@
+"""The visitor's own pages: what they decided, what is held about them. They work without JavaScript."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any, cast
+
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from flask_wtf import FlaskForm
+
+from webmon.clock import Clock
+from webmon.domain.consent import Action, UiSource
+from webmon.domain.event import ENGAGEMENT, PAGEVIEW
+from webmon.domain.hit import Hit
+from webmon.domain.retention import in_words
+from webmon.domain.site import Site
+from webmon.errors import NotFound, UnknownSite
+from webmon.services.apply_retention import Retention
+from webmon.services.manage_sites import Sites
+from webmon.services.publish_notice import Notices
+from webmon.services.read_held import HeldData, Person
+from webmon.services.record_consent import ConsentRequest, Consents
+from webmon.web.portal.person import PersonCookie
+from webmon.web.portal.tokens import SignedToken, same_origin
+from webmon.web.portal.words import EN, WORDS, Words
+
+PAGE_COUNT = 50
+_SHOWN = "shown on the person's own page"
+_DOWNLOADED = "downloaded by the person"
+# A row as the person reads it: the pseudonyms in it are of no use to anybody else.
+_INTERNAL = frozenset({"site_id", "hit_id", "visitor_id", "visit_id"})
+
+
+class PortalForm(FlaskForm):  # type: ignore[misc]
+    """The CSRF token; purposes differ from notice to notice and are read by name."""
+
+    class Meta:
+        csrf = True
+        csrf_class = SignedToken
+        csrf_field_name = "form_token"
+
+
+@dataclass(frozen=True, slots=True)
+class Portal:
+    """What the visitor's pages are made from."""
+
+    sites: Sites
+    notices: Notices
+    consents: Consents
+    held: HeldData
+    retention: Retention
+    cookie: PersonCookie
+    form_key: bytes
+    clock: Clock
+
+    def site(self, domain: str) -> Site:
+        try:
+            return self.sites.get(domain)
+        except UnknownSite:
+            abort(404)
+
+    def person(self, site: Site) -> Person:
+        return self.cookie.read(request, site, self.clock.now())
+
+    def line(self, site: Site, person: Person) -> list[dict[str, Any]]:
+        """The receipts of the consent that the person came with, newest first."""
+        return self.consents.line(site, person.consent) if person.consent else []
+
+    def form(self, site: Site) -> PortalForm:
+        return PortalForm(meta={"csrf_context": (self.form_key, site.domain)})
+
+    def refused(self, site: Site) -> Response | None:
+        """Return the page that says so where the form that was sent is none of ours."""
+        if same_origin() and self.form(site).validate():
+            return None
+        return self.page(site, bad=words_asked_for().texts["expired"], status=400)
+
+    def page(self, site: Site, bad: str = "", status: int = 200) -> Response:
+        values = self._own(site) | self._of_site(site)
+        values["flash"] = values["words"].texts.get(request.args.get("said", ""), "") if not bad else ""
+        return Response(render_template("portal/show.html", site=site, bad=bad, **values), status)
+
+    def _of_site(self, site: Site) -> dict[str, Any]:
+        words = words_asked_for()
+        notice = self.notices.in_language(site, [words.language])
+        return {
+            "words": words,
+            "languages": WORDS.values(),
+            "language": words.language,
+            "notice": notice.body,
+            "notice_hash": notice.hash,
+            "form": self.form(site),
+            "rules": [
+                (words.classes[rule.info_class], in_words(rule.keep, words.durations))
+                for rule in self.retention.rules(site)
+            ],
+        }
+
+    def _own(self, site: Site) -> dict[str, Any]:
+        now, words, person = self.clock.now(), words_asked_for(), self.person(site)
+        rows, line = self.held.event_rows(site, person), self.line(site, person)
+        shown = max(request.args.get("page", 1, type=int), 1)
+        return {
+            "person": person,
+            "known": person != Person(),
+            "rows": [row_shown(hit, words) for hit in rows[(shown - 1) * PAGE_COUNT : shown * PAGE_COUNT]],
+            "row_count": len(rows),
+            "shown": shown,
+            "more": len(rows) > shown * PAGE_COUNT,
+            "account_rows": [row_shown(hit, words) for hit in self.held.account_rows(site, person, now, _SHOWN)],
+            "reads": [(read, read.actor == f"account:{person.account}") for read in self.held.reads(site, person)],
+            "line": line,
+            "in_force": bool(line) and datetime.fromisoformat(line[0]["validity_until"]) > now,
+        }
+
+
+def blueprint(portal: Portal) -> Blueprint:
+    pages = Blueprint("portal", __name__, url_prefix="/privacy")
+    _reading(pages, portal)
+    _deciding(pages, portal)
+    return pages
+
+
+def _reading(pages: Blueprint, portal: Portal) -> None:
+    @pages.get("/<domain>")
+    def show(domain: str) -> Response:
+        return portal.page(portal.site(domain))
+
+    @pages.post("/<domain>/open")
+    def open_page(domain: str) -> Response:
+        """From the website, with what only its visitor holds: identifiers come in the body, never in an address."""
+        site, now = portal.site(domain), portal.clock.now()
+        person = Person(request.form.get("visitor", "")[:64], request.form.get("consent", "").strip()[:64])
+        if request.form.get("token"):
+            person = replace(person, account=portal.held.identify(site, request.form["token"], now))
+        if person.consent and not portal.line(site, person):
+            person = replace(person, consent="")
+        if person == Person():
+            return portal.page(site, bad=words_asked_for().texts["not_held"].format(site=site.domain), status=404)
+        response = _to_page(site)
+        portal.cookie.write(response, site, _joined(portal.person(site), person), now)
+        return response
+
+    @pages.get("/<domain>/data.json")
+    def data(domain: str) -> Response:
+        site, now = portal.site(domain), portal.clock.now()
+        person = portal.person(site)
+        if person == Person():
+            raise NotFound("This page does not know who you are; come here from the website")
+        document: dict[str, Any] = {
+            "site": site.domain,
+            "made_at": now.isoformat(),
+            "event_log": [_plain(hit) for hit in portal.held.event_rows(site, person)],
+            "account_log": [_plain(hit) for hit in portal.held.account_rows(site, person, now, _DOWNLOADED)],
+            "account_log_reads": [asdict(read) for read in portal.held.reads(site, person)],
+            "consent_receipts": portal.line(site, person),
+            "retention": {rule.info_class.value: rule.keep for rule in portal.retention.rules(site)},
+        }
+        return _download(document, f"webmon-{site.domain.replace(':', '-')}.json")
+
+    @pages.get("/<domain>/receipts/<receipt_id>")
+    def receipt(domain: str, receipt_id: str) -> Response:
+        site, words = portal.site(domain), words_asked_for()
+        name, dot, kind = receipt_id.partition(".")
+        line = portal.line(site, portal.person(site))
+        found = next((one for one in line if one["consent_receipt_id"] == name), None)
+        if found is None or (dot and kind != "json"):
+            raise NotFound(
+                "This is no receipt of yours; come here from the website, or open the page with its number"
+            )
+        if dot:
+            return _download(found, f"receipt-{name}.json")
+        notice = portal.notices.get(found["notice_hash"]).body
+        values = {"site": site, "words": words, "language": words.language, "receipt": found, "notice": notice}
+        return Response(render_template("portal/receipt.html", **values))
+
+
+def _deciding(pages: Blueprint, portal: Portal) -> None:
+    def decide(domain: str, said: str, record: Callable[[Site, dict[str, Any]], dict[str, Any] | None]) -> Response:
+        site = portal.site(domain)
+        refused = portal.refused(site)
+        if refused is not None:
+            return refused
+        person = portal.person(site)
+        line = portal.line(site, person)
+        if not line:
+            raise NotFound("This page does not know your consent any more; come here from the website")
+        receipt = record(site, line[0])
+        response = _to_page(site, said)
+        if receipt is not None:
+            person = replace(person, consent=receipt["consent_receipt_id"])
+        portal.cookie.write(response, site, person, portal.clock.now())
+        return response
+
+    @pages.post("/<domain>/choices")
+    def choose(domain: str) -> Response:
+        def record(site: Site, before: dict[str, Any]) -> dict[str, Any] | None:
+            notice = portal.notices.get(request.form.get("notice", ""))  # the one that was shown beside the boxes
+            decisions = {key: request.form.get(f"purpose-{key}") == "y" for key in notice.optional_keys}
+            action = Action.CUSTOM if any(decisions.values()) else Action.WITHDRAW
+            receipt_id = before["consent_receipt_id"]
+            asked = ConsentRequest(notice.hash, decisions, action, UiSource.FORM, notice.language, receipt_id)
+            return portal.consents.record(site, asked, portal.clock.now())
+
+        return decide(domain, "saved", record)
+
+    @pages.post("/<domain>/withdraw")
+    def withdraw(domain: str) -> Response:
+        def record(site: Site, before: dict[str, Any]) -> dict[str, Any] | None:
+            return portal.consents.withdraw(site, before["consent_receipt_id"], UiSource.FORM, portal.clock.now())
+
+        return decide(domain, "withdrawn", record)
+
+    @pages.post("/<domain>/close")
+    def close(domain: str) -> Response:
+        site = portal.site(domain)
+        response = portal.refused(site)
+        if response is None:
+            response = _to_page(site, "closed")
+            portal.cookie.clear(response, site)
+        return response
+
+
+def _to_page(site: Site, said: str = "") -> Response:
+    address = url_for("portal.show", domain=site.domain, said=said or None, lang=request.args.get("lang"))
+    return cast(Response, redirect(address, 303))
+
+
+def _joined(before: Person, new: Person) -> Person:
+    """Who came as a visitor and comes again with their account is one person; another visitor is another one."""
+    if new.visitor and before.visitor and new.visitor != before.visitor:
+        return new
+    return Person(
+        new.visitor or before.visitor,
+        new.consent or before.consent,
+        new.account if new.account is not None else before.account,
+    )
+
+
+def words_asked_for() -> Words:
+    """The page's language: the one asked for, else the browser's, else English."""
+    asked = request.args.get("lang", "")
+    best = asked if asked in WORDS else request.accept_languages.best_match(list(WORDS))
+    return WORDS.get(best or EN.language, EN)
+
+
+def row_shown(hit: Hit, words: Words) -> dict[str, str]:
+    names = {PAGEVIEW: words.texts["page_view"], ENGAGEMENT: words.texts["engagement"]}
+    return {
+        "when": f"{hit.occurred_at:%Y-%m-%d %H:%M:%S}",
+        "what": names.get(hit.name, hit.name),
+        "page": f"{hit.hostname}{hit.pathname}",
+        "from": hit.source,
+        "with": ", ".join(_joined_words((hit.browser, hit.os, hit.device))),
+        "where": hit.country,
+        "provider": hit.provider,
+    }
+
+
+def _joined_words(parts: Sequence[str]) -> list[str]:
+    return [part for part in parts if part]
+
+
+def _plain(hit: Hit) -> dict[str, Any]:
+    fields = {name: getattr(hit, name) for name in hit.__struct_fields__ if name not in _INTERNAL}
+    return fields | {"occurred_at": f"{hit.occurred_at.isoformat()}Z"}
+
+
+def _download(document: dict[str, Any], name: str) -> Response:
+    text = json.dumps(document, indent=2, ensure_ascii=False, default=str)
+    response = Response(text + "\n", content_type="application/json")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
