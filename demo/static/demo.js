@@ -1,5 +1,5 @@
 "use strict";
-// What this website does with webmon beyond its one script tag: the usual call, queued until w.js has arrived.
+// What this website does with webmon beyond its one script tag. Calls are queued until w.js has arrived.
 window.webmon = window.webmon || function () { (window.webmon.q = window.webmon.q || []).push(arguments); };
 
 for (const button of document.querySelectorAll("[data-privacy-choices]")) {

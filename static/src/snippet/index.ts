@@ -238,26 +238,22 @@ api.consent = {
 
 const sign = async (what: string, more: Body): Promise<boolean> => {
   if (!settings) return false;
-  const out = what === "logout";
   const who = measures() ? ids() : {};
-  const answer = await post(`/api/${what}`, { site: settings.site, ...more, ...who });
-  if (out && measures()) {
-    // What follows is somebody else, as far as anybody can tell.
+  if (what === "logout" && measures()) {
+    // What follows is somebody else, as far as anybody can tell: from now on, whatever becomes of the request.
     dropIds();
     sent = false;
     ids();
   }
-  return !!answer?.ok;
+  return !!(await post(`/api/${what}`, { site: settings.site, ...more, ...who }))?.ok;
 };
 
 const listen = (): void => {
-  for (const name of ["pushState", "replaceState"] as const) {
-    const inner = history[name];
-    history[name] = function (this: History, ...args: any) {
-      inner.apply(this, args);
-      view();
-    } as any;
-  }
+  const inner = history.pushState;
+  history.pushState = function (this: History, ...args: any) {
+    inner.apply(this, args);
+    view();
+  } as any;
   const on = addEventListener;
   on("popstate", view);
   if (data.hash !== undefined) on("hashchange", view);
@@ -288,12 +284,14 @@ const run = async (): Promise<void> => {
   }
   const queue = w.webmon?.q || [];
   w.webmon = api;
+  // Whoever has signed out is not to see this page as the one who was signed in.
+  for (const call of queue) if (call[0] === "logout") api(...call);
   if (data.manual === undefined) {
     listen();
     view();
   }
   clock();
-  for (const call of queue) api(...call);
+  for (const call of queue) if (call[0] !== "logout") api(...call);
   start();
 };
 
