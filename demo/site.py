@@ -54,10 +54,6 @@ class ContactForm(FlaskForm):
     message = TextAreaField("Your message", [DataRequired("Please write something."), Length(max=4000)])
 
 
-class SignForm(FlaskForm):
-    """Only the CSRF token: the button is the whole form."""
-
-
 def create_demo(config: Config) -> Flask:
     """Return the website as a WSGI application."""
     app = Flask("demo", root_path=os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
@@ -90,7 +86,6 @@ def _wrap(app: Flask, config: Config) -> None:
             "webmon_url": config.webmon_url,
             "webmon_site": config.site,
             "signed_in": "account" in session,
-            "sign_form": SignForm(formdata=None),
         }
 
     @app.after_request

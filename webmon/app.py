@@ -18,6 +18,7 @@ from flask_wtf.csrf import CSRFProtect
 from prometheus_client import Counter
 
 from webmon.clock import Clock, SystemClock
+from webmon.domain import agent
 from webmon.domain.address import parse_networks
 from webmon.domain.handling import InfoClass
 from webmon.domain.retention import length
@@ -274,6 +275,7 @@ class Runtime(Core):
 
     def start(self) -> None:
         self.recover()
+        agent.prepare()
         self.ingester.start()
         self.promoter.start()
         self.scheduler.start()

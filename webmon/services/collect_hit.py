@@ -91,8 +91,9 @@ class Collector:
         """
         url = checked_url(event.url)
         grant = self.grants.grant(site.id, event.consent, now) if event.visitor and event.consent else None
-        # Crawlers press no button: whoever was asked and agreed is a visitor, whatever the browser calls itself.
-        if grant is None and is_bot(client.user_agent):
+        # Crawlers press no button: whoever was asked and agreed is a visitor, whatever the browser calls itself; and
+        # whose consent was withdrawn elsewhere is told so.
+        if not event.visitor and is_bot(client.user_agent):
             return DropReason.BOT
         basis = decide(site.mode, Claim(bool(event.visitor), grant is not None, client.gpc))
         if isinstance(basis, DropReason):

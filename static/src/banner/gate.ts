@@ -43,6 +43,7 @@ export async function gate(bridge: Bridge, notice: Notice, always: (category: st
 function reveal(one: HTMLElement): void {
   (one.previousElementSibling as HTMLElement | null)?.matches(".webmon-gate") && one.previousElementSibling!.remove();
   one.hidden = false;
+  one.style.removeProperty("display");
   (one as HTMLIFrameElement).src = one.dataset.src!;
   one.removeAttribute("data-src");
 }
@@ -59,5 +60,6 @@ function hide(one: HTMLElement, notice: Notice, always: (category: string) => vo
   );
   box.append(element("p", {}, text.placeholder), buttons);
   one.hidden = true;
+  one.style.setProperty("display", "none", "important"); // whatever the website says of its frames
   one.before(box);
 }

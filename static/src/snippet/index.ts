@@ -19,10 +19,13 @@ const visitMinutes = 30;
 let settings = __WEBMON_SETTINGS__;
 let listeners: Listener[] = [];
 let lastUrl = "";
+let lastSent = "";
+let left = false;
 let sent = false; // a page view of the page shown now is out
 let engaged = 0;
 let since = 0;
 let depth = 0;
+let told = 0; // the depth that the server knows of
 let ui: Promise<any> | undefined;
 
 const cookie = (name: string): string => (doc.cookie.match(`(?:^|; )webmon_${name}=([^;]*)`) || [])[1] || "";
@@ -75,9 +78,10 @@ const post = async (path: string, body: Body, tries = 2): Promise<Response | und
       keepalive: true,
       credentials: "omit",
     });
-    if (answer.status < 500 || tries < 2) return answer;
+    if (answer.status < 500 || tries < 2 || left) return answer;
   } catch {
-    if (tries < 2) return;
+    // A page that is left hears of an abort, but the request goes on: a second one would count twice.
+    if (tries < 2 || left) return;
   }
   return post(path, body, tries - 1);
 };
@@ -110,9 +114,10 @@ const clock = (): void => {
 };
 const report = (): void => {
   clock();
-  if (sent && (engaged > 999 || depth)) {
+  if (sent && (engaged > 999 || depth > told)) {
     send("engagement", { e: engaged, sd: depth });
     engaged = 0;
+    told = depth;
   }
 };
 const scrolled = (): void => {
@@ -122,14 +127,15 @@ const scrolled = (): void => {
 
 const view = (): void => {
   const url = address();
-  const referrer = lastUrl || doc.referrer;
   if (sent && url === lastUrl) return;
   report();
   lastUrl = url;
-  engaged = depth = 0;
+  engaged = depth = told = 0;
   sent = !!(settings && allowed());
   scrolled();
-  if (sent) send("pageview", { referrer });
+  if (!sent) return;
+  send("pageview", { referrer: lastSent || doc.referrer });
+  lastSent = url;
 };
 
 const changed = (): void => {
@@ -258,12 +264,16 @@ const listen = (): void => {
   on("popstate", view);
   if (data.hash !== undefined) on("hashchange", view);
   on("pageshow", (event) => {
+    left = false;
     if (event.persisted) {
       sent = false;
       view();
     }
   });
-  on("pagehide", report);
+  on("pagehide", () => {
+    left = true;
+    report();
+  });
   on("focus", clock);
   on("blur", clock);
   on("scroll", scrolled, { passive: true });

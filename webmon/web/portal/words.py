@@ -35,6 +35,8 @@ EN = Words(
         "open": "Open",
         "choices": "Your choices",
         "choices_none": "No consent of this browser is on record, so nothing is being measured about you.",
+        "choices_elsewhere": "This page was opened from your account and does not know this browser's choices. "
+        "To see and change them, open “Privacy choices” on {site} and follow “What is held about me”.",
         "choices_since": "Decided on {date}, in force until {until}.",
         "choices_over": "This consent ended on {until}. Nothing is being measured under it.",
         "save": "Save choices",
@@ -107,6 +109,9 @@ DE = Words(
         "open": "Öffnen",
         "choices": "Ihre Entscheidungen",
         "choices_none": "Von diesem Browser liegt keine Einwilligung vor; es wird nichts über Sie gemessen.",
+        "choices_elsewhere": "Diese Seite wurde aus Ihrem Konto geöffnet und kennt die Entscheidungen dieses "
+        "Browsers nicht. Um sie zu sehen und zu ändern, öffnen Sie auf {site} die „Datenschutz-Einstellungen“ "
+        "und folgen Sie „Was über mich gespeichert ist“.",
         "choices_since": "Entschieden am {date}, gültig bis {until}.",
         "choices_over": "Diese Einwilligung endete am {until}. Unter ihr wird nichts mehr gemessen.",
         "save": "Auswahl speichern",
