@@ -39,7 +39,7 @@ class Visit:
         if column in {"entry_page", "exit_page"}:
             views = self.views
             return views[0 if column == "entry_page" else -1].pathname if views else ""
-        return str(getattr(self.rows[0], column))
+        return str(getattr(self.counted[0], column))
 
 
 METRICS: dict[str, Callable[[Sequence[Hit], Sequence[Visit]], Any]] = {
@@ -75,7 +75,7 @@ def answer(hits: Iterable[Hit], query: Query, zone: ZoneInfo) -> dict[tuple[str,
             else round(100.0 * len({row.visitor_id for row in rows_by.get(key, [])}) / total, 2)
             for name in query.metrics
         }
-        for key in {*rows_by, *visits_by}
+        for key in rows_by  # every visit has a row somewhere: the rows lead
         if None not in key
     }
 

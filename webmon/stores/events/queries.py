@@ -42,6 +42,7 @@ from webmon.stores.events.schema import event
 from webmon.stores.ports.stats import Plan
 
 Column = ColumnElement[Any]
+_PAGES: dict[str, tuple[Any, str]] = {"entry_page": (first_by, "pathname"), "exit_page": (last_by, "pathname")}
 
 
 def statement(plan: Plan) -> Select[Any]:
@@ -135,7 +136,8 @@ def _visit_part(plan: Plan) -> FromClause | None:
     ).select_from(visits)
     part = part.where(*(_compare(visits.c[one.breakdown.column], one) for one in _visit_filters(plan)))
     if _row_filters(plan):
-        matching = select(event.c.visit_id).where(*_in_range(plan), *_row_conditions(plan)).distinct()
+        counted = event.c.name != ENGAGEMENT
+        matching = select(event.c.visit_id).where(*_in_range(plan), counted, *_row_conditions(plan)).distinct()
         part = part.where(visits.c.visit_id.in_(matching))
     part = part.where(*(value != "" for value, one in zip(values, plan.dimensions, strict=True) if one.empty is None))
     return part.group_by(*values).cte("of_visits")
@@ -162,16 +164,15 @@ def _visits(plan: Plan, columns: Sequence[str]) -> Select[Any]:
         "bounced": and_(pageviews < 2, func.sum(case((acted, 1), else_=0)) == 0),
     }
     for column in dict.fromkeys(columns):
-        figures[column] = _attribute(column, at, number, viewed)
+        figures[column] = _attribute(column, at, number, viewed if column in _PAGES else counted)
     found = select(*(value.label(name) for name, value in figures.items()))
     return found.where(*_in_range(plan)).group_by(event.c.visit_id).having(func.sum(case((counted, 1), else_=0)) > 0)
 
 
-def _attribute(column: str, at: Column, number: Column, viewed: Column) -> Column:
-    if column in {"entry_page", "exit_page"}:
-        chosen = first_by if column == "entry_page" else last_by
-        return func.coalesce(chosen(event.c.pathname, at, number).filter(viewed), "")
-    return first_by(event.c[column], at, number)
+def _attribute(column: str, at: Column, number: Column, among: Column) -> Column:
+    """What the first of the visit's rows says, `among` those; of pages the first or the last, if any was viewed."""
+    chosen, name = _PAGES.get(column, (first_by, column))
+    return func.coalesce(chosen(event.c[name], at, number).filter(among), "")
 
 
 def _row_value(plan: Plan, one: Breakdown, visits: FromClause | None) -> Column:
