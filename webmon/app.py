@@ -130,6 +130,11 @@ class Core:
         self.notices.publish_defaults(site, now, actor=actor)
         return site
 
+    def job_outcomes(self) -> dict[str, str]:
+        """What each scheduled job said at its last end: ``ok: …`` or ``failed: …``, empty while it runs."""
+        with self.database.unit(SqlJobs)() as jobs:
+            return {name: outcome for name, _, outcome in jobs.outcomes()}
+
     # What an import of a log needs, whether or not a server runs beside it
 
     def import_spool(self, name: str) -> Spool:
@@ -301,7 +306,7 @@ def commands(runtime: Runtime) -> Mapping[str, internal.Command]:
     def apply(arguments: dict[str, Any]) -> Mapping[str, Any]:
         return runtime.retention.apply(runtime.clock.now(), site_of(arguments), actor="operator").document()
 
-    return {"retention.plan": plan, "retention.apply": apply}
+    return {"ping": lambda _: {}, "retention.plan": plan, "retention.apply": apply}
 
 
 def create_wsgi(runtime: Runtime) -> CollectApp:

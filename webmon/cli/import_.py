@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import click
 
+from webmon.cli.bulk import Append, bring_in
 from webmon.cli.progress import progress
-from webmon.errors import SpoolFull, WebmonError
 
 if TYPE_CHECKING:
     from webmon.app import Core
     from webmon.domain.site import Site
     from webmon.services.import_log import ImportReport
-    from webmon.stores.ports.spool import SpoolEntry
-    from webmon.stores.spool import Spool
 
 _HEAD_BYTES = 64 * 1024
 _LINE_LIMIT = 64 * 1024
-_POLL_SECONDS = 0.1
 _ACTOR = "operator"
 
 
@@ -59,66 +55,21 @@ def access_log(file: Path, domain: str, as_json: bool, kept_lines: Path | None) 
 
 
 def _import(core: Core, site: Site, file: Path, *, keep_numbers: bool) -> ImportReport:
-    from webmon.app import Runtime
-    from webmon.running import find_server, lock_data
-
+    """Read the file into a spool of its own; the day keys of the import end with it."""
     name = f"import-{site.id}-{_name(file)}"
-    if find_server(core.folder) is not None:
-        return _run(core, site, file, name, _wait_for_server(core), keep_numbers)
-    with lock_data(core.folder):
-        runtime = Runtime(core.settings, core.clock)
-        try:
-            runtime.recover()
-            return _run(runtime, site, file, name, runtime.ingester.run_once, keep_numbers)
-        finally:
-            runtime.close()
+    keys = core.import_keys(name)
+    reports = []
 
-
-def _run(
-    core: Core, site: Site, file: Path, name: str, move: Callable[[], object], keep_numbers: bool
-) -> ImportReport:
-    """Read the file into a spool of its own and have it moved to the event log; `move` brings that forward a bit."""
-    keys, spool = core.import_keys(name), core.import_spool(name)
-    before = int(spool.meta("stored"))
-    with progress(file.stat().st_size, f"Reading {file.name}") as advance:
-        importer = core.log_importer(
-            site, keys, lambda entries: _append(spool, entries, move), keep_numbers=keep_numbers
-        )
-        with file.open("rb") as lines:
+    def fill(core: Core, append: Append) -> None:
+        importer = core.log_importer(site, keys, append, keep_numbers=keep_numbers)
+        with progress(file.stat().st_size, f"Reading {file.name}") as advance, file.open("rb") as lines:
             importer.run(_lines(lines, advance))
-    waiting = spool.count()
-    with progress(waiting, "Moving to the event log") as advance:
-        while waiting:
-            move()
-            left = spool.count()
-            advance(waiting - left)
-            waiting = left
-    importer.report.stored_count = int(spool.meta("stored")) - before
-    spool.finish()
-    spool.close()
+        reports.append(importer.report)
+
+    stored = bring_in(core, name, fill)
     keys.destroy_all()
-    return importer.report
-
-
-def _append(spool: Spool, entries: Sequence[SpoolEntry], move: Callable[[], object]) -> None:
-    while True:
-        try:
-            return spool.append(entries)
-        except SpoolFull:
-            move()
-            spool.refresh()
-
-
-def _wait_for_server(core: Core) -> Callable[[], object]:
-    """The running server moves what the spool holds; this waits a moment, and notices when the server is gone."""
-    from webmon.running import find_server
-
-    def wait() -> None:
-        if find_server(core.folder) is None:
-            raise WebmonError("The server stopped. Nothing is lost: run the same import again.")
-        time.sleep(_POLL_SECONDS)
-
-    return wait
+    reports[0].stored_count = stored
+    return reports[0]
 
 
 def _lines(file: IO[bytes], advance: Callable[[int], None]) -> Iterator[bytes]:

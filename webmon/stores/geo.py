@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,11 @@ class Geo:
         except ValueError:
             return NOWHERE
         return Place(country, provider) if country or provider else NOWHERE
+
+    @property
+    def country_built_at(self) -> datetime:
+        """When the country file was made, as it says itself."""
+        return datetime.fromtimestamp(self._country.metadata().build_epoch, UTC)
 
     def close(self) -> None:
         self._country.close()

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.orm import Session
 
@@ -46,6 +48,17 @@ class ControlDatabase:
                 yield repository(session)
 
         return begin
+
+    def faults(self) -> list[str]:
+        """Return what is wrong with the database: nothing, where it is whole and at the newest version."""
+        with self.engine.connect() as connection:
+            found = MigrationContext.configure(connection).get_current_heads()
+            newest = ScriptDirectory(str(MIGRATIONS)).get_heads()
+            faults = [] if set(found) == set(newest) else [f"is at version {found}, not at {tuple(newest)}"]
+            if self.engine.dialect.name == "sqlite":
+                told = [row[0] for row in connection.exec_driver_sql("pragma integrity_check")]
+                faults += [text for text in told if text != "ok"]
+        return faults
 
     def scrub(self) -> None:
         """Empty the write-ahead log, so that deleted rows are in no file (`secure_delete` has zeroed the rest)."""

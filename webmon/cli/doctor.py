@@ -1,0 +1,182 @@
+"""`webmon doctor`: what is wrong with settings, files, permissions and stores, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+from webmon.domain.address import parse_networks
+from webmon.errors import WebmonError
+from webmon.running import find_server, lock_data
+
+if TYPE_CHECKING:
+    from webmon.app import Core
+
+OK, WARNING, FAILURE = "ok", "warning", "failure"
+_LOW_DISK_BYTES = 1024**3
+_OLD_MAP_DAYS = 365
+_PRIVATE = 0o077
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: `state` is ok, warning or failure; `text` says what to do where it is not ok."""
+
+    check: str
+    state: str
+    text: str
+
+
+Check = Callable[["Core"], Iterator[Finding]]
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
+def command(as_json: bool) -> None:
+    """Say what is wrong with settings, files, permissions and stores. Exit status 1 where something fails."""
+    from webmon.app import Core
+
+    core = Core()  # a setting or a key file that cannot be used ends here, with its own words
+    findings = [finding for check in CHECKS for finding in _run(check, core)]
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings]))
+    else:
+        for finding in findings:
+            click.echo(f"{finding.state:<8} {finding.check:<18} {finding.text}")
+    if any(finding.state == FAILURE for finding in findings):
+        raise SystemExit(1)
+
+
+def _run(check: Check, core: Core) -> Iterator[Finding]:
+    try:
+        yield from check(core)
+    except (WebmonError, ValueError, OSError) as error:
+        name = check.__name__.strip("_").replace("_", " ")
+        yield Finding(name, FAILURE, str(error))
+
+
+def _permissions(core: Core) -> Iterator[Finding]:
+    loose = [path for path in (core.folder, *core.folder.rglob("*")) if stat.S_IMODE(path.stat().st_mode) & _PRIVATE]
+    for path in loose[:10]:
+        yield Finding("permissions", FAILURE, f"{path} can be read by others; run: chmod go-rwx {path}")
+    if not loose:
+        yield Finding("permissions", OK, f"{core.folder} and all in it are its owner's alone")
+
+
+def _disk(core: Core) -> Iterator[Finding]:
+    free = shutil.disk_usage(core.folder).free
+    low = free < _LOW_DISK_BYTES
+    text = f"{free / 1024**3:.1f} GiB free" + ("; hits are refused once nothing is left" if low else "")
+    yield Finding("disk", WARNING if low else OK, text)
+
+
+def _public_address(core: Core) -> Iterator[Finding]:
+    parts = urlsplit(core.settings.public_url)
+    local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    if parts.scheme == "https" or local:
+        yield Finding("public address", OK, core.settings.public_url)
+    else:
+        text = f"{core.settings.public_url} is not https: put a TLS proxy before webmon and set WEBMON_PUBLIC_URL"
+        yield Finding("public address", WARNING, text)
+
+
+def _proxies(core: Core) -> Iterator[Finding]:
+    networks = parse_networks(core.settings.trusted_proxies)
+    told = ", ".join(map(str, networks)) or "none: the address of who connects counts"
+    yield Finding("trusted proxies", OK, told)
+
+
+def _maps(core: Core) -> Iterator[Finding]:
+    """The files that tell country and provider."""
+    age = (core.clock.now() - core.geo.country_built_at).days
+    text = f"{core.settings.country_file.name}, {age} days old"
+    advice = "; a newer file goes into WEBMON_COUNTRY_FILE"
+    old = age > _OLD_MAP_DAYS
+    yield Finding("country file", WARNING if old else OK, text + (advice if old else ""))
+    asn = core.settings.asn_file
+    yield Finding("provider file", OK, asn.name if asn else "none set (WEBMON_ASN_FILE): providers stay unknown")
+
+
+def _sites(core: Core) -> Iterator[Finding]:
+    sites = core.sites.all()
+    told = ", ".join(site.domain for site in sites)
+    yield Finding("sites", OK if sites else WARNING, told or "none yet; run: webmon site add DOMAIN")
+
+
+def _staff(core: Core) -> Iterator[Finding]:
+    members = core.staff.all()
+    owners = [one for one in members if one.staff.owns_all and one.password_hash]
+    if owners:
+        yield Finding("staff", OK, f"{len(members)} with a role, {len(owners)} of them owning all")
+    else:
+        text = "nobody who owns all has set a password; run: webmon staff add EMAIL --role owner"
+        yield Finding("staff", WARNING, text)
+
+
+def _retention(core: Core) -> Iterator[Finding]:
+    from webmon.services.retention_file import read_rules
+
+    read_rules(core.settings.retention_file, [site.domain for site in core.sites.all()])
+    yield Finding("retention rules", OK, str(core.settings.retention_file or "those of the admin pages"))
+
+
+def _control_database(core: Core) -> Iterator[Finding]:
+    faults = core.database.faults()
+    yield Finding("control database", FAILURE if faults else OK, "; ".join(faults) or "whole, at the newest version")
+
+
+def _chains(core: Core) -> Iterator[Finding]:
+    verdicts = {"audit trail": core.audit.verify()}
+    verdicts |= {f"ledger of {site.domain}": core.consents.verify(site) for site in core.sites.all()}
+    for name, verdict in verdicts.items():
+        text = f"{verdict.checked_count} entries hold"
+        fault = "" if verdict.holds else f"; entry {verdict.broken_seq} {verdict.reason}"
+        yield Finding(name, OK if verdict.holds else FAILURE, text + fault)
+
+
+def _event_log(core: Core) -> Iterator[Finding]:
+    from webmon.app import Runtime
+
+    server = find_server(core.folder)
+    if server is not None:
+        server.call("ping", {})
+        yield Finding("event log", OK, f"the server at {server.url} has it open")
+        return
+    with lock_data(core.folder):
+        runtime = Runtime(core.settings, core.clock)
+        try:
+            months, waiting = runtime.event_log.months, sum(spool.count() for spool in runtime.spools.all())
+        finally:
+            runtime.close()
+    yield Finding("event log", OK, f"opens: {len(months)} months; {waiting} hits wait in the spool")
+
+
+def _jobs(core: Core) -> Iterator[Finding]:
+    failed = {name: outcome for name, outcome in core.job_outcomes().items() if outcome.startswith("failed")}
+    for name, outcome in failed.items():
+        yield Finding(f"job {name}", FAILURE, f"its last run: {outcome}")
+    if not failed:
+        yield Finding("jobs", OK, "none has failed at its last run")
+
+
+CHECKS: tuple[Check, ...] = (
+    _permissions,
+    _disk,
+    _public_address,
+    _proxies,
+    _maps,
+    _sites,
+    _staff,
+    _retention,
+    _control_database,
+    _chains,
+    _event_log,
+    _jobs,
+)
