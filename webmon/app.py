@@ -255,6 +255,10 @@ class Runtime(Core):
         with self.log_lock:
             return self.event_log.compact()
 
+    def checkpoint(self) -> None:
+        self.event_log.checkpoint()
+        self.wipe()
+
     def prune(self, now: datetime) -> int:
         with self.database.unit(SqlAccounts)() as accounts:
             tokens = accounts.prune_used_tokens(now)

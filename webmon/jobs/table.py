@@ -57,9 +57,9 @@ JOBS = (
     ),
     Job(
         "checkpoint",
-        "Fold the event log's write-ahead logs into its files",
+        "Fold all write-ahead logs into their files, so that nothing deleted stands in one",
         timedelta(minutes=10),
-        lambda services, _: services.event_log.checkpoint(),
+        lambda services, _: services.checkpoint(),
     ),
     Job(
         "prune",

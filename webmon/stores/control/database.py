@@ -63,8 +63,12 @@ class ControlDatabase:
     def scrub(self) -> None:
         """Empty the write-ahead log, so that deleted rows are in no file (`secure_delete` has zeroed the rest)."""
         if self.engine.dialect.name == "sqlite":
-            with self.engine.connect() as connection:
-                connection.exec_driver_sql("pragma wal_checkpoint(truncate)")
+            # Below SQLAlchemy, which would begin a transaction first: within one there is no checkpoint.
+            connection = self.engine.raw_connection()
+            try:
+                connection.cursor().execute("pragma wal_checkpoint(truncate)").fetchall()
+            finally:
+                connection.close()
 
     def close(self) -> None:
         self.engine.dispose()

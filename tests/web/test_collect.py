@@ -1,0 +1,183 @@
+"""`POST /api/event` through the front door: what is stored, what is dropped, what is refused."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.world import ADDRESS, BROWSER, NOW, World, problem
+from webmon.domain.site import Mode
+
+GOOD = {"name": "pageview", "url": "https://example.org/good", "domain": "example.org"}
+
+
+@pytest.fixture
+def open_world(tmp_path: Path) -> Any:
+    """A site that measures without identifiers, so that a plain hit is stored."""
+    made = World(tmp_path / "data", mode=Mode.COOKIELESS_ALWAYS)
+    yield made
+    made.close()
+
+
+def test_a_page_view_is_stored_scrubbed_and_enriched(open_world: World) -> None:
+    answer = open_world.event(
+        "/results?email=a.person@example.net&utm_source=News", referrer="https://www.google.com/"
+    )
+    assert (answer.status_code, answer.get_data()) == (202, b"ok")
+    open_world.settle()
+    (row,) = open_world.rows()
+    assert (row.pathname, row.utm_source, row.browser, row.os, row.device) == (
+        "/results",
+        "News",
+        "Chrome",
+        "GNU/Linux",
+        "Desktop",
+    )
+    assert row.occurred_at == NOW.replace(tzinfo=None)
+    assert row.basis == "exempt"
+
+
+def test_nothing_that_identifies_is_on_disk(open_world: World) -> None:
+    open_world.event("/a", title="Somebody's page", visitor="", props={"mail": "a.person@example.net"})
+    named = open_world.visitor()
+    named.sees("/b")
+    before = open_world.found_in_files(ADDRESS.encode(), BROWSER.encode(), named.visitor.encode(), b"a.person@")
+    open_world.settle()
+    after = open_world.found_in_files(ADDRESS.encode(), BROWSER.encode(), named.visitor.encode(), b"a.person@")
+    assert before == after == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        (b"{", 400, "body"),
+        (b"", 400, "body"),
+        (b"[]", 400, "body"),
+        (b'{"name": "\xff\xfe", "url": "https://example.org/", "domain": "example.org"}', 400, "body"),
+        (json.dumps({**GOOD, "domain": "unknown.example"}).encode(), 400, "domain"),
+        (json.dumps({**GOOD, "url": "javascript:alert(1)"}).encode(), 400, "url"),
+        (json.dumps({**GOOD, "url": "https://example.org/" + "a" * 2000}).encode(), 400, "url"),
+        (json.dumps({"url": "https://example.org/", "domain": "example.org"}).encode(), 400, "name"),
+        (json.dumps({**GOOD, "name": 7}).encode(), 400, "name"),
+        (json.dumps({**GOOD, "visitor": "short"}).encode(), 400, "visitor"),
+        (json.dumps({**GOOD, "timestamp": "yesterday"}).encode(), 400, "timestamp"),
+        (json.dumps({**GOOD, "timestamp": (NOW + timedelta(hours=1)).isoformat()}).encode(), 400, "timestamp"),
+        (b'{"name": "' + b"a" * 65_536 + b'"}', 413, None),
+    ],
+    ids=lambda value: str(value)[:40] if isinstance(value, bytes) else None,
+)
+def test_what_is_wrong_is_named_and_no_neighbour_is_lost(
+    open_world: World, body: bytes, status: int, field: str | None
+) -> None:
+    assert open_world.event("/before").status_code == 202
+    answer = open_world.post("/api/event", body)
+    assert answer.status_code == status
+    assert problem(answer).keys() == ({field} if field else set())
+    assert open_world.event("/after").status_code == 202
+    open_world.settle()
+    assert open_world.paths() == ["/after", "/before"]
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
+def test_another_method_is_refused_and_told_which_there_are(open_world: World, method: str) -> None:
+    answer = open_world.client.open("/api/event", method=method)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST, OPTIONS")
+    problem(answer)
+
+
+def test_any_page_may_ask_first_and_read_the_answer(open_world: World) -> None:
+    asked = open_world.client.options("/api/event", headers={"Origin": "https://example.org"})
+    assert asked.status_code == 204
+    answer = open_world.event("/")
+    for one in (asked, answer):
+        assert one.headers["Access-Control-Allow-Origin"] == "*"
+        assert "Access-Control-Allow-Credentials" not in one.headers
+        assert "Set-Cookie" not in one.headers
+
+
+@pytest.mark.parametrize(
+    ("fields", "headers", "reason"),
+    [
+        ({}, {}, "no_consent"),
+        ({"visitor": "v" * 22, "visit": "w" * 22}, {}, "no_consent"),
+        ({"visitor": "v" * 22, "visit": "w" * 22, "consent": "f" * 36}, {}, "no_consent"),
+        ({}, {"User_Agent": "Googlebot/2.1 (+http://www.google.com/bot.html)"}, "bot"),
+        ({}, {"User_Agent": ""}, "bot"),
+    ],
+)
+def test_what_policy_drops_is_told_and_not_stored(
+    world: World, fields: dict[str, str], headers: dict[str, str], reason: str
+) -> None:
+    answer = world.post("/api/event", GOOD | fields, **headers)
+    assert answer.status_code == 202
+    assert (answer.headers["x-webmon-dropped"], answer.headers["x-webmon-drop-reason"]) == ("1", reason)
+    world.settle()
+    assert world.rows() == []
+
+
+def test_the_global_privacy_control_holds_where_nobody_was_asked(open_world: World) -> None:
+    answer = open_world.post("/api/event", GOOD, Sec_GPC="1")
+    assert answer.headers["x-webmon-drop-reason"] == "gpc"
+
+
+def test_a_time_in_the_body_is_believed_only_with_a_key(open_world: World) -> None:
+    earlier = (NOW - timedelta(days=3)).isoformat()
+    key = open_world.runtime.sites.new_api_key(open_world.site, "events", NOW, actor="test")
+    open_world.event("/without", timestamp=earlier)
+    open_world.post("/api/event", GOOD | {"timestamp": earlier}, Authorization=f"Bearer {key}")
+    open_world.post("/api/event", GOOD | {"timestamp": earlier}, Authorization="Bearer wm_events_wrong")
+    open_world.settle()
+    days = sorted(row.occurred_at.day for row in open_world.rows())
+    assert days == [20, 23, 23]
+
+
+def test_a_full_spool_says_when_to_come_back(tmp_path: Path) -> None:
+    full = World(tmp_path / "data", mode=Mode.COOKIELESS_ALWAYS, spool_limit=1000)
+    full.runtime.spools.live._limit = 2  # as if a thousand waited already
+    try:
+        answers = [full.event(f"/{number}") for number in range(3)]
+        assert [one.status_code for one in answers] == [202, 202, 429]
+        assert answers[-1].headers["Retry-After"] == "1"
+        problem(answers[-1])
+        full.settle()
+        assert full.event("/again").status_code == 202
+        full.settle()
+        assert len(full.rows()) == 3
+    finally:
+        full.close()
+
+
+def test_a_consented_visitor_is_one_visitor_on_two_pages_and_another_after_half_an_hour_is_another_visit(
+    world: World,
+) -> None:
+    visitor = world.visitor()
+    visitor.sees("/one")
+    world.move(minutes=29)
+    visitor.sees("/two")
+    world.move(minutes=31)
+    visitor.sees("/three")
+    world.settle()
+    rows = {row.pathname: row for row in world.rows()}
+    assert len({row.visitor_id for row in rows.values()}) == 1
+    assert rows["/one"].visit_id == rows["/two"].visit_id != rows["/three"].visit_id
+    assert {row.basis for row in rows.values()} == {"consent"}
+    assert {row.notice for row in rows.values()} == {world.runtime.notices.current(world.site)["en"]}
+
+
+def test_engagement_alone_begins_no_visit(open_world: World) -> None:
+    answer = open_world.event("/", name="engagement", engagement_ms=5000)
+    assert answer.headers["x-webmon-drop-reason"] == "orphan_engagement"
+
+
+def test_without_consent_the_visitor_of_today_is_nobody_tomorrow(open_world: World) -> None:
+    open_world.event("/one")
+    open_world.move(days=1)
+    open_world.event("/two")
+    open_world.settle()
+    assert len({row.visitor_id for row in open_world.rows()}) == 2
+    open_world.runtime.destroy_day_keys(open_world.clock.now())
+    assert list(json.loads((open_world.folder / "ephemeral" / "day-keys.json").read_text())) == ["2026-11-24"]
