@@ -65,7 +65,7 @@ class SqlConsents(Repository):
 
     def notice(self, notice_hash: str) -> Notice | None:
         row = self._session.get(NoticeRow, notice_hash)
-        return Notice(row.hash, row.body, "", row.language) if row else None
+        return Notice(row.hash, row.body, _json(row.body)["site"], row.language) if row else None
 
     def append(self, site_id: int, record: Record) -> None:
         tip = self._session.execute(

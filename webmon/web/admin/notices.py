@@ -16,7 +16,7 @@ from webmon.domain.site import Site
 from webmon.domain.staff import Role
 from webmon.errors import InvalidInput, NotFound
 from webmon.services.publish_notice import Notices
-from webmon.web.shared.forms import blame
+from webmon.web.shared.forms import blame, options
 from webmon.web.shared.guard import Guard
 
 _TEXT = [DataRequired("is required"), Length(max=TEXT_LIMIT)]
@@ -35,8 +35,8 @@ class PurposeForm(Form):
 
 
 class _NoticeForm(FlaskForm):  # type: ignore[misc]
-    layout = SelectField("Layout", choices=[(name, name) for name in LAYOUTS])
-    buttons = SelectField("Order of the buttons, all of equal weight", choices=list(_ORDERS.items()))
+    layout = SelectField("Layout", choices=options({name: name for name in LAYOUTS}))
+    buttons = SelectField("Order of the buttons, all of equal weight", choices=options(_ORDERS))
     privacy_contact = StringField("Whom to write to about privacy", [Length(max=200)])
     purposes = FieldList(FormField(PurposeForm))
 

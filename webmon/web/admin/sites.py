@@ -16,7 +16,7 @@ from webmon.domain.site import Mode, Site
 from webmon.domain.staff import Role
 from webmon.errors import Conflict, InvalidInput, NotAllowed
 from webmon.services.manage_sites import Scope, Sites
-from webmon.web.shared.forms import blame
+from webmon.web.shared.forms import blame, options
 from webmon.web.shared.guard import Guard
 
 MODES = {
@@ -37,7 +37,7 @@ class AddSite(Protocol):
 
 class SettingsForm(FlaskForm):  # type: ignore[misc]
     timezone = StringField("Time zone", [DataRequired("is required"), Length(max=64)], default="UTC")
-    mode = SelectField("What may be measured", choices=[(mode.value, text) for mode, text in MODES.items()])
+    mode = SelectField("What may be measured", choices=options(MODES))
     minimum_group_count = IntegerField(
         "Smallest group a breakdown shows",
         [InputRequired("must be a whole number"), NumberRange(1, 1000, "must be between 1 and 1000")],
@@ -50,7 +50,7 @@ class SiteForm(SettingsForm):
 
 
 class ScopeForm(FlaskForm):  # type: ignore[misc]
-    scope = SelectField("What the key may do", choices=[(scope.value, text) for scope, text in SCOPES.items()])
+    scope = SelectField("What the key may do", choices=options(SCOPES))
 
 
 class LoginKeyForm(FlaskForm):  # type: ignore[misc]

@@ -16,7 +16,7 @@ from webmon.domain.staff import Role
 from webmon.errors import Conflict, InvalidInput, NotAllowed
 from webmon.services.manage_sites import Sites
 from webmon.services.manage_staff import StaffAccounts
-from webmon.web.shared.forms import blame
+from webmon.web.shared.forms import blame, options
 from webmon.web.shared.guard import Guard
 
 ROLES = {
@@ -29,7 +29,7 @@ EVERY_SITE = ""
 
 class MemberForm(FlaskForm):  # type: ignore[misc]
     email = StringField("E-mail address", [DataRequired("is required"), Length(max=254)])
-    role = SelectField("Role", choices=[(role.value, text) for role, text in ROLES.items()])
+    role = SelectField("Role", choices=options(ROLES))
     site = SelectField("On")
 
 
@@ -47,8 +47,8 @@ class LinkForm(FlaskForm):  # type: ignore[misc]
 def register(
     pages: Blueprint, guard: Guard, staff: StaffAccounts, sites: Sites, public_url: str, clock: Clock
 ) -> None:
-    def choices() -> list[tuple[str, str]]:
-        return [(EVERY_SITE, "every site"), *((site.domain, site.domain) for site in sites.all())]
+    def choices() -> list[Any]:
+        return options({EVERY_SITE: "every site"} | {site.domain: site.domain for site in sites.all()})
 
     def page(form: MemberForm, **more: Any) -> str:
         return render_template(

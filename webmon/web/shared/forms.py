@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from flask_wtf import FlaskForm
+from wtforms.fields import choices as wtforms_choices
 
 from webmon.errors import InvalidInput
+
+
+def options(labels: Mapping[Any, str]) -> list[Any]:
+    """Return the choices of a `SelectField`: value to label, in their order."""
+    # By its module: the published types of WTForms do not know this class yet.
+    choice: Any = getattr(wtforms_choices, "SelectChoice")  # noqa: B009
+    return [choice(str(value), label) for value, label in labels.items()]
 
 
 def blame(form: FlaskForm, error: InvalidInput, rest: str = "") -> None:

@@ -1,0 +1,185 @@
+"""The admin pages: what an owner and a privacy officer do there, and what becomes of a slip."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+from werkzeug.test import Client, TestResponse
+
+from tests.support.world import World, csrf
+
+SITE = "/admin/sites/example.org"
+
+
+def fields_of(page: TestResponse, action: str = "") -> dict[str, str]:
+    """What a browser would send back unchanged from the page's form (the one with that action, if given)."""
+    text = page.get_data(as_text=True)
+    forms = re.findall(r"<form[^>]*>.*?</form>", text, re.DOTALL)
+    form = next(one for one in forms if action in one.split(">")[0] and "sign-out" not in one.split(">")[0])
+    found = dict(re.findall(r'<input[^>]*name="([^"]+)"[^>]*value="([^"]*)"', form))
+    for name, body in re.findall(r'<textarea[^>]*name="([^"]+)"[^>]*>\s*(.*?)</textarea>', form, re.DOTALL):
+        found[name] = body
+    for name, body in re.findall(r'<select[^>]*name="([^"]+)"[^>]*>(.*?)</select>', form, re.DOTALL):
+        chosen = re.search(r'<option[^>]*selected[^>]*value="([^"]*)"', body) or re.search(r'value="([^"]*)"', body)
+        found[name] = chosen[1] if chosen else ""
+    return {name: html.unescape(value) for name, value in found.items()}
+
+
+@pytest.fixture
+def owner(world: World) -> Client:
+    return world.staff("owner")
+
+
+def test_a_site_is_added_with_its_notices_and_its_snippet_to_copy(world: World, owner: Client) -> None:
+    form = fields_of(owner.get("/admin/sites/new")) | {"domain": "New.Example", "timezone": "Europe/Berlin"}
+    answer = owner.post("/admin/sites/new", data=form)
+    assert answer.headers["Location"] == "/admin/sites/new.example"
+    page = owner.get("/admin/sites/new.example").get_data(as_text=True)
+    assert "w.js&#34; data-site=&#34;new.example&#34;" in page
+    assert world.runtime.notices.current(world.runtime.sites.get("new.example")).keys() == {"en", "de"}
+
+
+@pytest.mark.parametrize(
+    ("slip", "said"),
+    [
+        ({"domain": "example.org"}, "is there already"),
+        ({"domain": "not a host"}, "must be a host name"),
+        ({"domain": ""}, "is required"),
+        ({"timezone": "Mars/Olympus"}, "must be a time zone"),
+        ({"minimum_group_count": "0"}, "must be between 1 and 1000"),
+        ({"minimum_group_count": "many"}, "Not a valid integer"),
+        ({"mode": "whatever"}, "Not a valid choice"),
+    ],
+)
+def test_a_slip_in_a_new_site_is_said_beside_the_field(
+    world: World, owner: Client, slip: dict[str, str], said: str
+) -> None:
+    form = fields_of(owner.get("/admin/sites/new")) | {"domain": "new.example"} | slip
+    answer = owner.post("/admin/sites/new", data=form)
+    assert answer.status_code == 200
+    assert said in answer.get_data(as_text=True)
+    assert len(world.runtime.sites.all()) == 1
+
+
+def test_settings_are_changed_and_on_record(world: World, owner: Client) -> None:
+    form = fields_of(owner.get(SITE), SITE) | {"timezone": "Asia/Tokyo", "minimum_group_count": "10"}
+    assert owner.post(SITE, data=form).status_code == 302
+    site = world.runtime.sites.get("example.org")
+    assert (site.timezone, site.minimum_group_count) == ("Asia/Tokyo", 10)
+    assert world.runtime.audit.newest()[0].action == "site.change"
+
+
+def test_keys_are_shown_once(world: World, owner: Client) -> None:
+    token = csrf(owner.get(SITE))
+    shown = owner.post(f"{SITE}/login-keys", data={"csrf_token": token}).get_data(as_text=True)
+    (key,) = world.runtime.sites.login_keys(world.site)
+    assert key in shown
+    assert key not in owner.get(SITE).get_data(as_text=True)
+    shown = owner.post(f"{SITE}/api-keys", data={"csrf_token": token, "scope": "stats"}).get_data(as_text=True)
+    found = re.search(r"wm_stats_[\w-]+", shown)
+    assert found
+    assert world.found_in_files(key.encode(), found[0].encode()) == []
+    asked = {"site_id": "example.org", "metrics": ["visitors"], "date_range": "day"}
+    answer = world.post("/api/v2/query", asked, Authorization=f"Bearer {found[0]}")
+    assert answer.status_code == 200
+
+
+def test_a_reworded_notice_is_another_one_and_takes_its_place(world: World) -> None:
+    officer = world.staff("privacy")
+    before = world.runtime.notices.current(world.site)["en"]
+    page = officer.get(f"{SITE}/notices/en/edit")
+    unchanged = fields_of(page)
+    assert officer.post(f"{SITE}/notices/en/edit", data=unchanged).status_code == 302
+    assert world.runtime.notices.current(world.site)["en"] == before, "sent back unchanged, it is the same notice"
+    assert officer.post(f"{SITE}/notices/en/edit", data=unchanged | {"title": "May we count?"}).status_code == 302
+    after = world.runtime.notices.current(world.site)["en"]
+    assert after != before
+    assert "May we count?" in officer.get(f"{SITE}/notices/{after}").get_data(as_text=True)
+    assert "May we measure" in officer.get(f"{SITE}/notices/{before}").get_data(as_text=True)
+    assert officer.get(f"{SITE}/notices/fr/edit").status_code == 404
+    assert world.runtime.audit.newest()[0].action == "notice.publish"
+
+
+def test_a_notice_without_a_text_is_not_published(world: World) -> None:
+    officer = world.staff("privacy")
+    before = dict(world.runtime.notices.current(world.site))
+    form = fields_of(officer.get(f"{SITE}/notices/en/edit")) | {"reject": ""}
+    answer = officer.post(f"{SITE}/notices/en/edit", data=form)
+    assert "Not published" in answer.get_data(as_text=True)
+    assert world.runtime.notices.current(world.site) == before
+
+
+def test_a_text_of_a_notice_is_text_wherever_it_is_shown(world: World) -> None:
+    officer = world.staff("privacy")
+    hostile = "<script>alert(1)</script>"
+    form = fields_of(officer.get(f"{SITE}/notices/en/edit")) | {"title": hostile}
+    officer.post(f"{SITE}/notices/en/edit", data=form)
+    notice = world.runtime.notices.current(world.site)["en"]
+    for path in (f"{SITE}/notices", f"{SITE}/notices/{notice}", f"{SITE}/notices/en/edit"):
+        assert hostile not in officer.get(path).get_data(as_text=True)
+
+
+def test_rules_are_changed_looked_at_and_applied(world: World) -> None:
+    world.visitor().sees("/old")
+    world.settle()
+    world.move(days=100)
+    world.visitor().sees("/new")
+    world.settle()
+    officer = world.staff("privacy")
+    form = fields_of(officer.get(f"{SITE}/retention"), f"{SITE}/retention") | {"event_log": "p90d"}
+    answer = officer.post(f"{SITE}/retention", data=form)
+    assert answer.headers["Location"].endswith("?plan=1")
+    page = officer.get(f"{SITE}/retention?plan=1")
+    assert "90 days" in page.get_data(as_text=True)
+    assert world.paths() == ["/new", "/old"], "a plan deletes nothing"
+    officer.post(f"{SITE}/retention/apply", data={"csrf_token": csrf(page)})
+    assert world.paths() == ["/new"]
+    assert "1 rows deleted" in officer.get(f"{SITE}/retention").get_data(as_text=True)
+
+
+@pytest.mark.parametrize("keep", ["", "90 days", "P0D", "PT5M", "P1000Y", "P-1D"])
+def test_a_duration_that_is_none_changes_no_rule(world: World, keep: str) -> None:
+    officer = world.staff("privacy")
+    form = fields_of(officer.get(f"{SITE}/retention"), f"{SITE}/retention")
+    answer = officer.post(f"{SITE}/retention", data=form | {"event_log": keep, "account_log": "P1M"})
+    assert answer.status_code == 200
+    assert 'id="event_log-error"' in answer.get_data(as_text=True)
+    assert {rule.origin.value for rule in world.runtime.retention.rules(world.site)} == {"default"}
+
+
+def test_an_owner_gives_and_takes_roles(world: World, owner: Client) -> None:
+    form = fields_of(owner.get("/admin/staff"), 'action="/admin/staff"') | {
+        "email": "new@example.org",
+        "role": "marketing",
+        "site": "example.org",
+    }
+    page = owner.post("/admin/staff", data=form)
+    link = re.search(r"/staff/link/[\w-]+", page.get_data(as_text=True))
+    assert link
+    assert world.browser().get(link[0]).status_code == 200
+    member = next(one.staff for one in world.runtime.staff.all() if one.staff.email == "new@example.org")
+    gone = {"csrf_token": csrf(page), "staff_id": str(member.id), "site_id": str(world.site.id)}
+    owner.post("/admin/staff/remove-role", data=gone | {"site_id": "999"})
+    assert len(world.runtime.staff.all()) == 2, "a site that is not there takes nobody's role"
+    owner.post("/admin/staff/remove-role", data=gone)
+    assert [one.staff.email for one in world.runtime.staff.all()] == ["owner@example.org"]
+    assert world.browser().get(link[0]).status_code == 404
+
+
+def test_the_last_owner_cannot_be_taken_away(world: World, owner: Client) -> None:
+    (one,) = world.runtime.staff.all()
+    token = csrf(owner.get("/admin/staff"))
+    owner.post("/admin/staff/remove-role", data={"csrf_token": token, "staff_id": one.staff.id, "site_id": "0"})
+    assert "Somebody must own the whole" in owner.get("/admin/staff").get_data(as_text=True)
+
+
+def test_the_audit_trail_is_read_and_verified(world: World, owner: Client) -> None:
+    page = owner.get("/admin/audit?verify=1").get_data(as_text=True)
+    assert "entries hold" in page
+    assert "site.add" in page
+    with world.runtime.database.engine.connect() as connection:
+        connection.exec_driver_sql("update audit set body = replace(body, 'test', 'fest') where seq = 2")
+        connection.commit()
+    assert "entry 2 was changed" in owner.get("/admin/audit?verify=1").get_data(as_text=True)
