@@ -1,0 +1,187 @@
+"""The other commands: what they print, and that a key or a link stands alone on the last line."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from webmon.cli import COMMANDS, main
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("WEBMON_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def run(folder: Path) -> Run:
+    def invoke(*arguments: str, status: int = 0) -> Result:
+        done = CliRunner().invoke(main, arguments)
+        assert done.exit_code == status, done.output
+        return done
+
+    return invoke
+
+
+def last(done: Result) -> str:
+    return done.output.strip().splitlines()[-1]
+
+
+def test_every_command_says_what_it_does(run: Run) -> None:
+    listed = run("--help").output
+    for name in COMMANDS:
+        assert name in listed
+        assert "Usage" in run(name, "--help").output
+
+
+def test_a_site_its_keys_and_its_staff(run: Run, folder: Path) -> None:
+    run("site", "add", "Example.ORG", "--timezone", "Europe/Berlin")
+    assert json.loads(run("site", "list", "--json").output) == [
+        {"domain": "example.org", "timezone": "Europe/Berlin", "mode": "consented_only"}
+    ]
+    login_key = last(run("site", "login-key", "example.org"))
+    api_key = last(run("key", "add", "--site", "example.org", "--scope", "stats"))
+    link = last(run("staff", "add", "owner@example.org", "--role", "owner"))
+    assert re.fullmatch(r"[\w-]{43}", login_key)
+    assert re.fullmatch(r"wm_stats_[\w-]{43}", api_key)
+    assert re.fullmatch(r"http://127\.0\.0\.1:8000/staff/link/[\w-]{43}", link)
+    again = last(run("staff", "link", "owner@example.org"))
+    assert again != link
+    (member,) = json.loads(run("staff", "list", "--json").output)
+    assert member == {"email": "owner@example.org", "password_set": False, "roles": {"(every site)": "owner"}}
+    for path in (folder, *folder.rglob("*")):
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+    body = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    for secret in (login_key, api_key, link.rpartition("/")[2], again.rpartition("/")[2]):
+        assert secret.encode() not in body
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["site", "add", "not a host"], "must be a host name"),
+        (["site", "add", "a.example", "--timezone", "Mars/Olympus"], "must be a time zone"),
+        (["site", "login-key", "unknown.example"], "unknown.example"),
+        (["key", "add", "--site", "unknown.example", "--scope", "stats"], "unknown.example"),
+        (["staff", "add", "nobody", "--role", "owner"], "must be an e-mail address"),
+        (["staff", "add", "a@example.org", "--role", "marketing"], "Somebody must own the whole"),
+        (["staff", "link", "nobody@example.org"], "There is no staff member"),
+        (["demo-data", "--site", "unknown.example"], "unknown.example"),
+        (["consent", "verify", "--site", "unknown.example"], "unknown.example"),
+    ],
+)
+def test_a_slip_is_one_sentence_and_status_1(run: Run, arguments: list[str], said: str) -> None:
+    done = run(*arguments, status=1)
+    assert said in done.output
+    assert "Traceback" not in done.output
+
+
+def test_the_same_site_twice_is_refused(run: Run) -> None:
+    run("site", "add", "example.org")
+    assert "there already" in run("site", "add", "example.org", status=1).output
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WEBMON_PUBLIC_URL", "webmon.example.org"),
+        ("WEBMON_THREADS", "none"),
+        ("WEBMON_LOG_LEVEL", "loud"),
+        ("WEBMON_EVENT_LOG_MEMORY", "much"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(run: Run, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    assert name in run("site", "list", status=1).output
+
+
+def test_settings_come_from_a_file_too(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "webmon.toml").write_text('public_url = "https://webmon.example.org"\n')
+    assert last(run("staff", "add", "owner@example.org", "--role", "owner")).startswith("https://webmon.example.org/")
+    (tmp_path / "webmon.toml").write_text("unheard_of = 1\n")
+    assert "UNHEARD_OF" in run("site", "list", status=1).output
+
+
+def test_a_secret_that_others_can_read_stops_everything(run: Run, folder: Path) -> None:
+    run("site", "add", "example.org")
+    (folder / "secret.key").chmod(0o644)
+    assert "chmod 600" in run("site", "list", status=1).output
+
+
+@pytest.mark.parametrize("text", ["", "not hex", "ab" * 31])
+def test_a_secret_that_is_none_stops_everything(run: Run, folder: Path, text: str) -> None:
+    run("site", "add", "example.org")
+    (folder / "secret.key").write_text(text)
+    assert "secret.key" in run("site", "list", status=1).output
+
+
+def test_another_secret_opens_none_of_the_keys(run: Run, folder: Path) -> None:
+    run("site", "add", "example.org")
+    run("site", "login-key", "example.org")
+    (folder / "secret.key").write_text("ab" * 32)
+    from webmon.app import Core
+    from webmon.errors import SettingsError
+
+    core = Core()
+    with pytest.raises(SettingsError, match="does not open"):
+        core.sites.login_keys(core.sites.get("example.org"))
+    core.close()
+
+
+def test_made_up_visits_are_for_the_demo_only_unless_told(run: Run) -> None:
+    run("site", "add", "localhost")
+    run("site", "add", "example.org")
+    assert "500 made-up page views" in run("demo-data", "--site", "localhost", "--rows", "500").output
+    assert "--yes" in run("demo-data", "--site", "example.org", status=2).output
+
+
+def test_the_doctor_finds_nothing_wrong_with_a_fresh_folder(run: Run) -> None:
+    run("site", "add", "example.org")
+    findings = json.loads(run("doctor", "--json").output)
+    assert {finding["state"] for finding in findings} == {"ok", "warning"}
+    assert [one["check"] for one in findings if one["state"] == "warning"] == ["staff"]
+
+
+def test_the_doctor_names_what_is_wrong(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("site", "add", "example.org")
+    (folder / "control.db").chmod(0o644)
+    (folder / "spool").mkdir(exist_ok=True)
+    (folder / "events").mkdir(exist_ok=True)
+    (folder / "events" / "2026-01.duckdb").write_bytes(b"no database")
+    monkeypatch.setenv("WEBMON_PUBLIC_URL", "http://webmon.example.org")
+    monkeypatch.setenv("WEBMON_TRUSTED_PROXIES", "10.0.0.0/8, nonsense")
+    rules = folder.parent / "rules.toml"
+    rules.write_text("[default")
+    monkeypatch.setenv("WEBMON_RETENTION_FILE", str(rules))
+    findings = {one["check"]: one for one in json.loads(run("doctor", "--json", status=1).output)}
+    assert findings["public address"]["state"] == "warning"
+    for name in ("trusted proxies", "proxies"):
+        if name in findings:
+            assert findings[name]["state"] == "failure"
+    assert findings["retention"]["state"] == "failure"
+    assert findings["event log"]["state"] == "failure"
+
+
+def test_the_doctor_finds_a_broken_chain(run: Run, folder: Path) -> None:
+    run("site", "add", "example.org")
+    run("site", "add", "other.example")
+    from webmon.app import Core
+
+    core = Core()
+    with core.database.engine.connect() as connection:
+        connection.exec_driver_sql("delete from audit where seq = 1")
+        connection.commit()
+    core.close()
+    findings = {one["check"]: one for one in json.loads(run("doctor", "--json", status=1).output)}
+    assert findings["audit trail"]["state"] == "failure"
+    assert run("audit", "verify", status=1).output.strip().endswith("entry 1 is missing")
