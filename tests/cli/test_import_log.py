@@ -16,7 +16,8 @@ from tests.support.server import WebmonServer
 LOG = Path(__file__).resolve().parent.parent / "data" / "access.log"
 MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
 LINE = re.compile(
-    r"^(?P<address>\S+) \S+ \S+ \[(?P<day>\d\d)/(?P<month>\w{3})/(?P<year>\d{4}):(?P<time>[\d:]+) (?P<zone>[+-]\d{4})\] "
+    r"^(?P<address>\S+) \S+ \S+ "
+    r"\[(?P<day>\d\d)/(?P<month>\w{3})/(?P<year>\d{4}):(?P<time>[\d:]+) (?P<zone>[+-]\d{4})\] "
     r'"(?P<method>\S+) (?P<target>\S+) [^"]*" (?P<status>\d+) \S+ "[^"]*" "(?P<agent>[^"]*)"'
 )
 

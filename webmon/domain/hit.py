@@ -47,7 +47,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def month(self) -> str:
         """The file of the event log that holds it, such as ``2026-11``."""
-        return f"{self.occurred_at:%Y-%m}"
+        return self.occurred_at.date().isoformat()[:7]
 
 
 class Basis:

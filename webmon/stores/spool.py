@@ -31,11 +31,33 @@ create table if not exists hit (
 """
 
 
+# Within SQLite's bound of 32,766 parameters to a statement.
+_ROWS_AT_ONCE = 1000
+
+
 @dataclass(slots=True)
 class _Group:
+    """Entries that are committed together: whoever brings the first commits for all, the others wait."""
+
     entries: list[SpoolEntry] = field(default_factory=list)
-    done: bool = False
-    error: sqlite3.Error | None = None
+    # One held lock for each who waits, released at the end: the cheapest way to wake just them.
+    waiting: list[threading.Lock] = field(default_factory=list)
+    error: BaseException | None = None
+
+    def enter(self, entries: Sequence[SpoolEntry]) -> threading.Lock | None:
+        """Add entries; None says that who brought them leads, else they wait for the lock that is returned."""
+        leads = not self.entries
+        self.entries.extend(entries)
+        if leads:
+            return None
+        lock = threading.Lock()
+        lock.acquire()
+        self.waiting.append(lock)
+        return lock
+
+    def end(self) -> None:
+        for lock in self.waiting:
+            lock.release()
 
 
 class Spool:
@@ -69,15 +91,18 @@ class Spool:
         Raises `SpoolFull` at the bound and `Unavailable` where the disk does not take them; then none of them
         is stored.
         """
+        if not entries:
+            return
         if self._depth + len(entries) > self._limit:
             raise SpoolFull("The spool is full")
         with self._enter:
             group = self._group
-            group.entries.extend(entries)
-        with self._commit:
-            # Whoever gets here first commits for all who entered the group meanwhile; they find it done.
-            if not group.done:
+            wake = group.enter(entries)
+        if wake is None:
+            with self._commit:
                 self._lead(group)
+        else:
+            wake.acquire()
         if group.error is not None:
             raise Unavailable("The spool cannot be written") from group.error
 
@@ -142,17 +167,28 @@ class Spool:
         with self._enter:
             self._group = _Group()
         try:
-            with _transaction(self._writer) as connection:
-                connection.executemany(
-                    "insert into hit (site_id, month, visit_id, hit_id, body, account_id) values (?, ?, ?, ?, ?, ?)",
-                    [(e.site_id, e.month, e.visit_id, e.hit_id, e.body, e.account_id) for e in group.entries],
-                )
+            self._insert(group.entries)
             with self._enter:
                 self._depth += len(group.entries)
-        except sqlite3.Error as error:
-            group.error = error
+        except BaseException as error:
+            group.error = error  # for all who wait: whatever happened, their hits are not durable
+            if not isinstance(error, sqlite3.Error):
+                raise
         finally:
-            group.done = True
+            group.end()
+
+    def _insert(self, entries: Sequence[SpoolEntry]) -> None:
+        """Store all or none. One statement where it can be, which is its own transaction.
+
+        Each call into SQLite gives the interpreter away and must win it back from every thread that answers requests:
+        with a call for each row, a commit waits longer for that than for the disk.
+        """
+        if len(entries) <= _ROWS_AT_ONCE:
+            self._writer.execute(*_insertion(entries))
+            return
+        with _transaction(self._writer) as connection:
+            for start in range(0, len(entries), _ROWS_AT_ONCE):
+                connection.execute(*_insertion(entries[start : start + _ROWS_AT_ONCE]))
 
     def truncate(self) -> None:
         """Empty the write-ahead log: rows that have moved on would stand in it until it wraps."""
@@ -163,6 +199,12 @@ class Spool:
     def _set_default(self, key: str, value: str) -> None:
         with _transaction(self._writer) as connection:
             connection.execute("insert or ignore into meta values (?, ?)", (key, value))
+
+
+def _insertion(entries: Sequence[SpoolEntry]) -> tuple[str, list[object]]:
+    rows = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(entries))
+    values = [value for e in entries for value in (e.site_id, e.month, e.visit_id, e.hit_id, e.body, e.account_id)]
+    return f"insert into hit (site_id, month, visit_id, hit_id, body, account_id) values {rows}", values  # noqa: S608
 
 
 def _connect(path: Path) -> sqlite3.Connection:
