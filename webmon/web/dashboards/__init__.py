@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from webmon.clock import Clock
 from webmon.domain.site import Site
 from webmon.domain.staff import Role
+from webmon.errors import InvalidInput
 from webmon.services.manage_sites import Sites
 from webmon.services.read_stats import Stats
 from webmon.web.dashboards.page import build, written
@@ -53,6 +54,11 @@ def blueprint(sites: Sites, stats: Stats, guard: Guard, revision: Callable[[], i
         response.set_etag(tag, weak=True)
         response.headers["Cache-Control"] = "private, no-cache"
         return response
+
+    @pages.errorhandler(InvalidInput)
+    def unreadable(error: InvalidInput) -> tuple[str, int]:
+        """The address says something that no dashboard shows: what, and the way to one that does."""
+        return render_template("dashboards/unreadable.html", error=error), error.status
 
     def content(site: Site) -> dict[str, Any]:
         # The tag is taken first: what changes meanwhile is then asked for once more, and never missed.

@@ -50,12 +50,16 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """`line`, `area` and `running` (the part that is not over yet) are SVG paths; empty where there is none."""
+    """`line`, `area` and `running` (the part that is not over yet) are SVG paths; empty where there is none.
+
+    `dots` are the points without a neighbour, which no line can show.
+    """
 
     points: Sequence[Point]
     line: str
     area: str
     running: str
+    dots: Sequence[Point]
     rows: Sequence[float]
     scale: Sequence[tuple[float, float]]
     columns: Sequence[Tick]
@@ -73,9 +77,10 @@ def draw(buckets: Sequence[Bucket], unit: str, *, shown: int, unfinished: bool, 
     scale = [(100 - share * 100, top * share) for share in (0.25, 0.5, 0.75, 1)]
     return Chart(
         points=points,
-        line="".join(_path(piece) for piece in _pieces(points[:split])),
+        line="".join(_path(piece) for piece in _pieces(points[:split]) if len(piece) > 1),
         area="".join(_area(piece) for piece in _pieces(points) if len(piece) > 1),
-        running="".join(_path(piece) for piece in _pieces(points[split - 1 :])) if split < len(points) else "",
+        running="".join(_path(piece) for piece in _pieces(points[split - 1 :]) if len(piece) > 1) if split < len(points) else "",
+        dots=[piece[0] for piece in _pieces(points) if len(piece) == 1],
         rows=[position for position, _ in scale],
         scale=scale,
         columns=_columns(buckets, unit),
@@ -109,9 +114,7 @@ def _pieces(points: Sequence[Point]) -> list[list[Point]]:
 
 
 def _path(points: Sequence[Point]) -> str:
-    steps = [f"{_n(point.x * SIDE / 100)} {_n(point.y * SIDE / 100)}" for point in points]
-    # A step of no length, for a point that stands alone to be drawn as a dot.
-    return "M" + " L".join(steps if len(steps) > 1 else steps * 2)
+    return "M" + " L".join(f"{_n(point.x * SIDE / 100)} {_n(point.y * SIDE / 100)}" for point in points)
 
 
 def _area(points: Sequence[Point]) -> str:

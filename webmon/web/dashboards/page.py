@@ -64,10 +64,13 @@ class List:
 
 @dataclass(frozen=True, slots=True)
 class Series:
+    """The chart of one metric. `hidden_count`: buckets left out for being too small."""
+
     metric: Metric
     unit: str
     chart: Chart
     table: Sequence[tuple[str, str]]
+    hidden_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +166,7 @@ def _series(asker: _Asker, dates: DateRange) -> Series:
     shown = max(1, sum(datetime.fromisoformat(bucket.label) <= local for bucket in buckets))
     chart = draw(buckets, unit, shown=shown, unfinished=asker.now < dates.end, seconds=metric.unit == "seconds")
     table = [(point.label, _FULL[metric.unit](point.value)) for point in chart.points]
-    return Series(metric, unit, chart, table)
+    return Series(metric, unit, chart, table, found.hidden_count)
 
 
 def interval(dates: DateRange) -> str:
