@@ -310,7 +310,10 @@ def commands(runtime: Runtime) -> Mapping[str, internal.Command]:
     def apply(arguments: dict[str, Any]) -> Mapping[str, Any]:
         return runtime.retention.apply(runtime.clock.now(), site_of(arguments), actor="operator").document()
 
-    return {"ping": lambda _: {}, "retention.plan": plan, "retention.apply": apply}
+    def ping(_: dict[str, Any]) -> Mapping[str, Any]:
+        return {"waiting": sum(spool.count() for spool in runtime.spools.all())}
+
+    return {"ping": ping, "retention.plan": plan, "retention.apply": apply}
 
 
 def create_wsgi(runtime: Runtime) -> CollectApp:

@@ -7,6 +7,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -63,11 +64,18 @@ def _run(check: Check, core: Core) -> Iterator[Finding]:
 
 
 def _permissions(core: Core) -> Iterator[Finding]:
-    loose = [path for path in (core.folder, *core.folder.rglob("*")) if stat.S_IMODE(path.stat().st_mode) & _PRIVATE]
+    loose = [path for path in (core.folder, *core.folder.rglob("*")) if _mode(path) & _PRIVATE]
     for path in loose[:10]:
         yield Finding("permissions", FAILURE, f"{path} can be read by others; run: chmod go-rwx {path}")
     if not loose:
         yield Finding("permissions", OK, f"{core.folder} and all in it are its owner's alone")
+
+
+def _mode(path: Path) -> int:
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:  # a running server has removed it meanwhile
+        return 0
 
 
 def _disk(core: Core) -> Iterator[Finding]:
@@ -146,8 +154,8 @@ def _event_log(core: Core) -> Iterator[Finding]:
 
     server = find_server(core.folder)
     if server is not None:
-        server.call("ping", {})
-        yield Finding("event log", OK, f"the server at {server.url} has it open")
+        waiting = server.call("ping", {})["waiting"]
+        yield Finding("event log", OK, f"the server at {server.url} has it open; {waiting} hits wait in the spool")
         return
     with lock_data(core.folder):
         runtime = Runtime(core.settings, core.clock)

@@ -201,7 +201,7 @@ class Spool:
             connection.execute("insert or ignore into meta values (?, ?)", (key, value))
 
 
-def _insertion(entries: Sequence[SpoolEntry]) -> tuple[str, list[object]]:
+def _insertion(entries: Sequence[SpoolEntry]) -> tuple[str, list[int | str | bytes | None]]:
     rows = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(entries))
     values = [value for e in entries for value in (e.site_id, e.month, e.visit_id, e.hit_id, e.body, e.account_id)]
     return f"insert into hit (site_id, month, visit_id, hit_id, body, account_id) values {rows}", values  # noqa: S608

@@ -4,7 +4,7 @@ import "./dashboard.css";
 import { readChart } from "./chart";
 import { rememberParts, replaceParts } from "./parts";
 
-const EVERY_MS = 1500;
+const EVERY_MS = 1000;
 const SLOWEST_MS = 30_000;
 const BUSY_AFTER_MS = 200;
 

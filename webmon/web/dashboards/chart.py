@@ -77,9 +77,9 @@ def draw(buckets: Sequence[Bucket], unit: str, *, shown: int, unfinished: bool, 
     scale = [(100 - share * 100, top * share) for share in (0.25, 0.5, 0.75, 1)]
     return Chart(
         points=points,
-        line="".join(_path(piece) for piece in _pieces(points[:split]) if len(piece) > 1),
+        line=_line(points[:split]),
         area="".join(_area(piece) for piece in _pieces(points) if len(piece) > 1),
-        running="".join(_path(piece) for piece in _pieces(points[split - 1 :]) if len(piece) > 1) if split < len(points) else "",
+        running=_line(points[split - 1 :]) if split < len(points) else "",
         dots=[piece[0] for piece in _pieces(points) if len(piece) == 1],
         rows=[position for position, _ in scale],
         scale=scale,
@@ -111,6 +111,10 @@ def _pieces(points: Sequence[Point]) -> list[list[Point]]:
     """Cut the series where a figure is missing: it is not zero, so no line leads through it."""
     groups = groupby(points, key=lambda point: point.value is None)
     return [list(piece) for missing, piece in groups if not missing]
+
+
+def _line(points: Sequence[Point]) -> str:
+    return "".join(_path(piece) for piece in _pieces(points) if len(piece) > 1)
 
 
 def _path(points: Sequence[Point]) -> str:

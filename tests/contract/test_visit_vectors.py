@@ -1,0 +1,102 @@
+"""Visits, entry and exit pages as another tracker counts them, from hits that come in at the front door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.vectors import cases
+from tests.support.world import BROWSER, NOW, World
+from webmon.domain.breakdowns import BREAKDOWNS
+from webmon.domain.metrics import METRICS
+from webmon.domain.site import Mode
+
+MIDNIGHT = NOW.replace(hour=0, minute=0)
+# Other names there, or figures that are not there for a visit without a page view.
+FIGURES = {
+    "visits": "visits",
+    "pageviews": "pageviews",
+    "events": "events",
+    "bounce": "bounce_rate",
+    "duration": "visit_duration",
+}
+PAGES = {"entry_page": "visit:entry_page", "exit_page": "visit:exit_page"}
+Rows = list[tuple[list[str], list[Any]]]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path / "data", Mode.COOKIELESS_ALWAYS)
+    yield made
+    made.close()
+
+
+def happens(world: World, events: Sequence[dict[str, Any]], begin: timedelta) -> None:
+    """Send the events at their times; whoever visits is told apart by the browser."""
+    for number, event in enumerate(events):
+        if "flush" in event:
+            world.settle()
+            continue
+        # A millisecond apart, as the order of hits at one and the same moment is nobody's to know.
+        at = MIDNIGHT + begin + timedelta(seconds=event["t"], milliseconds=number)
+        world.clock.move(at - world.clock.now())
+        url = f"https://{event.get('host', 'example.org')}{event['path']}"
+        browser = BROWSER.replace("142", str(100 + event["user"]))
+        more = {"engagement_ms": 1000} if event["name"] == "engagement" else {}
+        sent = {"name": event["name"], "url": url, "domain": "example.org"} | more
+        answer = world.post("/api/event", sent, User_Agent=browser)
+        assert answer.status_code == 202
+        assert "x-webmon-dropped" not in answer.headers
+    world.settle()
+
+
+def ask(world: World, **question: Any) -> Rows:
+    found = world.runtime.stats.ask(world.site, {"date_range": "7d"} | question, world.clock.now())
+    return [(list(row.dimensions), list(row.metrics)) for row in found.rows]
+
+
+def asks_what_is_known(parameter: Any) -> bool:
+    """Whether the case keeps to dimensions that there are: no goals, no properties."""
+    query = parameter.values[0]["query"]
+    return {*query["dimensions"], *(one[1] for one in query.get("filters", []))} <= BREAKDOWNS.keys()
+
+
+@pytest.mark.parametrize("case", [one for one in cases("entry_exit.json", "vectors") if asks_what_is_known(one)])
+def test_entry_and_exit_pages_are_counted_as_elsewhere(world: World, case: dict[str, Any]) -> None:
+    happens(world, case["events"], timedelta())
+    asked = case["query"]["metrics"]
+    known = [name for name in asked if name in METRICS]
+    expected = [
+        (values, [figure for name, figure in zip(asked, figures, strict=True) if name in METRICS])
+        for values, figures in case["expected"]
+    ]
+    assert ask(world, **case["query"] | {"metrics": known}) == expected
+
+
+# docs/decisions/half-an-hour.md: half an hour is not a minute more.
+OTHERWISE_HERE = {"ses-11"}
+
+
+@pytest.mark.parametrize("case", [one for one in cases("sessions.json", "vectors") if one.id not in OTHERWISE_HERE])
+def test_visits_begin_go_on_and_end_as_elsewhere(world: World, case: dict[str, Any]) -> None:
+    over_midnight = any(event.get("rotate_after") for event in case["events"])
+    happens(world, case["events"], timedelta(hours=-1 / 120) if over_midnight else timedelta(hours=9))
+    expected = case["expected"]
+    known = [name for name in FIGURES if name in expected]
+    wanted = [100 * expected[name] if name == "bounce" else expected[name] for name in known]
+    if known:
+        assert ask(world, metrics=[FIGURES[name] for name in known]) == [([], wanted)]
+    for name in PAGES.keys() & expected.keys():
+        pages = [values for values, _ in ask(world, metrics=["visits"], dimensions=[PAGES[name]])]
+        assert pages == ([[expected[name]]] if expected[name] else [])
+
+
+@pytest.mark.parametrize(("seconds", "visits"), [(30 * 60 - 1, 1), (30 * 60 + 1, 2)])
+def test_a_visit_goes_on_for_half_an_hour_and_no_longer(world: World, seconds: int, visits: int) -> None:
+    views = [{"name": "pageview", "path": "/", "t": t, "user": 1} for t in (0, seconds)]
+    happens(world, views, timedelta(hours=9))
+    assert ask(world, metrics=["visits", "visitors"]) == [([], [visits, 1])]

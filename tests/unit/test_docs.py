@@ -1,0 +1,99 @@
+"""What is documented exists, and what exists is documented."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from tests.support.world import World
+from webmon.app import create_app
+from webmon.cli import main
+from webmon.domain.breakdowns import BREAKDOWNS
+from webmon.domain.metrics import METRICS
+from webmon.settings import Settings
+from webmon.web.collect import PATH
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
+
+
+def read(name: str) -> str:
+    return (DOCS / name).read_text("utf-8")
+
+
+def test_every_setting_is_documented_in_its_own_words_and_no_other() -> None:
+    text = read("settings.md")
+    assert set(re.findall(r"^\| `(WEBMON_\w+)`", text, re.MULTILINE)) == {
+        f"WEBMON_{name.upper()}" for name in Settings.model_fields
+    }
+    for field in Settings.model_fields.values():
+        assert field.description
+        assert field.description in text
+
+
+def commands(command: click.Command, path: tuple[str, ...], context: click.Context) -> dict[str, set[str]]:
+    """Every command to its options."""
+    if not isinstance(command, click.Group):
+        options = [one for one in command.params if isinstance(one, click.Option)]
+        return {" ".join(path): {one.opts[0] for one in options}}
+    found: dict[str, set[str]] = {}
+    for name in command.list_commands(context):
+        inner = command.get_command(context, name)
+        assert inner is not None
+        found |= commands(inner, (*path, name), click.Context(inner, parent=context))
+    return found
+
+
+def test_every_command_and_option_is_documented_and_no_other() -> None:
+    parts = re.split(r"^## `(webmon [a-z -]+?)(?: [A-Z]+)?`$", read("cli.md"), flags=re.MULTILINE)[1:]
+    told = {
+        name: set(re.findall(r"^\| `(--[a-z-]+)", body, re.MULTILINE))
+        for name, body in zip(parts[::2], parts[1::2], strict=True)
+    }
+    assert told == commands(main, ("webmon",), click.Context(main))
+
+
+def test_every_endpoint_is_documented_and_no_other(world: World) -> None:
+    rules = create_app(world.runtime).url_map.iter_rules()
+    there = {
+        (method, re.sub(r"<(?:\w+:)?", "<", rule.rule))
+        for rule in rules
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    told = {
+        (method, path)
+        for methods, path in re.findall(r"^\| `([A-Z, ]+) (/\S*)`", read("endpoints.md"), re.MULTILINE)
+        for method in methods.split(", ")
+    }
+    assert told == there | {("POST", PATH)}
+
+
+@pytest.mark.parametrize("name", [*METRICS, *(key for key in BREAKDOWNS if not key.startswith("visit:utm"))])
+def test_every_figure_and_breakdown_is_documented(name: str) -> None:
+    assert f"`{name}`" in read("figures.md")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
+        if not link.startswith(("http://", "https://")):
+            assert (page.parent / link).exists(), link
+
+
+def test_every_decision_is_in_the_list() -> None:
+    listed = set(re.findall(r"\]\((\S+\.md)\)", read("decisions/README.md")))
+    assert listed == {path.name for path in (DOCS / "decisions").glob("*.md")} - {"README.md"}
+
+
+def test_the_readme_opens_with_the_two_commands_and_they_exist() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    blocks = re.findall(r"^```\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
+    assert blocks[0].split("\n")[:2] == ["make serve", "make test"]
+    targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    told = set(re.findall(r"`make ([a-z-]+)", "".join(page.read_text("utf-8") for page in PAGES)))
+    assert told <= targets
+    assert {"serve", "test", "lint", "fix", "bench", "demo-data", "clean", "help"} <= targets
