@@ -163,3 +163,9 @@ PAGE_LINE = (
     '198.51.100.7 - - [17/May/2015:10:05:03 +0000] "GET /page HTTP/1.1" 200 1024 "-" '
     '"Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0"'
 )
+
+
+def test_rows_that_the_rules_would_delete_soon_are_said_so(imported: Imported) -> None:
+    done = imported.server.run("import", "access-log", str(LOG), "--site", "example.org")
+    assert f"{imported.report['kept']} rows of example.org are older than its rule" in done.stderr
+    assert "P25M" in done.stderr

@@ -107,3 +107,13 @@ def test_the_changing_part_is_sent_only_when_it_has_changed(busy: World) -> None
 )
 def test_an_address_that_makes_no_sense_still_shows_a_page(busy: World, query: str) -> None:
     assert busy.staff("marketing").get(f"{PAGE}?{query}").status_code in {200, 400}
+
+
+def test_a_figure_of_too_few_is_not_said_to_be_nothing(busy: World) -> None:
+    busy.runtime.sites.change(
+        busy.site, busy.clock.now(), actor="test", timezone="UTC", mode="consented_only", minimum_group_count=2
+    )
+    source = busy.staff("marketing").get(f"{PAGE}?period=day&f=is%2Cevent%3Apage%2C%2Ftwo").get_data(as_text=True)
+    figures = re.findall(r'class="figure-value"[^>]*>\s*([^<]*?)\s*<', source)
+    assert len(figures) == 6
+    assert not any(re.search(r"\d", figure) for figure in figures), figures

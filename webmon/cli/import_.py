@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from webmon.cli.bulk import Append, bring_in
+from webmon.cli.on_runtime import on_runtime
 from webmon.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -52,6 +53,20 @@ def access_log(file: Path, domain: str, as_json: bool, kept_lines: Path | None) 
         kept_lines.write_text("".join(f"{number}\n" for number in report.kept_lines))
     core.record_import(site, actor=_ACTOR, kept=report.kept_count, stored=report.stored_count)
     click.echo(json.dumps(_as_dict(report)) if as_json else _as_text(report))
+    _warn_of_retention(site)
+
+
+def _warn_of_retention(site: Site) -> None:
+    """Old logs would otherwise vanish from the dashboard within hours, to everybody's surprise."""
+    rules = on_runtime("retention.plan", {"site": site.domain})["rules"]
+    rule = next(one for one in rules if one["info_class"] == "event_log")
+    if rule["expired_count"]:
+        click.echo(
+            f"{rule['expired_count']} rows of {site.domain} are older than its rule for the event log "
+            f"({rule['keep']}) and will be deleted within six hours. "
+            "To keep them, give it a longer one (admin pages, Retention).",
+            err=True,
+        )
 
 
 def _import(core: Core, site: Site, file: Path, *, keep_numbers: bool) -> ImportReport:

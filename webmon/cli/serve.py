@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import signal
 import socket
@@ -54,6 +55,8 @@ def command(host: str, port: int, role: str) -> None:  # noqa: ARG001
         log_access=False,  # a line per request would write addresses to the disk
         backlog=2048,
     )
+    # It advises fewer threads; here they wait for the disk together (docs/decisions/threads.md).
+    logging.getLogger("_granian").addFilter(lambda record: "Python threads" not in record.getMessage())
     os.environ["WEBMON_SERVE_URL"] = f"http://{_reachable(host)}:{port}"
     click.echo(f"webmon listens on http://{host}:{port} (public address {settings.public_url})")
     sys.stdout.flush()

@@ -103,7 +103,7 @@ def build(stats: Stats, site: Site, state: State, now: datetime) -> Page:
     row = summary.rows[0] if summary.rows else None
     if row is None or not row.visitors:
         return Page(
-            figures=_cards(None, state),
+            figures=_cards(row, state),
             series=None,
             lists=(),
             chips=_chips(state),
@@ -145,7 +145,8 @@ class _Asker:
 
 
 def _cards(row: Row | None, state: State) -> list[FigureCard]:
-    values = row.metrics if row else tuple(0 if METRICS[name].unit == "count" else None for name in TOP_METRICS)
+    """The figures; of too few visitors none is said, and that is not the same as nothing."""
+    values = row.metrics if row else (None,) * len(TOP_METRICS)
     return [
         FigureCard(
             METRICS[name], written(value, METRICS[name].unit), _FULL[METRICS[name].unit](value), name == state.metric
