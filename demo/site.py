@@ -105,9 +105,9 @@ def _public_pages(app: Flask) -> None:
     def page(name: str) -> str:
         return render_template(f"{name}.html")
 
-    @app.get("/guide", defaults={"step": "prepare"})
+    @app.get("/guide")
     @app.get("/guide/<step>")
-    def guide(step: str) -> str:
+    def guide(step: str = "prepare") -> str:
         if step not in GUIDE:
             abort(404)
         return render_template("guide.html", step=step, steps=GUIDE)
