@@ -49,6 +49,10 @@ for (const [name, file] of Object.entries(entries())) {
     manifest[name === "banner" ? "banner" : `${base}.${ending}`] = `/static/dist/${base}.${hash}.${ending}`;
   }
 }
+const icon = readFileSync(join(source, "pages", "icon.svg"));
+const iconName = `icon.${createHash("sha256").update(icon).digest("hex").slice(0, 8)}.svg`;
+files.set(iconName, icon);
+manifest["icon.svg"] = `/static/dist/${iconName}`;
 files.set("w.js", (await bundle(join(source, "snippet", "index.ts")))[0].bytes);
 files.set("manifest.json", Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`));
 

@@ -331,8 +331,8 @@ def create_app(runtime: Runtime) -> Flask:
     """Return the Flask application: every page and interface but the hot path of `POST /api/event`."""
     app = Flask(
         "webmon",
-        static_folder=str(ROOT / "static"),
-        static_url_path="/static",
+        static_folder=str(ROOT / "static" / "dist"),
+        static_url_path="/static/dist",
         template_folder=str(ROOT / "templates"),
     )
     harden(app, secure=runtime.settings.secure, session_key=runtime.vault.derive("session"))

@@ -45,7 +45,10 @@ class DuckDBEventLog:
         config: dict[str, Any] = {"memory_limit": memory, "threads": 2, "temp_directory": str(self._scratch)}
         self._connection = duckdb.connect(":memory:", config=config)
         self._engine = create_engine(
-            "duckdb://", creator=lambda: ConnectionWrapper(self._connection.cursor()), poolclass=NullPool
+            "duckdb://",
+            creator=lambda: ConnectionWrapper(self._connection.cursor()),
+            poolclass=NullPool,
+            hide_parameters=True,
         )
         self._months: dict[str, str] = {}
         self._revision = 0

@@ -6,6 +6,7 @@ A token is signed, expires, and holds for one site and for the cookie that the b
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
@@ -43,4 +44,5 @@ def same_origin() -> bool:
     if site is not None:
         return site in {"same-origin", "none"}
     origin = request.headers.get("Origin")
-    return origin is None or origin == request.host_url.rstrip("/")
+    # Host and port alone: a TLS proxy before us has taken the https away.
+    return origin is None or urlsplit(origin).netloc == request.host

@@ -12,7 +12,7 @@ PAGE_CSP = (
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 # A built file whose name holds the hash of its content.
-_BUILT = re.compile(r"/static/dist/[\w-]+\.[0-9a-f]{8}\.(?:js|css)")
+_BUILT = re.compile(r"/static/dist/[\w-]+\.[0-9a-f]{8}\.(?:js|css|svg)")
 SESSION_LIFETIME = timedelta(hours=12)
 
 
