@@ -1,0 +1,149 @@
+"""Whatever is sent, the answer is one of ours, and never that something went wrong inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from werkzeug.test import Client
+
+from tests.support.world import NOW, World
+from webmon.domain.site import Mode
+
+MODEST = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+TEXT = st.text(max_size=60) | st.sampled_from(
+    ["\x00", "\ud800", "\u202e", "//", "../..", "%", "%zz", "http://[", "a" * 3000]
+)
+PARAMETERS = (
+    *("period", "from", "to", "f", "metric", "more", "sources", "pages"),
+    *("page", "lang", "said", "before", "plan"),
+)
+VALUE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+URL = st.builds(lambda tail: f"https://example.org/{tail}", TEXT)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder: Path = tmp_path_factory.mktemp("hostile")
+    made = World(folder / "data", Mode.COOKIELESS_ALWAYS)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def key(world: World) -> str:
+    return world.runtime.sites.new_api_key(world.site, "admin", NOW, actor="test")
+
+
+@pytest.fixture(scope="module")
+def officer(world: World) -> Client:
+    return world.staff("owner")
+
+
+def fields(*names: str, **known: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({}, optional=dict.fromkeys(names, VALUE) | known)
+
+
+def send(world: World, path: str, document: Any, **headers: str) -> int:
+    import msgspec
+
+    try:
+        body = msgspec.json.encode(document)
+    except (UnicodeEncodeError, ValueError):
+        body = repr(document).encode("utf-8", "surrogatepass")
+    return world.post(path, body, **headers).status_code
+
+
+@MODEST
+@given(
+    document=fields(
+        *(
+            "referrer",
+            "props",
+            "interactive",
+            "visitor",
+            "visit",
+            "consent",
+            "engagement_ms",
+            "scroll_pct",
+            "timestamp",
+            "u",
+        ),
+        name=TEXT | VALUE,
+        url=URL | VALUE,
+        domain=st.just("example.org") | VALUE,
+    ),
+    agent=st.text(st.characters(codec="latin-1", exclude_characters="\r\n"), max_size=200),
+)
+def test_any_event(world: World, document: dict[str, Any], agent: str) -> None:
+    assert send(world, "/api/event", document, User_Agent=agent) in {202, 400, 413}
+
+
+@MODEST
+@given(body=st.binary(max_size=300))
+def test_any_bytes(world: World, body: bytes) -> None:
+    for path in ("/api/event", "/api/consent", "/api/login", "/api/logout"):
+        assert world.post(path, body).status_code == 400
+
+
+@MODEST
+@given(
+    document=fields(
+        "notice", "decisions", "action", "ui_source", "language", "previous", site=st.just("example.org") | VALUE
+    )
+)
+def test_any_consent(world: World, document: dict[str, Any]) -> None:
+    assert send(world, "/api/consent", document) in {200, 201, 400, 404, 413}
+
+
+@MODEST
+@given(document=fields("token", "visitor", "visit", site=st.just("example.org") | VALUE))
+def test_any_login_and_logout(world: World, document: dict[str, Any]) -> None:
+    assert send(world, "/api/login", document) in {400, 401, 413}
+    assert send(world, "/api/logout", document) in {204, 400, 413}
+
+
+@MODEST
+@given(
+    document=fields(
+        *("metrics", "date_range", "dimensions", "filters", "order_by", "include", "pagination"),
+        site_id=st.just("example.org") | VALUE,
+        metrics=st.just(["visitors"]) | VALUE,
+        date_range=st.just("7d") | st.lists(TEXT, max_size=3) | VALUE,
+    )
+)
+def test_any_question(world: World, key: str, document: dict[str, Any]) -> None:
+    assert send(world, "/api/v2/query", document, Authorization=f"Bearer {key}") in {200, 400, 401, 403, 404, 413}
+
+
+@MODEST
+@given(query=st.dictionaries(st.sampled_from(PARAMETERS), TEXT, max_size=4))
+def test_any_address(world: World, officer: Client, query: dict[str, str]) -> None:
+    text = urlencode(query, errors="surrogatepass")
+    for path in ("/dashboard/example.org", "/dashboard/example.org/live", "/privacy/example.org", "/admin/audit"):
+        assert officer.get(f"{path}?{text}").status_code in {200, 304, 400}, path
+
+
+@MODEST
+@given(form=st.dictionaries(st.sampled_from(["visitor", "consent", "token"]), TEXT, max_size=3))
+def test_anybody_at_the_preference_page(world: World, form: dict[str, str]) -> None:
+    body = urlencode(form, errors="surrogatepass")
+    answer = world.browser().post(
+        "/privacy/example.org/open", data=body, content_type="application/x-www-form-urlencoded"
+    )
+    assert answer.status_code in {303, 401, 404}
+
+
+def test_no_hit_that_was_acknowledged_is_lost_among_all_this(world: World) -> None:
+    assert world.event("/still-here").status_code == 202
+    world.settle()
+    assert "/still-here" in world.paths()
