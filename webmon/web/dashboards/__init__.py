@@ -29,6 +29,10 @@ def blueprint(sites: Sites, stats: Stats, guard: Guard, revision: Callable[[], i
     # Another process may draw the same figures otherwise.
     start = secrets.token_hex(4)
 
+    @pages.get("/")
+    def root() -> AnyResponse:
+        return redirect(url_for("dashboards.index"))
+
     @pages.get("/dashboard/")
     @guard.roles(*_READERS)
     def index() -> AnyResponse | str:

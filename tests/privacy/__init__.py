@@ -1,0 +1,1 @@
+"""The privacy invariants, on the wire and on disk."""

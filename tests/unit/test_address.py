@@ -1,0 +1,46 @@
+"""Whose address counts: that of who connects, unless a trusted proxy says otherwise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.vectors import cases
+from webmon.domain.address import client_address, parse_networks
+
+PROXY = "10.0.0.1"
+TRUSTED = parse_networks(["10.0.0.0/8", "2001:db8::/32"])
+
+
+@pytest.mark.parametrize("case", cases("ip.json", "headers"))
+def test_a_trusted_proxy_is_believed_and_nobody_else(case: dict[str, Any]) -> None:
+    headers = {name.lower(): value for name, value in case["input"]["headers"].items()}
+    assert client_address(PROXY, headers, TRUSTED) == case["expected"]["ip"]
+    assert client_address("203.0.113.5", headers, TRUSTED) == "203.0.113.5"
+    assert client_address(PROXY, headers, ()) == PROXY
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "address"),
+    [
+        ("198.51.100.7", "198.51.100.7"),
+        ("1.1.1.1, 198.51.100.7", "198.51.100.7"),  # the left one is the client's own claim
+        ("198.51.100.7, 10.0.0.2", "198.51.100.7"),  # past another proxy of ours
+        ("198.51.100.7:4711", "198.51.100.7"),
+        ("[2001:db9::7]:4711", "2001:db9::7"),
+        ("::ffff:198.51.100.7", "198.51.100.7"),
+        ("nonsense", PROXY),
+        ("198.51.100.7, nonsense", PROXY),
+        ("10.0.0.3, 10.0.0.2", PROXY),
+        ("", PROXY),
+        (",,,", PROXY),
+    ],
+)
+def test_a_chain_is_read_from_the_right(forwarded: str, address: str) -> None:
+    assert client_address(PROXY, {"x-forwarded-for": forwarded}, TRUSTED) == address
+
+
+def test_a_network_that_is_none_is_named() -> None:
+    with pytest.raises(ValueError, match="'everybody' is not a network"):
+        parse_networks(["10.0.0.0/8", "everybody"])
