@@ -1,0 +1,143 @@
+"""The spool: durable before it is acknowledged, all or none, bounded, and without a trace of what has moved on."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from webmon.errors import SpoolFull, Unavailable
+from webmon.stores.ports.spool import SpoolEntry
+from webmon.stores.spool import Spool
+
+
+def entry(number: int, body: bytes = b"{}", account: int | None = None) -> SpoolEntry:
+    return SpoolEntry(1, "2026-11", 100 + number, number, body, account)
+
+
+def on_disk(path: Path) -> list[int]:
+    """What another process finds in the file."""
+    with sqlite3.connect(path) as connection:
+        found = [row[0] for row in connection.execute("select hit_id from hit order by id")]
+    connection.close()
+    return found
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    made = Spool(tmp_path / "spool.db", 100)
+    yield made
+    made.close()
+
+
+def test_what_is_appended_is_in_the_file_when_the_call_returns(spool: Spool) -> None:
+    spool.append([entry(1), entry(2, account=7)])
+    assert on_disk(spool.path) == [1, 2]
+    assert [one.entry for one in spool.read(10)] == [entry(1), entry(2, account=7)]
+    spool.append([])
+    assert spool.count() == spool.depth == 2
+
+
+def test_many_at_once_are_each_there_once(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool.db", 10_000)
+    done: list[int] = []
+
+    def work(thread: int) -> None:
+        for number in range(50):
+            spool.append([entry(thread * 1000 + number)])
+            done.append(thread * 1000 + number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(on_disk(spool.path)) == sorted(done)
+    assert len(done) == 800
+    spool.close()
+
+
+def test_more_than_one_statement_takes_is_still_all_or_none(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool.db", 10_000)
+    spool.append([entry(number) for number in range(2500)])
+    assert spool.count() == 2500
+    spool.close()
+
+
+def test_at_its_bound_it_takes_no_more_until_some_have_moved_on(spool: Spool) -> None:
+    spool.append([entry(number) for number in range(100)])
+    with pytest.raises(SpoolFull):
+        spool.append([entry(100)])
+    spool.delete_through(spool.read(60)[-1].id, 60)
+    spool.append([entry(100)])
+    assert spool.count() == 41
+    assert spool.meta("stored") == "60"
+
+
+def test_on_a_full_disk_nothing_is_acknowledged_and_nothing_lost(spool: Spool) -> None:
+    spool.append([entry(1)])
+    (pages,) = spool._writer.execute("pragma page_count").fetchone()
+    spool._writer.execute(f"pragma max_page_count = {pages + 2}")
+    with pytest.raises(Unavailable):
+        spool.append([entry(2, b"x" * 100_000), entry(3)])
+    assert on_disk(spool.path) == [1], "all or none"
+    assert spool.depth == 1
+    spool._writer.execute("pragma max_page_count = 1000000")
+    spool.append([entry(2, b"x" * 100_000), entry(3)])
+    assert on_disk(spool.path) == [1, 2, 3]
+
+
+def test_a_failed_commit_is_everybody_s_who_waited_for_it(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+    outcomes: list[str] = []
+
+    def fail(*_: object) -> None:
+        entered.set()
+        go_on.wait(10)
+        raise sqlite3.OperationalError("disk I/O error")
+
+    def work(number: int) -> None:
+        try:
+            spool.append([entry(number)])
+            outcomes.append("acknowledged")
+        except Unavailable:
+            outcomes.append("refused")
+
+    monkeypatch.setattr(spool, "_insert", fail)
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    assert entered.wait(10)
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert outcomes == ["refused"] * 8
+    assert on_disk(spool.path) == []
+    monkeypatch.undo()
+    spool.append([entry(9)])
+    assert on_disk(spool.path) == [9]
+
+
+def test_numbers_are_never_used_twice_even_across_restarts(tmp_path: Path) -> None:
+    first = Spool(tmp_path / "spool.db", 100)
+    first.append([entry(1), entry(2)])
+    last = first.read(10)[-1].id
+    first.delete_through(last, 2)
+    first.close()
+    second = Spool(tmp_path / "spool.db", 100)
+    assert second.id == first.id
+    second.append([entry(3)])
+    assert second.read(10)[0].id > last
+    second.close()
+
+
+def test_what_has_moved_on_leaves_no_byte_behind(spool: Spool) -> None:
+    secret = b"/a-page-that-was-looked-at"
+    spool.append([entry(1, secret)])
+    files = [spool.path, spool.path.with_name("spool.db-wal")]
+    assert any(secret in path.read_bytes() for path in files if path.exists())
+    spool.delete_through(spool.read(10)[-1].id, 1)
+    assert not any(secret in path.read_bytes() for path in files if path.exists())
