@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import structlog
 from flask import Blueprint, Flask
 from flask_wtf.csrf import CSRFProtect
 from prometheus_client import Counter
@@ -24,7 +25,7 @@ from webmon.domain.handling import InfoClass
 from webmon.domain.retention import length
 from webmon.domain.site import Mode, Site
 from webmon.domain.visit import INACTIVITY
-from webmon.errors import NotAuthenticated, SettingsError
+from webmon.errors import NotAuthenticated, SettingsError, Unavailable
 from webmon.jobs.scheduler import Scheduler
 from webmon.jobs.table import JOBS
 from webmon.jobs.worker import Worker
@@ -74,6 +75,7 @@ from webmon.web.shared.staff_guard import StaffGuard
 # Keys that die are kept apart, so that no backup of the rest holds them.
 EPHEMERAL = "ephemeral"
 RETENTION_FAILURES = Counter("webmon_retention_failures", "Runs in which a retention rule could not be applied")
+log = structlog.get_logger()
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -277,8 +279,12 @@ class Runtime(Core):
         """Take up where the last process ended, however it ended: before anything is answered."""
         now = self.clock.now()
         self.accounts.restore(now)
-        self.ingester.drain()
-        self.visits.restore(self.event_log.recent_visits(now - INACTIVITY))
+        try:
+            self.ingester.drain()
+            self.visits.restore(self.event_log.recent_visits(now - INACTIVITY))
+        except Unavailable as error:
+            # Hits go on being acknowledged into the spool; the ingester tries again until the file is back.
+            log.error("event_log.unavailable", reason=str(error))
         self.accounts.restore(now)
         self.event_log.compact()
 
@@ -311,7 +317,8 @@ def commands(runtime: Runtime) -> Mapping[str, internal.Command]:
         return runtime.retention.apply(runtime.clock.now(), site_of(arguments), actor="operator").document()
 
     def ping(_: dict[str, Any]) -> Mapping[str, Any]:
-        return {"waiting": sum(spool.count() for spool in runtime.spools.all())}
+        waiting = sum(spool.count() for spool in runtime.spools.all())
+        return {"waiting": waiting, "faults": runtime.event_log.faults()}
 
     return {"ping": ping, "retention.plan": plan, "retention.apply": apply}
 
@@ -363,7 +370,11 @@ def _public(runtime: Runtime, manifest: Mapping[str, str]) -> list[Blueprint]:
         ),
         api.blueprint(runtime.sites, runtime.stats, runtime.clock),
         internal.blueprint(runtime.internal_token, commands(runtime)),
-        health.blueprint(),
+        health.blueprint(
+            runtime.settings.metrics_token,
+            lambda: runtime.spools.live.depth,
+            lambda: len(runtime.event_log.faults()),
+        ),
     ]
 
 

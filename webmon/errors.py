@@ -12,7 +12,7 @@
     ├── Conflict       409   it exists already, or somebody was faster
     ├── BodyTooLarge   413
     ├── SpoolFull      429   the spool has reached its bound; try again shortly
-    └── Unavailable    503   a store cannot take it now (a full disk); nothing was acknowledged
+    └── Unavailable    503   a store cannot take or give it now (a full disk, a broken file)
 """
 
 from __future__ import annotations
@@ -95,4 +95,4 @@ class SpoolFull(WebmonError):
 class Unavailable(WebmonError):
     status = 503
     code = "unavailable"
-    title = "It cannot be stored just now"
+    title = "Not available just now"

@@ -49,6 +49,9 @@ class Settings(BaseSettings):
         "160MB", pattern=r"^\d+(MB|GB)$", description="Memory the event log's engine may use."
     )
     min_password_length: int = Field(12, ge=8, le=128, description="Shortest password a staff member may set.")
+    metrics_token: str = Field(
+        "", description="Bearer token that opens /metrics (Prometheus); none: the page is not there.", repr=False
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log line that is written."
     )

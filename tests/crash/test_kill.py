@@ -87,7 +87,7 @@ def test_a_server_that_is_asked_to_end_drains_and_ends(tmp_path: Path) -> None:
         assert server.event(name="pageview", url=f"https://example.org/{number}", domain="example.org").status == 202
     assert server.stop() == 0
     waiting = json.loads(server.run("doctor", "--json").stdout)
-    assert "0 hits wait" in next(one["text"] for one in waiting if one["check"] == "event log")
+    assert "0 hits wait" in next(one["text"] for one in waiting if one["check"] == "spool")
 
 
 def test_a_second_server_on_the_same_folder_is_refused(tmp_path: Path) -> None:

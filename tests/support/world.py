@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -50,11 +51,12 @@ class World:
     def close(self) -> None:
         self.runtime.close()
 
-    def reopen(self) -> None:
+    def reopen(self, meanwhile: Callable[[], object] = lambda: None) -> None:
         """As after a crash: nothing is drained or closed in order, and a new process recovers."""
         self.runtime.event_log.close()
         self.runtime.spools.close()
         self.runtime.database.close()
+        meanwhile()
         self.open()
         self.runtime.recover()
 

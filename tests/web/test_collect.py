@@ -181,3 +181,58 @@ def test_without_consent_the_visitor_of_today_is_nobody_tomorrow(open_world: Wor
     assert len({row.visitor_id for row in open_world.rows()}) == 2
     open_world.runtime.destroy_day_keys(open_world.clock.now())
     assert list(json.loads((open_world.folder / "ephemeral" / "day-keys.json").read_text())) == ["2026-11-24"]
+
+
+def test_a_page_without_javascript_is_counted_by_a_picture(open_world: World) -> None:
+    headers = {"User-Agent": BROWSER, "Referer": "https://example.org/plain?secret=1"}
+    by_referer = open_world.client.get("/p.gif?site=example.org", headers=headers)
+    by_name = open_world.client.get(
+        "/p.gif?d=example.org&u=https%3A%2F%2Fexample.org%2Fnamed&r=https%3A%2F%2Fwww.google.com%2F", headers=headers
+    )
+    for answer in (by_referer, by_name):
+        assert (answer.status_code, answer.content_type, answer.get_data()[:6]) == (200, "image/gif", b"GIF89a")
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "Set-Cookie" not in answer.headers
+    open_world.settle()
+    assert open_world.paths() == ["/named", "/plain"]
+    assert [row.source for row in open_world.rows() if row.pathname == "/named"] == ["Google"]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [("", "domain"), ("?site=unknown.example&u=https://x.example/", "domain"), ("?site=example.org", "url")],
+)
+def test_a_picture_that_cannot_be_counted_names_the_field(open_world: World, query: str, field: str) -> None:
+    answer = open_world.client.get(f"/p.gif{query}", headers={"User-Agent": BROWSER})
+    assert answer.status_code == 400
+    assert field in problem(answer)
+    assert open_world.client.post("/p.gif").status_code == 405
+
+
+def test_a_picture_counts_nothing_where_consent_is_needed(world: World) -> None:
+    headers = {"User-Agent": BROWSER, "Referer": "https://example.org/"}
+    answer = world.client.get("/p.gif?site=example.org", headers=headers)
+    assert (answer.status_code, answer.headers["x-webmon-drop-reason"]) == (200, "no_consent")
+
+
+def test_metrics_are_for_who_has_the_token(tmp_path: Path) -> None:
+    made = World(tmp_path / "data", mode=Mode.COOKIELESS_ALWAYS, metrics_token="a-token")
+    try:
+        made.event("/")
+        made.post("/api/event", b"{")
+        assert made.client.get("/metrics").status_code == 401
+        text = made.client.get("/metrics", headers={"Authorization": "Bearer a-token"}).get_data(as_text=True)
+    finally:
+        made.close()
+    for name in (
+        'webmon_hits_total{outcome="stored"}',
+        'webmon_hits_total{outcome="invalid"}',
+        "webmon_collect_seconds",
+    ):
+        assert name in text
+    assert "webmon_spool_waiting 1.0" in text
+    assert "webmon_event_log_faults 0.0" in text
+
+
+def test_without_a_token_there_are_no_metrics(world: World) -> None:
+    assert world.client.get("/metrics").status_code == 404

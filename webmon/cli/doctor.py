@@ -150,20 +150,24 @@ def _chains(core: Core) -> Iterator[Finding]:
 
 
 def _event_log(core: Core) -> Iterator[Finding]:
-    from webmon.app import Runtime
+    from webmon.app import Runtime, commands
 
     server = find_server(core.folder)
     if server is not None:
-        waiting = server.call("ping", {})["waiting"]
-        yield Finding("event log", OK, f"the server at {server.url} has it open; {waiting} hits wait in the spool")
-        return
-    with lock_data(core.folder):
-        runtime = Runtime(core.settings, core.clock)
-        try:
-            months, waiting = runtime.event_log.months, sum(spool.count() for spool in runtime.spools.all())
-        finally:
-            runtime.close()
-    yield Finding("event log", OK, f"opens: {len(months)} months; {waiting} hits wait in the spool")
+        found, where = server.call("ping", {}), f"the server at {server.url} has it open"
+    else:
+        with lock_data(core.folder):
+            runtime = Runtime(core.settings, core.clock)
+            try:
+                found = dict(commands(runtime)["ping"]({}))
+            finally:
+                runtime.close()
+        where = "opens"
+    for fault in found["faults"]:
+        yield Finding("event log", FAILURE, f"{fault}; hits wait in the spool until it is back from a backup")
+    if not found["faults"]:
+        yield Finding("event log", OK, where)
+    yield Finding("spool", OK, f"{found['waiting']} hits wait for the event log")
 
 
 def _jobs(core: Core) -> Iterator[Finding]:

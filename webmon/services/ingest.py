@@ -8,6 +8,7 @@ from typing import Protocol
 
 import structlog
 
+from webmon.errors import Unavailable
 from webmon.stores.ports.events import EventSink, LogLine
 from webmon.stores.ports.spool import DrainedSpool, SpooledEntry
 
@@ -59,7 +60,10 @@ class Ingester:
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
-        self.drain()
+        try:
+            self.drain()
+        except Unavailable as error:
+            log.error("ingest.left", reason=str(error))  # in the spool, for the next start
 
     def _drain(self, spool: DrainedSpool) -> int:
         with self._log_lock:

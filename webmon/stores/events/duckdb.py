@@ -22,7 +22,7 @@ from sqlalchemy import Engine, Select, create_engine
 from sqlalchemy.pool import NullPool
 
 from webmon.domain.hit import Hit
-from webmon.errors import SettingsError
+from webmon.errors import Unavailable
 from webmon.stores.events.schema import duckdb_columns
 from webmon.stores.ports.events import LogLine, VisitSeen
 
@@ -51,6 +51,8 @@ class DuckDBEventLog:
             hide_parameters=True,
         )
         self._months: dict[str, str] = {}
+        # Months whose files cannot be opened, and why: tried again whenever they are needed.
+        self._broken: dict[str, str] = {}
         self._revision = 0
         columns = ", ".join(f'"{name}" {kind}' for name, kind in _COLUMNS.items())
         self._connection.execute(f"create table nothing ({columns})")
@@ -70,9 +72,20 @@ class DuckDBEventLog:
         """Another number after every change: as long as it is the same, so are all figures."""
         return self._revision
 
+    def faults(self) -> list[str]:
+        """Return what is wrong with the files of months, tried just now; nothing where all are open."""
+        with self._write:
+            for month in list(self._broken):
+                self._try(month)
+            return list(self._broken.values())
+
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Hold the files in place while a query runs."""
+        """Hold the files in place while a query runs; raises `Unavailable` while one cannot be opened.
+
+        Figures without a month, or a deletion that leaves one out, would be wrong in silence.
+        """
+        self._demand_all()
         with self._gate.shared():
             yield
 
@@ -123,6 +136,8 @@ class DuckDBEventLog:
         done = []
         for mark in sorted(self._folder.glob("*.dirty")):
             with self._write:
+                if mark.stem in self._broken:
+                    continue  # the mark stays until the file is back
                 if mark.stem in self._months:
                     self._rewrite(mark.stem)
                 mark.unlink()
@@ -185,6 +200,7 @@ class DuckDBEventLog:
 
     def _delete(self, condition: str, values: list[Any]) -> int:
         total = 0
+        self._demand_all()
         with self._write:
             for month, alias in self._months.items():
                 found = self._connection.execute(f"select count(*) from {alias}.event where {condition}", values)
@@ -223,30 +239,46 @@ class DuckDBEventLog:
 
     def _month(self, month: str) -> str:
         if month not in self._months:
-            with self._gate.exclusive():
-                self._attach(month)
-                self._show()
+            self._try(month)
+        if month in self._broken:
+            raise Unavailable(self._broken[month])
         return self._months[month]
+
+    def _try(self, month: str) -> None:
+        """Open a month; where that cannot be, remember why."""
+        with self._gate.exclusive():
+            try:
+                self._attach(month)
+                self._broken.pop(month, None)
+            except Unavailable as error:
+                self._broken[month] = str(error)
+            self._show()
+
+    def _demand_all(self) -> None:
+        if self._broken:
+            faults = self.faults()
+            if faults:
+                raise Unavailable(faults[0])
 
     def _open_months(self) -> None:
         for path in sorted(self._folder.glob("*.duckdb")):
             if _MONTH.fullmatch(path.stem):
-                self._attach(path.stem)
+                self._try(path.stem)
         self._show()
 
     def _attach(self, month: str) -> None:
         alias = f"m_{month.replace('-', '_')}"
         path = self._path(month)
+        columns = ", ".join(f'"{name}" {kind}' for name, kind in _COLUMNS.items())
+        marks = "spool_id varchar primary key, last_id bigint not null"
         try:
             self._connection.execute(f"attach '{path}' as {alias}")
+            self._connection.execute(f"create table if not exists {alias}.event ({columns})")
+            self._connection.execute(f"create table if not exists {alias}.spool_mark ({marks})")
         except duckdb.Error as error:
-            raise SettingsError(f"The event log's file {path} cannot be opened: {error}") from error
+            self._connection.execute(f"detach database if exists {alias}")
+            raise Unavailable(f"The event log's file {path} cannot be opened: {error}") from error
         path.chmod(0o600)
-        columns = ", ".join(f'"{name}" {kind}' for name, kind in _COLUMNS.items())
-        self._connection.execute(f"create table if not exists {alias}.event ({columns})")
-        self._connection.execute(
-            f"create table if not exists {alias}.spool_mark (spool_id varchar primary key, last_id bigint not null)"
-        )
         self._months[month] = alias
 
     def _detach(self, month: str) -> None:

@@ -1,26 +1,41 @@
-"""`POST /api/event`: a WSGI callable in front of Flask, because this one address is asked more than all others."""
+"""The way in: a WSGI callable in front of Flask, because its addresses are asked more than all others.
+
+`POST /api/event` for the snippet and programs, `GET /p.gif` for pages without JavaScript. One adapter for each format
+turns a request into an `IncomingEvent`; what becomes of it is the same for all.
+"""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from time import perf_counter
 from typing import Any, Protocol
+from urllib.parse import parse_qsl
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 
 from webmon.clock import Clock
 from webmon.domain.drop import DropReason
-from webmon.domain.event import IncomingEvent, decode_event
+from webmon.domain.event import PAGEVIEW, IncomingEvent, decode_event, parse_event
 from webmon.domain.site import Site
 from webmon.errors import BodyTooLarge, InvalidInput, SpoolFull, UnknownSite, WebmonError
 from webmon.services.collect_hit import Client
 from webmon.web.shared.problems import PROBLEM_TYPE, problem
 
 PATH = "/api/event"
+PIXEL_PATH = "/p.gif"
+# The smallest picture there is: one transparent pixel.
+PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==")
 BODY_LIMIT = 64 * 1024
 ALLOWED_METHODS = "POST, OPTIONS"
 
 HITS = Counter("webmon_hits", "Hits by what became of them", ["outcome"])
+SECONDS = Histogram(
+    "webmon_collect_seconds",
+    "From a hit's arrival to its answer, the durable write included",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
+)
 
 Headers = list[tuple[str, str]]
 Environ = dict[str, Any]
@@ -66,36 +81,56 @@ class CollectApp:
         self._clock = clock
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
-        if environ.get("PATH_INFO") != PATH:
-            return self._inner(environ, start_response)
+        path = environ.get("PATH_INFO")
+        if path == PATH:
+            return self._event(environ, start_response)
+        if path == PIXEL_PATH:
+            return self._pixel(environ, start_response)
+        return self._inner(environ, start_response)
+
+    def _event(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"]
         if method == "POST":
-            return self._post(environ, start_response)
+            accepted = ("202 Accepted", "text/plain; charset=utf-8", b"ok")
+            return self._answer(environ, start_response, lambda now: decode_event(_body(environ), now), accepted)
         if method == "OPTIONS":
             start_response("204 No Content", _CORS + _PREFLIGHT)
             return []
         return _refuse(start_response, 405, "Method Not Allowed", headers=[("Allow", ALLOWED_METHODS)])
 
-    def _post(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+    def _pixel(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
+            return _refuse(start_response, 405, "Method Not Allowed", headers=[("Allow", "GET, HEAD")])
+        shown = ("200 OK", "image/gif", PIXEL)
+        return self._answer(environ, start_response, lambda now: _pixel_event(environ, now), shown)
+
+    def _answer(
+        self,
+        environ: Environ,
+        start_response: Any,
+        read: Callable[[datetime], IncomingEvent],
+        accepted: tuple[str, str, bytes],
+    ) -> Iterable[bytes]:
+        began = perf_counter()
         try:
-            reason = self._take(environ)
+            reason = self._take(environ, read)
         except WebmonError as error:
             HITS.labels("invalid" if error.status < 429 else error.code).inc()
             retry: Headers = [("Retry-After", "1")] if isinstance(error, SpoolFull) else []
             errors = error.errors if isinstance(error, InvalidInput) else None
             return _refuse(start_response, error.status, error.title, str(error), errors, retry)
-        headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", "2"), *_CORS]
-        if reason is None:
-            HITS.labels("stored").inc()
-        else:
-            HITS.labels(reason.value).inc()
+        status, kind, body = accepted
+        headers = [("Content-Type", kind), ("Content-Length", str(len(body))), *_CORS]
+        HITS.labels(reason.value if reason else "stored").inc()
+        if reason is not None:
             headers += [("x-webmon-dropped", "1"), ("x-webmon-drop-reason", reason.value)]
-        start_response("202 Accepted", headers)
-        return [b"ok"]
+        SECONDS.observe(perf_counter() - began)
+        start_response(status, headers)
+        return [body]
 
-    def _take(self, environ: Environ) -> DropReason | None:
+    def _take(self, environ: Environ, read: Callable[[datetime], IncomingEvent]) -> DropReason | None:
         now = self._clock.now()
-        event = decode_event(_body(environ), now)
+        event = read(now)
         site = self._sites.find(event.domain, now)
         if site is None:
             raise UnknownSite(event.domain, "domain")
@@ -108,6 +143,14 @@ class CollectApp:
             return now
         key = headers.get("authorization", "").removeprefix("Bearer ").strip()
         return event.timestamp if key and self._opens(key, site) else now
+
+
+def _pixel_event(environ: Environ, now: datetime) -> IncomingEvent:
+    """A page view, of the page that shows the picture: by `url`, or by who asks (`Referer`)."""
+    asked = dict(parse_qsl(environ.get("QUERY_STRING", ""), max_num_fields=20))
+    url = asked.get("url") or asked.get("u") or environ.get("HTTP_REFERER", "")
+    known = {"name": PAGEVIEW, "url": url, "domain": asked.get("site") or asked.get("d") or asked.get("domain")}
+    return parse_event(known | {"referrer": asked.get("referrer") or asked.get("r") or ""}, now)
 
 
 def _body(environ: Environ) -> bytes:
