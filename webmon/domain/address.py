@@ -52,7 +52,8 @@ def client_address(peer: str, headers: Mapping[str, str], trusted: Sequence[IPNe
     if not trusted or not _inside(_peer(peer), trusted):
         return peer
     for name in SINGLE_HEADERS:
-        found = _address(headers.get(name, "").split(",")[0])
+        text = headers.get(name)
+        found = _address(text.split(",")[0]) if text else None
         if found is not None:
             return str(found)
     forwarded_for = headers.get("x-forwarded-for", "").split(",")

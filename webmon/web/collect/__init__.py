@@ -7,8 +7,9 @@ turns a request into an `IncomingEvent`; what becomes of it is the same for all.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from time import perf_counter
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
@@ -134,7 +135,7 @@ class CollectApp:
         site = self._sites.find(event.domain, now)
         if site is None:
             raise UnknownSite(event.domain, "domain")
-        client = Client(environ.get("REMOTE_ADDR", ""), _headers(environ))
+        client = Client(environ.get("REMOTE_ADDR", ""), _Headers(environ))
         return self._collector.collect(site, event, client, self._moment(event, site, client.headers, now))
 
     def _moment(self, event: IncomingEvent, site: Site, headers: Mapping[str, str], now: datetime) -> datetime:
@@ -164,8 +165,37 @@ def _body(environ: Environ) -> bytes:
     return body
 
 
-def _headers(environ: Environ) -> dict[str, str]:
-    return {key[5:].replace("_", "-").lower(): value for key, value in environ.items() if key.startswith("HTTP_")}
+class _Headers(Mapping[str, str]):
+    """The request's headers by lower-case name, looked up when asked for: few of them ever are."""
+
+    __slots__ = ("_environ",)
+
+    def __init__(self, environ: Environ) -> None:
+        self._environ = environ
+
+    def __getitem__(self, name: str) -> str:
+        value: str = self._environ[_key(name)]
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return (key[5:].replace("_", "-").lower() for key in self._environ if key.startswith("HTTP_"))
+
+    def __len__(self) -> int:
+        return sum(key.startswith("HTTP_") for key in self._environ)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __contains__(self, name: object) -> bool:
+        return _key(str(name)) in self._environ
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self._environ.get(_key(name), default)
+
+
+@lru_cache(maxsize=256)
+def _key(name: str) -> str:
+    return f"HTTP_{name.upper().replace('-', '_')}"
 
 
 def _refuse(
