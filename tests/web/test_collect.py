@@ -236,3 +236,15 @@ def test_metrics_are_for_who_has_the_token(tmp_path: Path) -> None:
 
 def test_without_a_token_there_are_no_metrics(world: World) -> None:
     assert world.client.get("/metrics").status_code == 404
+
+
+def test_an_event_with_an_id_of_its_own_is_stored_once_however_often_it_is_sent(open_world: World) -> None:
+    event = {"event_id": "a1B2c3D4e5F6g7H8i9J0kL"}
+    for _ in range(3):
+        assert open_world.event("/once", **event).get_data() == b"ok"
+    open_world.event("/once", event_id="another-event-000000")
+    open_world.event("/once")
+    open_world.settle()
+    assert len(open_world.rows()) == 3
+    assert open_world.found_in_files(event["event_id"].encode()) == []
+    assert list(problem(open_world.event("/", event_id="short"))) == ["event_id"]

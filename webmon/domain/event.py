@@ -49,6 +49,7 @@ class IncomingEvent:
     engagement_ms: int = 0
     scroll_pct: int = 0
     timestamp: datetime | None = None
+    event_id: str = ""
 
     @property
     def is_pageview(self) -> bool:
@@ -96,6 +97,7 @@ def parse_event(fields: Mapping[str, Any], now: datetime) -> IncomingEvent:
         engagement_ms=engagement or 0,
         scroll_pct=scroll or 0,
         timestamp=_moment(fields.get("timestamp"), now, errors),
+        event_id=_identifier(fields, "event_id", errors),
     )
     if errors:
         raise InvalidInput(errors)

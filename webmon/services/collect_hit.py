@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -20,6 +20,7 @@ from webmon.domain.scrub import ScrubbedUrl, scrub_props, scrub_text, scrub_url
 from webmon.domain.site import Site
 from webmon.domain.sources import source_of
 from webmon.errors import InvalidInput
+from webmon.services.once import Once
 from webmon.services.visits import Visit, VisitBook, random_visit_id
 from webmon.stores.ports.spool import SpoolEntry
 
@@ -83,6 +84,7 @@ class Collector:
     geo: Locator
     spool: Appender
     trusted_proxies: Sequence[IPNetwork] = ()
+    once: Once = field(default_factory=Once)
 
     def collect(self, site: Site, event: IncomingEvent, client: Client, now: datetime) -> DropReason | None:
         """Store the hit durably and return None, or return why it must not be stored.
@@ -117,7 +119,11 @@ class Collector:
             basis=basis,
             notice=grant.notice if grant else "",
         )
-        self.spool.append([self._entry(hit, visit)])
+        entry = self._entry(hit, visit)
+        if event.event_id:
+            self.once.store((site.id, event.event_id), lambda: self.spool.append([entry]))
+        else:
+            self.spool.append([entry])
         return None
 
     def _visit(

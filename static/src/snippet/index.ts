@@ -96,7 +96,8 @@ const excluded = (): boolean =>
 const send = async (name: string, more: Body): Promise<boolean> => {
   const who = settings && allowed();
   if (!who || excluded()) return false;
-  const answer = await post("/api/event", { name, url: lastUrl || address(), domain: settings!.site, ...more, ...who });
+  // With an id of its own, a hit that is sent again counts once.
+  const answer = await post("/api/event", { event_id: mint(), name, url: lastUrl || address(), domain: settings!.site, ...more, ...who });
   if (who.consent && answer?.headers.get("x-webmon-drop-reason") === "no_consent" && choice()?.receipt === who.consent) {
     // Withdrawn elsewhere: nothing of it stays here, and the question is open again.
     dropIds();
