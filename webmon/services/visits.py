@@ -96,7 +96,8 @@ class VisitBook:
             if visit is None or not goes_on(visit.last_seen_at, now):
                 visit = carried or Visit(new_id(), now, now)
             seen = max(now, visit.last_seen_at)
-            stripe.visits[key] = visit = replace(visit, last_seen_at=seen)
+            visit = Visit(visit.visit_id, visit.started_at, seen, visit.account_id)
+            stripe.visits[key] = visit
             if len(stripe.visits) > self._limit:
                 _thin_out(stripe.visits, now)
         return visit

@@ -32,6 +32,7 @@ BODY_LIMIT = 64 * 1024
 ALLOWED_METHODS = "POST, OPTIONS"
 
 HITS = Counter("webmon_hits", "Hits by what became of them", ["outcome"])
+STORED = HITS.labels("stored")
 SECONDS = Histogram(
     "webmon_collect_seconds",
     "From a hit's arrival to its answer, the durable write included",
@@ -122,8 +123,10 @@ class CollectApp:
             return _refuse(start_response, error.status, error.title, str(error), errors, retry)
         status, kind, body = accepted
         headers = [("Content-Type", kind), ("Content-Length", str(len(body))), *_CORS]
-        HITS.labels(reason.value if reason else "stored").inc()
-        if reason is not None:
+        if reason is None:
+            STORED.inc()
+        else:
+            HITS.labels(reason.value).inc()
             headers += [("x-webmon-dropped", "1"), ("x-webmon-drop-reason", reason.value)]
         SECONDS.observe(perf_counter() - began)
         start_response(status, headers)
