@@ -63,7 +63,7 @@ from webmon.stores.ports.retention import Expiring
 from webmon.stores.ports.spool import SpoolEntry
 from webmon.stores.spool import Spool
 from webmon.stores.spools import SpoolFolder
-from webmon.stores.vault import Vault
+from webmon.stores.vault import DATA, Vault
 from webmon.web import admin, api, dashboards, embed, health, internal, portal, staff
 from webmon.web.collect import CollectApp
 from webmon.web.portal.person import PersonCookie
@@ -87,9 +87,9 @@ class Core:
         self.clock = clock or SystemClock()
         self.folder = _open_folder(self.settings.data_dir)
         self.vault = Vault.open(self.folder)
-        self.database = ControlDatabase(sqlite_url(self.folder / "control.db"))
+        self.database = ControlDatabase(sqlite_url(self.folder / DATA))
         self.database.migrate()
-        (self.folder / "control.db").chmod(0o600)
+        (self.folder / DATA).chmod(0o600)
 
     @cached_property
     def sites(self) -> Sites:

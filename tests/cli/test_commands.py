@@ -125,17 +125,17 @@ def test_a_secret_that_is_none_stops_everything(run: Run, folder: Path, text: st
     assert "secret.key" in run("site", "list", status=1).output
 
 
-def test_another_secret_opens_none_of_the_keys(run: Run, folder: Path) -> None:
+def test_another_secret_or_none_beside_the_data_stops_everything(run: Run, folder: Path) -> None:
     run("site", "add", "example.org")
-    run("site", "login-key", "example.org")
+    kept = (folder / "secret.key").read_text()
     (folder / "secret.key").write_text("ab" * 32)
-    from webmon.app import Core
-    from webmon.errors import SettingsError
-
-    core = Core()
-    with pytest.raises(SettingsError, match="does not open"):
-        core.sites.login_keys(core.sites.get("example.org"))
-    core.close()
+    assert "is not the key that this data folder was written with" in run("site", "list", status=1).output
+    (folder / "secret.key").unlink()
+    assert "put it back from its backup" in run("site", "list", status=1).output
+    assert not (folder / "secret.key").exists(), "no new key is made beside old data"
+    (folder / "secret.key").write_text(kept)
+    (folder / "secret.key").chmod(0o600)
+    assert "example.org" in run("site", "list").output
 
 
 def test_made_up_visits_are_for_the_demo_only_unless_told(run: Run) -> None:

@@ -22,6 +22,8 @@ from webmon.errors import SettingsError
 KEY_BYTES = 32
 _NONCE_BYTES = 12
 _FILE = "secret.key"
+_CHECK = "secret.check"
+DATA = "control.db"
 
 
 class Vault:
@@ -35,10 +37,16 @@ class Vault:
     def open(cls, folder: Path) -> Vault:
         """Open the vault of a data folder, making its secret on first start.
 
-        Raises `SettingsError` for a key file that others can read or that is no key: never starts without one.
+        Raises `SettingsError` for a key file that others can read, that is no key or another one than the folder's
+        data were written with, and where it is missing beside data: never starts with a key that opens nothing.
         """
         path = folder / _FILE
         if not path.exists():
+            # Whoever makes the data makes the key first: data without a key have lost it.
+            if (folder / DATA).exists() and not path.exists():
+                raise SettingsError(
+                    f"{path} is missing, but {folder / DATA} was written with it; put it back from its backup"
+                )
             _create_secret(path)
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & 0o077:
@@ -49,7 +57,19 @@ class Vault:
             raise SettingsError(f"{path} does not hold a key") from error
         if len(root) != KEY_BYTES:
             raise SettingsError(f"{path} does not hold a key of {KEY_BYTES} bytes")
-        return cls(root)
+        vault = cls(root)
+        vault._check(folder / _CHECK, path)
+        return vault
+
+    def _check(self, path: Path, key_path: Path) -> None:
+        """See that the key is the one that the folder began with."""
+        expected = self.digest("check", "webmon")
+        if not path.exists():
+            write_private(path, expected + "\n")
+        elif not hmac.compare_digest(path.read_text("ascii").strip(), expected):
+            raise SettingsError(
+                f"{key_path} is not the key that this data folder was written with; put that one back"
+            )
 
     def derive(self, purpose: str) -> bytes:
         """Return the 32-byte key of a purpose, always the same for one installation."""
