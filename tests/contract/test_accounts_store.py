@@ -1,0 +1,65 @@
+"""The store of accounts: claims by one only, rows once, tokens once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.support.world import NOW, World
+from webmon.stores.control.accounts import SqlAccounts
+from webmon.stores.ports.accounts import SealedHit
+
+HOUR = timedelta(hours=1)
+
+
+def account(world: World) -> int:
+    with world.runtime.database.unit(SqlAccounts)() as accounts:
+        number = accounts.add(world.site.id, "digest", NOW)
+        accounts.finish(number, b"sealed", b"wrapped")
+    return number
+
+
+def test_a_promotion_is_claimed_by_one_and_again_when_the_claim_has_run_out(world: World) -> None:
+    unit, owner = world.runtime.database.unit(SqlAccounts), account(world)
+    with unit() as accounts:
+        promotion = accounts.add_promotion(world.site.id, owner, 1, 2, NOW)
+    claims = []
+    for moment in (NOW, NOW, NOW + HOUR / 2, NOW + HOUR * 2):
+        with unit() as accounts:
+            claims.append(accounts.claim(promotion, moment + HOUR, moment))
+    assert claims == [True, False, False, True]
+    with unit() as accounts:
+        accounts.mark_done(promotion)
+    with unit() as accounts:
+        assert not accounts.claim(promotion, NOW + HOUR * 9, NOW + HOUR * 8), "what is done is done"
+
+
+def test_a_row_put_twice_is_there_once(world: World) -> None:
+    unit, owner = world.runtime.database.unit(SqlAccounts), account(world)
+    rows = [SealedHit(owner, world.site.id, number, NOW.date(), b"sealed") for number in (1, 2)]
+    for part in (rows, rows[:1], rows[::-1]):
+        with unit() as accounts:
+            accounts.put_hits(part)
+    with unit() as accounts:
+        assert sorted(number for number, _ in accounts.hits(owner, 10)) == [1, 2]
+        assert accounts.count_hits(world.site.id) == 2
+
+
+def test_a_token_is_used_once_and_forgotten_when_it_has_expired(world: World) -> None:
+    unit = world.runtime.database.unit(SqlAccounts)
+    with unit() as accounts:
+        assert accounts.use_token("a", NOW + HOUR)
+        assert not accounts.use_token("a", NOW + HOUR)
+        assert accounts.use_token("b", NOW + HOUR)
+    with unit() as accounts:
+        assert accounts.prune_used_tokens(NOW) == 0
+        assert accounts.prune_used_tokens(NOW + HOUR * 2) == 2
+
+
+def test_an_account_belongs_to_its_site(world: World) -> None:
+    world.runtime.add_site("other.example", actor="test")
+    other, owner = world.runtime.sites.get("other.example"), account(world)
+    with world.runtime.database.unit(SqlAccounts)() as accounts:
+        found = accounts.find(world.site.id, "digest")
+        assert found is not None
+        assert found.id == owner
+        assert accounts.find(other.id, "digest") is None
