@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -28,13 +29,13 @@ def test_a_job_runs_once_where_many_ask(world: World) -> None:
 
 def test_a_failure_is_on_record_and_the_next_job_runs(world: World) -> None:
     def fail(*_: object) -> None:
-        raise ValueError("no such luck")
+        raise OSError("no such luck")
 
     bad, good = Job("bad", "", timedelta(hours=1), fail), Job("good", "", timedelta(hours=1), lambda *_: 7)
     both = runner(world, bad, good)
     assert both.run(bad)
     assert both.run(good)
-    assert world.runtime.job_outcomes() == {"bad": "failed: ValueError: no such luck", "good": "ok: 7"}
+    assert world.runtime.job_outcomes() == {"bad": "failed: OSError: no such luck", "good": "ok: 7"}
     world.move(hours=2)
     assert both.run(bad), "it is tried again"
 
@@ -48,6 +49,23 @@ def test_a_claim_of_a_process_that_died_runs_out(world: World) -> None:
     assert not runner(world, job).run(job)
     world.move(hours=2)
     assert runner(world, job).run(job)
+
+
+def test_the_timers_run_what_the_table_says_until_they_are_stopped(world: World) -> None:
+    ran = threading.Semaphore(0)
+
+    def count(_: object, now: object) -> None:
+        world.move(seconds=2)  # the clock goes on, or the job would be due no more
+        ran.release()
+
+    job = Job("often", "", timedelta(seconds=1), count)
+    timers = runner(world, job)
+    timers.start()
+    assert ran.acquire(timeout=10)
+    assert ran.acquire(timeout=10)
+    timers.stop()
+    timers.stop()
+    assert world.runtime.job_outcomes() == {"often": "ok: None"}
 
 
 @pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)

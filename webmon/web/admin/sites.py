@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 from zoneinfo import available_timezones
 
@@ -125,6 +126,12 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                 flash("The settings are saved.", "done")
                 return redirect(url_for("admin.show_site", domain=site.domain))
         return page(site, form=form)
+
+    _register_keys(pages, guard, sites, page, clock)
+
+
+def _register_keys(pages: Blueprint, guard: Guard, sites: Sites, page: Callable[..., str], clock: Clock) -> None:
+    """Keys are shown on the very page that answers the form, once: no address leads to them again."""
 
     @pages.post("/sites/<domain>/login-keys")
     @guard.roles(Role.OWNER)
