@@ -25,7 +25,7 @@ from webmon.domain.handling import InfoClass
 from webmon.domain.retention import length
 from webmon.domain.site import Mode, Site
 from webmon.domain.visit import INACTIVITY
-from webmon.errors import NotAuthenticated, SettingsError, Unavailable
+from webmon.errors import NotAuthenticated, SettingsError, Unavailable, told
 from webmon.jobs.scheduler import Scheduler
 from webmon.jobs.table import JOBS
 from webmon.jobs.worker import Worker
@@ -68,7 +68,7 @@ from webmon.web import admin, api, dashboards, embed, health, internal, portal, 
 from webmon.web.collect import CollectApp
 from webmon.web.portal.person import PersonCookie
 from webmon.web.shared.assets import load_manifest
-from webmon.web.shared.problems import handle_errors
+from webmon.web.shared.problems import QuietFlask, handle_errors
 from webmon.web.shared.security import harden
 from webmon.web.shared.staff_guard import StaffGuard
 
@@ -284,7 +284,7 @@ class Runtime(Core):
             self.visits.restore(self.event_log.recent_visits(now - INACTIVITY))
         except Unavailable as error:
             # Hits go on being acknowledged into the spool; the ingester tries again until the file is back.
-            log.error("event_log.unavailable", reason=str(error))
+            log.error("event_log.unavailable", error=told(error))
         self.accounts.restore(now)
         self.event_log.compact()
 
@@ -336,7 +336,7 @@ def create_wsgi(runtime: Runtime) -> CollectApp:
 
 def create_app(runtime: Runtime) -> Flask:
     """Return the Flask application: every page and interface but the hot path of `POST /api/event`."""
-    app = Flask(
+    app = QuietFlask(
         "webmon",
         static_folder=str(ROOT / "static" / "dist"),
         static_url_path="/static/dist",

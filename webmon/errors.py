@@ -96,3 +96,12 @@ class Unavailable(WebmonError):
     status = 503
     code = "unavailable"
     title = "Not available just now"
+
+
+def told(error: BaseException) -> str:
+    """Say what went wrong as a log or a report may hold it: in our own words and the system's, never a library's.
+
+    A message of a database or a parser may quote the values that it stumbled over, and they came from a visitor.
+    """
+    name = type(error).__name__
+    return f"{name}: {error}" if isinstance(error, WebmonError | OSError) else name

@@ -49,6 +49,12 @@ def test_no_figure_is_given_out_that_leaves_a_month_out(world: World, broken: Pa
     page = staff.get("/dashboard/example.org")
     assert page.status_code == 503
     assert "cannot be opened" in page.get_data(as_text=True)
+    visitor = world.visitor()
+    shown = world.browser().post(
+        "/privacy/example.org/open", data={"visitor": visitor.visitor}, follow_redirects=True
+    )
+    assert shown.status_code == 503
+    assert "events" not in shown.get_data(as_text=True), "files are the operator's business"
     repaired(world, broken)
     assert staff.get("/dashboard/example.org").status_code == 200
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.vectors import cases
-from webmon.domain.sources import source_of
+from webmon.domain.sources import channel_of, source_of
 from webmon.services.collect_hit import checked_url
 
 # The field's other names for the same thing.
@@ -29,6 +29,14 @@ def test_a_source_by_address_and_referrer(case: dict[str, Any]) -> None:
         assert (found.name or "Direct / None") == expected["source"]
     if expected.get("referrer"):
         assert found.referrer.removeprefix("https://") == expected["referrer"]
+
+
+@pytest.mark.parametrize("case", cases("channels.json", "source_level"))
+def test_a_channel_by_source(case: dict[str, Any]) -> None:
+    asked, expected = case["input"], case["expected"]
+    known = {name: asked[name] or "" for name in ("utm_source", "utm_medium", "utm_campaign") if name in asked}
+    found = channel_of(asked.get("source") or "", **known, click_id=asked.get("click_id_param") or "")
+    assert found == expected["channel"]
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,3 @@ BREAKDOWNS = {
         Breakdown("time:month", "Month", "month", "time"),
     )
 }
-# Visit attributes that are the first row's; entry and exit page are the first and last page view's.
-FIRST_ROW_COLUMNS = frozenset(
-    row.column for row in BREAKDOWNS.values() if row.kind == "visit" and row.column not in {"entry_page", "exit_page"}
-)

@@ -11,6 +11,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from webmon.clock import Clock
+from webmon.errors import told
 from webmon.jobs.table import Job
 from webmon.stores.ports import Unit
 from webmon.stores.ports.jobs import JobRepository
@@ -59,8 +60,8 @@ class Scheduler:
         try:
             outcome = f"ok: {job.function(self._services, now)}"
         except Exception as error:
-            log.error("job.failed", job=job.name, error=type(error).__name__, reason=str(error))
-            outcome = f"failed: {type(error).__name__}: {error}"
+            log.error("job.failed", job=job.name, error=told(error))
+            outcome = f"failed: {told(error)}"
         with self._unit() as jobs:
             jobs.finish(job.name, self._clock.now(), outcome)
         return True

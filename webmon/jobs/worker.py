@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import structlog
 
+from webmon.errors import told
+
 # Should a wake-up be missed, or a try have failed, it is tried again after this.
 _AT_LEAST_EVERY_SECONDS = 30.0
 
@@ -41,4 +43,4 @@ class Worker:
             try:
                 self._work()
             except Exception as error:
-                log.error("worker.failed", worker=self._name, error=type(error).__name__, reason=str(error))
+                log.error("worker.failed", worker=self._name, error=told(error))

@@ -15,7 +15,7 @@ import structlog
 from webmon.domain.handling import CLASSES, InfoClass
 from webmon.domain.retention import Origin, Rule, check_keep, cutoff, in_words, longest
 from webmon.domain.site import Site
-from webmon.errors import Conflict, InvalidInput
+from webmon.errors import Conflict, InvalidInput, told
 from webmon.services.retention_file import FileRules, read_rules
 from webmon.stores.ports import Unit
 from webmon.stores.ports.retention import Expiring, RetentionRepository
@@ -176,8 +176,8 @@ class _Job:
 
 
 def _failed(job: _Job, error: Exception) -> Line:
-    log.error("retention.failed", info_class=job.rule.info_class, error=type(error).__name__, reason=str(error))
-    return replace(job.line(), error=f"{type(error).__name__}: {error}")
+    log.error("retention.failed", info_class=job.rule.info_class, error=told(error))
+    return replace(job.line(), error=told(error))
 
 
 def _rule(kind: InfoClass, set_here: Mapping[str, str], from_file: Mapping[str, str]) -> Rule:

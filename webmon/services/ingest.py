@@ -8,7 +8,7 @@ from typing import Protocol
 
 import structlog
 
-from webmon.errors import Unavailable
+from webmon.errors import Unavailable, told
 from webmon.stores.ports.events import EventSink, LogLine
 from webmon.stores.ports.spool import DrainedSpool, SpooledEntry
 
@@ -63,7 +63,7 @@ class Ingester:
         try:
             self.drain()
         except Unavailable as error:
-            log.error("ingest.left", reason=str(error))  # in the spool, for the next start
+            log.error("ingest.left", error=told(error))  # in the spool, for the next start
 
     def _drain(self, spool: DrainedSpool) -> int:
         with self._log_lock:
@@ -85,5 +85,5 @@ class Ingester:
                 pause = PAUSE_SECONDS
             except Exception as error:
                 # Hits go on being acknowledged into the spool; nothing is lost while the log cannot be written.
-                log.error("ingest.failed", error=type(error).__name__, reason=str(error))
+                log.error("ingest.failed", error=told(error))
                 pause = PAUSE_AFTER_FAILURE_SECONDS

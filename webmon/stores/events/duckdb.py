@@ -118,10 +118,6 @@ class DuckDBEventLog:
         """Delete the rows of one visit, mark their months for `compact`, and return how many there were."""
         return self._delete("site_id = ? and visit_id = ?", [site_id, visit_id])
 
-    def delete_visitor(self, site_id: int, visitor_id: int) -> int:
-        """Delete the rows of one visitor, mark their months for `compact`, and return how many there were."""
-        return self._delete("site_id = ? and visitor_id = ?", [site_id, visitor_id])
-
     def delete_before(self, site_id: int, cutoff: datetime) -> int:
         """Delete a site's rows older than `cutoff`; months left without any row go as files."""
         count = self._delete("site_id = ? and occurred_at < ?", [site_id, _naive(cutoff)])

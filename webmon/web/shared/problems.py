@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import traceback
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Request, Response, render_template, request
+import structlog
+from flask import Flask, Request, Response, g, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
-from webmon.errors import SpoolFull, WebmonError
+from webmon.errors import SpoolFull, WebmonError, told
 
+log = structlog.get_logger()
 PROBLEM_TYPE = "application/problem+json"
 
 
@@ -36,8 +39,25 @@ def wants_json(asked: Request) -> bool:
     return asked.path.startswith("/api/")
 
 
+class QuietFlask(Flask):
+    """Logs where an unforeseen error came from, and neither its message nor the address that was asked for.
+
+    Both may hold what a visitor sent; an address may hold a one-time link.
+    """
+
+    def log_exception(self, exc_info: Any) -> None:
+        _, error, trace = exc_info
+        where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(trace)]
+        log.error("request.crashed", endpoint=request.endpoint, error=type(error).__name__, where=where[-12:])
+
+
 def _webmon_error(error: WebmonError) -> Response:
-    response = answer(error.status, error.title, str(error), getattr(error, "errors", None))
+    detail = str(error)
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("request.failed", endpoint=request.endpoint, error=told(error))
+        # Files and keys are the operator's business: visitors and programs are told that it is not their fault.
+        detail = detail if g.get("staff") else "Something on this server is being mended. Please try again later."
+    response = answer(error.status, error.title, detail, getattr(error, "errors", None))
     if isinstance(error, SpoolFull):
         response.headers["Retry-After"] = "1"
     return response
