@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from tests.support.vectors import cases
 from webmon.domain.scrub import PATH_LIMIT, scrub_path, scrub_query, scrub_url
-from webmon.domain.scrub.page import _READABLE, _scrubbed_path  # the quick way must agree with the slow one
 
 TEMPLATES = [
     ("/patients/1234/results", "/patients/:id/results"),
@@ -131,9 +130,9 @@ def test_a_path_has_a_limit() -> None:
     assert len(scrub_path("/word" * 1000).value) == PATH_LIMIT
 
 
-@given(st.from_regex(_READABLE, fullmatch=True))
-def test_the_quick_way_of_a_readable_path_agrees_with_the_slow_one(path: str) -> None:
-    assert scrub_path(path) == _scrubbed_path(path)
+@pytest.mark.parametrize("segment", ["aaaaaaaaaaa0", "Aaaaaaaaaaaaaaaa", "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaa00"])
+def test_a_key_that_reads_like_a_word_is_a_key_all_the_same(segment: str) -> None:
+    assert scrub_path(f"/files/{segment}/view").value == "/files/:id/view"
 
 
 @given(st.text(max_size=80))

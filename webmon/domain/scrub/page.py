@@ -87,9 +87,6 @@ def scrub_query(query: str, allowed: frozenset[str] = DEFAULT_ALLOWED) -> tuple[
     return kept, tuple(removed)
 
 
-# Words, no more than two digits after each: nothing that a detector or a template below could take.
-_WORD = r"(?:(?:[A-Z]?[a-z]{1,15}|[A-Z]{1,15})\d{0,2})?"
-_READABLE = re.compile(rf"(?:/{_WORD}(?:[-_.+~]{_WORD}){{0,30}})+")
 # Segments that are identifiers as a whole: long numbers, numbers with a prefix, UUIDs, hexadecimal keys.
 _IDENTIFIER = re.compile(
     r"\d{5,}|[A-Za-z]{1,4}[-_]?\d{5,}[A-Za-z]?|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{16,}"
@@ -138,13 +135,7 @@ _JUST_ID = frozenset({"uuid", "token", "number"})
 
 def scrub_path(path: str) -> Scrubbed:
     """Return the path with identifiers as templates: ``/patients/:id/results``."""
-    if len(path) > CACHED_LENGTH:
-        return _scrubbed_path(path)
-    return Scrubbed(path) if _is_readable(path) else _cached_path(path)
-
-
-def _is_readable(path: str) -> bool:
-    return _READABLE.fullmatch(path) is not None and "//" not in path and _WHOSE.isdisjoint(path.lower().split("/"))
+    return _scrubbed_path(path) if len(path) > CACHED_LENGTH else _cached_path(path)
 
 
 def _scrubbed_path(path: str) -> Scrubbed:
