@@ -3,6 +3,7 @@
 import atexit
 
 from webmon import server
+from webmon.app import create_wsgi
 
-application = server.start()
+application = server.start(create_wsgi)
 atexit.register(server.stop)

@@ -11,16 +11,17 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import structlog
+from a2wsgi import WSGIMiddleware
 from flask import Blueprint, Flask
 from flask_wtf.csrf import CSRFProtect
 from prometheus_client import Counter
 
 from webmon.clock import Clock, SystemClock
 from webmon.domain import agent
-from webmon.domain.address import parse_networks
+from webmon.domain.address import Networks
 from webmon.domain.handling import InfoClass
 from webmon.domain.retention import length
 from webmon.domain.site import Mode, Site
@@ -35,6 +36,7 @@ from webmon.services.import_log import LogImporter
 from webmon.services.ingest import Ingester
 from webmon.services.manage_sites import Scope, Sites
 from webmon.services.manage_staff import StaffAccounts
+from webmon.services.once import Once
 from webmon.services.promote_visit import AccountKeeper, AccountKeys
 from webmon.services.pseudonyms import Pseudonyms
 from webmon.services.publish_notice import Notices
@@ -44,6 +46,7 @@ from webmon.services.read_held import HeldData
 from webmon.services.read_stats import Stats
 from webmon.services.record_consent import Consents
 from webmon.services.site_directory import SiteDirectory
+from webmon.services.store_hits import HitStore, LoopStore
 from webmon.services.visits import VisitBook
 from webmon.settings import Settings, load_settings
 from webmon.stores.control.accounts import SqlAccounts
@@ -65,7 +68,9 @@ from webmon.stores.spool import Spool
 from webmon.stores.spools import SpoolFolder
 from webmon.stores.vault import DATA, Vault
 from webmon.web import admin, api, dashboards, embed, health, internal, portal, staff
-from webmon.web.collect import CollectApp
+from webmon.web.collect.asgi import AsgiCollect
+from webmon.web.collect.door import Door
+from webmon.web.collect.wsgi import WsgiCollect
 from webmon.web.portal.person import PersonCookie
 from webmon.web.shared.assets import load_manifest
 from webmon.web.shared.problems import QuietFlask, handle_errors
@@ -173,6 +178,7 @@ class Runtime(Core):
         self.internal_token = ""
         self.day_keys = DayKeys(self.folder / EPHEMERAL / "day-keys.json")
         self.visits = VisitBook()
+        self.once = Once()
         self.ingester = Ingester(self.spools.all, self.event_log, self.accounts, self.log_lock)
         self.promoter = Worker("promoter", self.accounts.wake, lambda: self.accounts.advance(self.clock.now()))
 
@@ -215,8 +221,7 @@ class Runtime(Core):
             self.consents,
             self.accounts,
             self.geo,
-            self.spools.live,
-            parse_networks(self.settings.trusted_proxies),
+            Networks(self.settings.trusted_proxies),
         )
 
     @cached_property
@@ -323,14 +328,21 @@ def commands(runtime: Runtime) -> Mapping[str, internal.Command]:
     return {"ping": ping, "retention.plan": plan, "retention.apply": apply}
 
 
-def create_wsgi(runtime: Runtime) -> CollectApp:
+def create_wsgi(runtime: Runtime) -> WsgiCollect:
     """Return the whole WSGI application: the hot path in front, Flask behind it."""
-    return CollectApp(
-        create_app(runtime).wsgi_app,
-        runtime.collector,
-        runtime.directory,
-        lambda key, site: _opens(runtime.sites, key, site),
-        runtime.clock,
+    store = HitStore(runtime.spools.live.append, runtime.once)
+    return WsgiCollect(create_app(runtime).wsgi_app, _door(runtime), store.store)
+
+
+def create_asgi(runtime: Runtime) -> AsgiCollect:
+    """Return the same as an ASGI application: hits on the event loop, Flask in threads."""
+    pages = WSGIMiddleware(cast(Any, create_app(runtime).wsgi_app), workers=runtime.settings.threads)
+    return AsgiCollect(pages, _door(runtime), LoopStore(runtime.spools.live.append, runtime.once))
+
+
+def _door(runtime: Runtime) -> Door:
+    return Door(
+        runtime.collector, runtime.directory, lambda key, site: _opens(runtime.sites, key, site), runtime.clock
     )
 
 

@@ -1,4 +1,4 @@
-"""A serving process from its start to its end, for `webmon serve` and for any other WSGI server.
+"""A serving process from its start to its end, for `webmon serve` and for any WSGI server.
 
 One process only: it opens the event log, and a second one on the same data folder is refused.
 """
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from webmon.app import Runtime, create_wsgi
+from webmon.app import Runtime
 from webmon.logs import configure_logs
 from webmon.running import lock_data, tell_where
 from webmon.settings import load_settings
@@ -18,8 +18,8 @@ from webmon.settings import load_settings
 _open = ExitStack()
 
 
-def start() -> Callable[..., Any]:
-    """Open the stores of this process's data folder and return the application."""
+def start(create: Callable[[Runtime], Callable[..., Any]]) -> Callable[..., Any]:
+    """Open the stores of this process's data folder and return the application that `create` makes."""
     os.umask(0o077)  # whatever is written is its owner's alone
     settings = load_settings()
     configure_logs(settings.log_level)
@@ -30,7 +30,7 @@ def start() -> Callable[..., Any]:
         tell_where(runtime.folder, os.environ.get("WEBMON_SERVE_URL", settings.public_url))
     )
     runtime.start()
-    return create_wsgi(runtime)
+    return create(runtime)
 
 
 def stop() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,11 +11,24 @@ import pytest
 
 from tests.support.rows import hit, store
 from webmon.domain.hit import Hit, encode_hit
+from webmon.services.ingest import Ingester
 from webmon.stores.events.duckdb import DuckDBEventLog
-from webmon.stores.ports.events import LogLine
+from webmon.stores.ports.events import Chunk
+from webmon.stores.ports.spool import SpooledEntry, SpoolEntry
+from webmon.stores.spool import Spool
 
 # As rows hold their times: UTC without offset.
 NOVEMBER, DECEMBER = (datetime(2026, *day, 10, tzinfo=UTC).replace(tzinfo=None) for day in ((11, 23), (12, 1)))
+
+
+class NoAccounts:
+    """Nobody has signed in."""
+
+    def promoted_visits(self) -> Sequence[int]:
+        return []
+
+    def take(self, entries: Sequence[SpooledEntry]) -> None:
+        raise AssertionError(entries)
 
 
 @pytest.fixture
@@ -24,52 +38,58 @@ def log(tmp_path: Path) -> Iterator[DuckDBEventLog]:
     made.close()
 
 
-def lines(hits: list[Hit], first: int = 1) -> list[LogLine]:
-    return [LogLine(number, one.month, one.hit_id, encode_hit(one)) for number, one in enumerate(hits, start=first)]
+def chunk(hits: list[Hit], last: int) -> Chunk:
+    return Chunk(hits[0].month, last, b"\n".join(encode_hit(one) for one in hits))
 
 
 def in_files(folder: Path, text: bytes) -> bool:
     return any(text in path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_batch_offered_again_adds_nothing(log: DuckDBEventLog) -> None:
-    batch = lines([hit(NOVEMBER), hit(NOVEMBER), hit(DECEMBER)])
-    assert log.append("spool", batch) == 3
-    assert log.append("spool", batch) == 0
-    assert log.append("spool", [*batch, *lines([hit(DECEMBER)], first=4)]) == 1
-    assert log.count(1) == 4
+def test_a_chunk_offered_again_adds_nothing(log: DuckDBEventLog) -> None:
+    first = chunk([hit(NOVEMBER), hit(NOVEMBER)], 2)
+    assert log.append("spool", first) == 2
+    assert log.append("spool", first) == 0
+    assert log.append("spool", chunk([hit(DECEMBER)], 3)) == 1
+    assert (log.mark("spool", "2026-11"), log.mark("spool", "2026-12")) == (2, 3)
+    assert log.count(1) == 3
     assert log.months == ["2026-11", "2026-12"]
 
 
 def test_two_spools_count_for_themselves(log: DuckDBEventLog) -> None:
-    assert log.append("one", lines([hit(NOVEMBER)])) == 1
-    assert log.append("two", lines([hit(NOVEMBER)])) == 1
+    assert log.append("one", chunk([hit(NOVEMBER)], 1)) == 1
+    assert log.append("two", chunk([hit(NOVEMBER)], 1)) == 1
     assert log.count(1) == 2
 
 
-def test_a_crash_between_two_months_is_made_good_by_the_next_offer(
-    log: DuckDBEventLog, monkeypatch: pytest.MonkeyPatch
+def test_a_crash_between_two_months_is_made_good_by_the_next_drain(
+    log: DuckDBEventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batch = lines([hit(NOVEMBER), hit(DECEMBER)])
-    whole = log._append_month
+    spool = Spool(tmp_path / "spool.db", 100)
+    hits = [hit(NOVEMBER), hit(DECEMBER)]
+    spool.append([SpoolEntry(1, one.month, one.visit_id, one.hit_id, encode_hit(one)) for one in hits])
+    ingester = Ingester(lambda: [spool], log, NoAccounts(), threading.Lock())
+    whole = log.append
 
-    def stop(spool: str, month: str, part: list[LogLine], deduplicate: bool) -> int:
-        if month == "2026-12":
+    def stop(spool_id: str, part: Chunk, *, deduplicate: bool) -> int:
+        if part.month == "2026-12":
             raise KeyboardInterrupt
-        return whole(spool, month, part, deduplicate)
+        return whole(spool_id, part, deduplicate=deduplicate)
 
-    monkeypatch.setattr(log, "_append_month", stop)
+    monkeypatch.setattr(log, "append", stop)
     with pytest.raises(KeyboardInterrupt):
-        log.append("spool", batch)
+        ingester.run_once()
     monkeypatch.undo()
-    assert log.append("spool", batch) == 1
-    assert log.count(1) == 2
+    assert (log.count(1), spool.count()) == (1, 2)
+    assert ingester.run_once() == 2
+    assert (log.count(1), spool.count()) == (2, 0)
+    spool.close()
 
 
 def test_the_same_row_from_another_file_is_known_where_asked_for(log: DuckDBEventLog) -> None:
     one = hit(NOVEMBER)
-    assert log.append("first", lines([one]), deduplicate=True) == 1
-    assert log.append("second", lines([one]), deduplicate=True) == 0
+    assert log.append("first", chunk([one], 1), deduplicate=True) == 1
+    assert log.append("second", chunk([one], 1), deduplicate=True) == 0
 
 
 def test_rows_stay_across_restarts(tmp_path: Path) -> None:

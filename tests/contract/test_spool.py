@@ -36,9 +36,25 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 def test_what_is_appended_is_in_the_file_when_the_call_returns(spool: Spool) -> None:
     spool.append([entry(1), entry(2, account=7)])
     assert on_disk(spool.path) == [1, 2]
-    assert [one.entry for one in spool.read(10)] == [entry(1), entry(2, account=7)]
+    assert spool.through(10) == 2
+    assert [one.entry for one in spool.personal(2, [])] == [entry(2, account=7)]
     spool.append([])
     assert spool.count() == spool.depth == 2
+
+
+def test_a_batch_is_told_apart_by_month_account_and_visit(spool: Spool) -> None:
+    december = SpoolEntry(1, "2026-12", 900, 9, b'{"n":9}')
+    spool.append([entry(1, b'{"n":1}'), entry(2, b'{"n":2}'), december, entry(3, b"sealed", account=7)])
+    spool.append([entry(4, '{"n":"ä"}'.encode()), entry(5, b'{"n":5}')])
+    assert spool.months(5) == ["2026-11", "2026-12"]
+    assert [one.id for one in spool.personal(5, [102])] == [2, 4]
+    found = {chunk.month: chunk for chunk in spool.chunks(5, [102], {"2026-11": 0, "2026-12": 0})}
+    assert found["2026-11"].lines == '{"n":1}\n{"n":"ä"}'.encode()
+    assert found["2026-12"].lines == b'{"n":9}'
+    assert {chunk.last_id for chunk in found.values()} == {5}
+    # What a month holds already is not offered again.
+    assert [chunk.month for chunk in spool.chunks(5, [102], {"2026-11": 5, "2026-12": 0})] == ["2026-12"]
+    assert spool.delete_through(5, 3) == 5
 
 
 def test_many_at_once_are_each_there_once(tmp_path: Path) -> None:
@@ -71,7 +87,7 @@ def test_at_its_bound_it_takes_no_more_until_some_have_moved_on(spool: Spool) ->
     spool.append([entry(number) for number in range(100)])
     with pytest.raises(SpoolFull):
         spool.append([entry(100)])
-    spool.delete_through(spool.read(60)[-1].id, 60)
+    spool.delete_through(spool.through(60), 60)
     spool.append([entry(100)])
     assert spool.count() == 41
     assert spool.meta("stored") == "60"
@@ -124,13 +140,13 @@ def test_a_failed_commit_is_everybody_s_who_waited_for_it(spool: Spool, monkeypa
 def test_numbers_are_never_used_twice_even_across_restarts(tmp_path: Path) -> None:
     first = Spool(tmp_path / "spool.db", 100)
     first.append([entry(1), entry(2)])
-    last = first.read(10)[-1].id
+    last = first.through(10)
     first.delete_through(last, 2)
     first.close()
     second = Spool(tmp_path / "spool.db", 100)
     assert second.id == first.id
     second.append([entry(3)])
-    assert second.read(10)[0].id > last
+    assert second.through(1) > last
     second.close()
 
 
@@ -139,5 +155,5 @@ def test_what_has_moved_on_leaves_no_byte_behind(spool: Spool) -> None:
     spool.append([entry(1, secret)])
     files = [spool.path, spool.path.with_name("spool.db-wal")]
     assert any(secret in path.read_bytes() for path in files if path.exists())
-    spool.delete_through(spool.read(10)[-1].id, 1)
+    spool.delete_through(spool.through(10), 1)
     assert not any(secret in path.read_bytes() for path in files if path.exists())

@@ -10,7 +10,7 @@ from typing import Any
 
 from webmon.domain.hit import Hit, encode_hit
 from webmon.stores.events.duckdb import DuckDBEventLog
-from webmon.stores.ports.events import LogLine
+from webmon.stores.ports.events import Chunk
 
 _numbers = itertools.count(1)
 PAGES = ["/", "/imaging", "/imaging/mri", "/doctors", "/article/knees", "/contact", "/imprint", "/prices"]
@@ -40,7 +40,12 @@ def hit(occurred_at: datetime, *, visitor: int = 1, visit: int = 1, site: int = 
 
 def store(log: DuckDBEventLog, hits: Iterable[Hit], spool: str = "test") -> None:
     """Append the rows as the ingester does."""
-    log.append(spool, [LogLine(one.hit_id, one.month, one.hit_id, encode_hit(one)) for one in hits])
+    by_month: dict[str, list[Hit]] = {}
+    for one in hits:
+        by_month.setdefault(one.month, []).append(one)
+    for month, part in by_month.items():
+        last = max(log.mark(spool, month), *(one.hit_id for one in part))
+        log.append(spool, Chunk(month, last, b"\n".join(map(encode_hit, part))))
 
 
 def visits_at_random(seed: int, count: int, start: datetime, span: timedelta, site: int = 1) -> list[Hit]:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from tests.support.vectors import cases
-from webmon.domain.address import client_address, parse_networks
+from webmon.domain.address import NO_NETWORKS, Networks, client_address
 
 PROXY = "10.0.0.1"
-TRUSTED = parse_networks(["10.0.0.0/8", "2001:db8::/32"])
+TRUSTED = Networks(["10.0.0.0/8", "2001:db8::/32"])
 
 
 @pytest.mark.parametrize("case", cases("ip.json", "headers"))
@@ -18,7 +18,7 @@ def test_a_trusted_proxy_is_believed_and_nobody_else(case: dict[str, Any]) -> No
     headers = {name.lower(): value for name, value in case["input"]["headers"].items()}
     assert client_address(PROXY, headers, TRUSTED) == case["expected"]["ip"]
     assert client_address("203.0.113.5", headers, TRUSTED) == "203.0.113.5"
-    assert client_address(PROXY, headers, ()) == PROXY
+    assert client_address(PROXY, headers, NO_NETWORKS) == PROXY
 
 
 @pytest.mark.parametrize(
@@ -43,4 +43,4 @@ def test_a_chain_is_read_from_the_right(forwarded: str, address: str) -> None:
 
 def test_a_network_that_is_none_is_named() -> None:
     with pytest.raises(ValueError, match="'everybody' is not a network"):
-        parse_networks(["10.0.0.0/8", "everybody"])
+        Networks(["10.0.0.0/8", "everybody"])

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from webmon.domain.address import parse_networks
+from webmon.domain.address import Networks
 from webmon.errors import WebmonError
 from webmon.running import find_server, lock_data
 
@@ -96,9 +96,13 @@ def _public_address(core: Core) -> Iterator[Finding]:
 
 
 def _proxies(core: Core) -> Iterator[Finding]:
-    networks = parse_networks(core.settings.trusted_proxies)
-    told = ", ".join(map(str, networks)) or "none: the address of who connects counts"
-    yield Finding("trusted proxies", OK, told)
+    try:
+        Networks(core.settings.trusted_proxies)
+    except ValueError as error:
+        yield Finding("trusted proxies", FAILURE, f"WEBMON_TRUSTED_PROXIES: {error}")
+    else:
+        told = ", ".join(core.settings.trusted_proxies) or "none: the address of who connects counts"
+        yield Finding("trusted proxies", OK, told)
 
 
 def _maps(core: Core) -> Iterator[Finding]:

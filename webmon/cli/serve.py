@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import logging
 import os
 import signal
 import socket
@@ -32,7 +31,7 @@ _PARENT_CHECK_SECONDS = 1.0
 )
 def command(host: str, port: int, role: str) -> None:  # noqa: ARG001
     """Start webmon and go on until SIGTERM, which drains and ends it."""
-    from granian.constants import HTTPModes, Interfaces
+    from granian.constants import HTTPModes, Interfaces, Loops
     from granian.log import LogLevels
     from granian.server import MPServer
 
@@ -46,17 +45,15 @@ def command(host: str, port: int, role: str) -> None:  # noqa: ARG001
         "webmon",
         address=host,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.ASGINL,
         workers=1,
-        blocking_threads=settings.threads,
+        loop=Loops.uvloop,
         websockets=False,
         http=HTTPModes.auto,
         log_level=LogLevels.warning,
         log_access=False,  # a line per request would write addresses to the disk
         backlog=2048,
     )
-    # It advises fewer threads; here they wait for the disk together (docs/decisions/threads.md).
-    logging.getLogger("_granian").addFilter(lambda record: "Python threads" not in record.getMessage())
     os.environ["WEBMON_SERVE_URL"] = f"http://{_reachable(host)}:{port}"
     click.echo(f"webmon listens on http://{host}:{port} (public address {settings.public_url})")
     sys.stdout.flush()
@@ -64,10 +61,11 @@ def command(host: str, port: int, role: str) -> None:  # noqa: ARG001
 
 
 def _load() -> Callable[..., Any]:
-    """In the worker: open the stores, start what runs beside the requests, return the WSGI application."""
+    """In the worker: open the stores, start what runs beside the requests, return the ASGI application."""
     from webmon import server
+    from webmon.app import create_asgi
 
-    return server.start()
+    return server.start(create_asgi)
 
 
 def _work(*args: Any, **kwargs: Any) -> None:
@@ -76,7 +74,7 @@ def _work(*args: Any, **kwargs: Any) -> None:
 
     _die_with_parent()
     try:
-        MPServer._spawn_wsgi_worker(*args, **kwargs)
+        MPServer._spawn_asgi_worker(*args, **kwargs)
     except SettingsError as error:
         click.echo(f"Error: {error}", err=True)
         raise SystemExit(1) from error

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
-from webmon.domain.pseudonym import is_raw_id
+from webmon.domain.pseudonym import RAW_ID, is_raw_id
 from webmon.errors import InvalidInput
 
 NAME_LIMIT = 120
 URL_LIMIT = 2000
-MAX_ENGAGEMENT = timedelta(hours=12)
+MOST_ENGAGEMENT_MS = 12 * 60 * 60 * 1000
 CLOCK_SKEW = timedelta(minutes=1)
 # Before there was a web, and before arithmetic on time zones can overflow.
 OLDEST_YEAR, NEWEST_YEAR = 1990, 9000
 ENGAGEMENT = "engagement"
 PAGEVIEW = "pageview"
+DOMAIN_LIMIT = 260
+_NOTHING: tuple[Any, ...] = (None, "", {})
 _SHORT = {
     "n": "name",
     "u": "url",
@@ -33,15 +34,14 @@ _SHORT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class IncomingEvent:
+class IncomingEvent(msgspec.Struct, frozen=True):
     """A well-formed event: nothing in it is scrubbed yet, so it is never stored or logged."""
 
     name: str
     url: str
     domain: str
     referrer: str = ""
-    props: Mapping[str, Any] = field(default_factory=dict)
+    props: Mapping[str, Any] = {}
     interactive: bool = True
     visitor: str = ""
     visit: str = ""
@@ -60,26 +60,91 @@ class IncomingEvent:
         return self.name == ENGAGEMENT
 
 
+_Name = Annotated[str, msgspec.Meta(max_length=NAME_LIMIT)]
+_Url = Annotated[str, msgspec.Meta(max_length=URL_LIMIT)]
+_Id = Annotated[str, msgspec.Meta(pattern=rf"^(?:{RAW_ID})?\Z")]
+
+
+class _Wire(msgspec.Struct):
+    """An event with nothing wrong in it, as almost all are; what does not fit is read with care."""
+
+    name: _Name = ""
+    n: _Name = ""
+    url: _Url = ""
+    u: _Url = ""
+    domain: Annotated[str, msgspec.Meta(max_length=DOMAIN_LIMIT)] = ""
+    d: Annotated[str, msgspec.Meta(max_length=DOMAIN_LIMIT)] = ""
+    referrer: _Url | None = ""
+    r: _Url | None = ""
+    props: dict[str, Any] | None = None
+    p: dict[str, Any] | None = None
+    m: dict[str, Any] | None = None
+    interactive: bool | None = None
+    i: bool | None = None
+    visitor: _Id | None = ""
+    visit: _Id | None = ""
+    consent: _Id | None = ""
+    event_id: _Id | None = ""
+    engagement_ms: int | None = None
+    e: int | None = None
+    scroll_pct: int | None = None
+    sd: int | None = None
+    timestamp: None = None  # needs more than its type to be right
+
+
 _decoder = msgspec.json.Decoder()
+_wire_decoder = msgspec.json.Decoder(_Wire)
 
 
 def decode_event(body: bytes, now: datetime) -> IncomingEvent:
-    """Return the event in a request's body, or raise `InvalidInput` naming each field that is wrong."""
+    """Return the event in a request's body, or raise `InvalidInput` naming each field that is wrong.
+
+    Where a field stands under both its names, the long one counts.
+    """
+    try:
+        wire = _wire_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _decode_with_care(body, now)
+    name, url, domain = wire.name or wire.n, wire.url or wire.u, wire.domain or wire.d
+    engagement = wire.e if wire.engagement_ms is None else wire.engagement_ms
+    scroll = wire.sd if wire.scroll_pct is None else wire.scroll_pct
+    if not name or not url or not domain or (name == ENGAGEMENT and engagement is None and scroll is None):
+        return _decode_with_care(body, now)
+    interactive = wire.i if wire.interactive is None else wire.interactive
+    return IncomingEvent(
+        name,
+        url,
+        domain.lower(),
+        wire.referrer or wire.r or "",
+        wire.props or wire.p or wire.m or {},
+        interactive is not False,
+        wire.visitor or "",
+        wire.visit or "",
+        wire.consent or "",
+        _within(engagement, MOST_ENGAGEMENT_MS),
+        _within(scroll, 100),
+        event_id=wire.event_id or "",
+    )
+
+
+def _decode_with_care(body: bytes, now: datetime) -> IncomingEvent:
     try:
         document = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidInput.field("body", f"is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise InvalidInput.field("body", "must be a JSON object")
-    return parse_event({_SHORT.get(str(key), str(key)): value for key, value in document.items()}, now)
+    for short, long in _SHORT.items():
+        if short in document and document.get(long) in _NOTHING:
+            document[long] = document[short]
+    return parse_event(document, now)
 
 
 def parse_event(fields: Mapping[str, Any], now: datetime) -> IncomingEvent:
     """Check the fields of an event under their long names."""
     errors: dict[str, list[str]] = {}
     name = _text(fields, "name", NAME_LIMIT, errors, required=True)
-    engagement = _count(fields, "engagement_ms", int(MAX_ENGAGEMENT.total_seconds() * 1000))
-    scroll = _count(fields, "scroll_pct", 100)
+    engagement, scroll = _count(fields, "engagement_ms"), _count(fields, "scroll_pct")
     if name == ENGAGEMENT and engagement is None and scroll is None:
         errors["event_name"] = [
             "engagement event requires a valid integer value for at least one of 'sd' or 'e' fields"
@@ -87,15 +152,15 @@ def parse_event(fields: Mapping[str, Any], now: datetime) -> IncomingEvent:
     event = IncomingEvent(
         name=name,
         url=_text(fields, "url", URL_LIMIT, errors, required=True),
-        domain=_text(fields, "domain", 260, errors, required=True).lower(),
+        domain=_text(fields, "domain", DOMAIN_LIMIT, errors, required=True).lower(),
         referrer=_text(fields, "referrer", URL_LIMIT, {}),
         props=_props(fields.get("props")),
         interactive=fields.get("interactive") is not False,
         visitor=_identifier(fields, "visitor", errors),
         visit=_identifier(fields, "visit", errors),
         consent=_identifier(fields, "consent", errors),
-        engagement_ms=engagement or 0,
-        scroll_pct=scroll or 0,
+        engagement_ms=_within(engagement, MOST_ENGAGEMENT_MS),
+        scroll_pct=_within(scroll, 100),
         timestamp=_moment(fields.get("timestamp"), now, errors),
         event_id=_identifier(fields, "event_id", errors),
     )
@@ -131,12 +196,14 @@ def _identifier(fields: Mapping[str, Any], name: str, errors: dict[str, list[str
     return value
 
 
-def _count(fields: Mapping[str, Any], name: str, most: int) -> int | None:
-    """A whole number cut to 0…most; anything else is as good as absent."""
+def _count(fields: Mapping[str, Any], name: str) -> int | None:
+    """A whole number; anything else is as good as absent."""
     value = fields.get(name)
-    if isinstance(value, bool) or not isinstance(value, int):
-        return None
-    return min(max(value, 0), most)
+    return None if isinstance(value, bool) or not isinstance(value, int) else value
+
+
+def _within(value: int | None, most: int) -> int:
+    return min(max(value, 0), most) if value else 0
 
 
 def _props(value: Any) -> Mapping[str, Any]:

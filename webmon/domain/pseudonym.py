@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 # A visit may cross midnight once: the key of the day before is needed for as long as a visit may pause.
 DAY_KEY_GRACE = timedelta(hours=1)
-_RAW_ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
+RAW_ID = r"[A-Za-z0-9_-]{16,64}"
+_RAW_ID = re.compile(RAW_ID)
 
 
 def pseudonym(key: bytes, *parts: str) -> int:

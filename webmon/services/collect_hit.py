@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import msgspec
 
-from webmon.domain.address import IPNetwork, Place, client_address
+from webmon.domain.address import NO_NETWORKS, Networks, Place, client_address
 from webmon.domain.agent import parse_agent
 from webmon.domain.bots import is_bot
 from webmon.domain.decision import Claim, decide
@@ -20,7 +20,6 @@ from webmon.domain.scrub import ScrubbedUrl, scrub_props, scrub_text, scrub_url
 from webmon.domain.site import Site
 from webmon.domain.sources import source_of
 from webmon.errors import InvalidInput
-from webmon.services.once import Once
 from webmon.services.visits import Visit, VisitBook, random_visit_id
 from webmon.stores.ports.spool import SpoolEntry
 
@@ -52,10 +51,6 @@ class Locator(Protocol):
     def locate(self, address: str) -> Place: ...
 
 
-class Appender(Protocol):
-    def append(self, entries: Sequence[SpoolEntry]) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Client:
     """Who asks: the connection's peer and the request's headers, names in lower case. Never stored."""
@@ -70,26 +65,33 @@ class Client:
     @property
     def gpc(self) -> bool:
         # Only the exact value counts, whatever else is joined to it (GPC specification, section 3.2).
-        return "1" in (part.strip() for part in self.headers.get("sec-gpc", "").split(","))
+        said = self.headers.get("sec-gpc")
+        return said is not None and "1" in (part.strip() for part in said.split(","))
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyHit:
+    """A hit that may be stored, as it will stand in the spool; `key` tells it from all others where it has an id."""
+
+    entry: SpoolEntry
+    key: tuple[int, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Collector:
-    """Takes hits in. All it keeps of a client is a pseudonym and a place."""
+    """Makes hits ready to be stored. All it keeps of a client is a pseudonym and a place."""
 
     pseudonyms: PseudonymSource
     visits: VisitBook
     grants: Grants
     keeper: SealingKeeper
     geo: Locator
-    spool: Appender
-    trusted_proxies: Sequence[IPNetwork] = ()
-    once: Once = field(default_factory=Once)
+    trusted_proxies: Networks = NO_NETWORKS
 
-    def collect(self, site: Site, event: IncomingEvent, client: Client, now: datetime) -> DropReason | None:
-        """Store the hit durably and return None, or return why it must not be stored.
+    def prepare(self, site: Site, event: IncomingEvent, client: Client, now: datetime) -> ReadyHit | DropReason:
+        """Return the hit, ready to be stored, or why it must not be.
 
-        Raises `InvalidInput` for an address that is none, `SpoolFull` and `Unavailable` where it cannot be stored.
+        Raises `InvalidInput` for an address that is none.
         """
         url = checked_url(event.url)
         grant = self.grants.grant(site.id, event.consent, now) if event.visitor and event.consent else None
@@ -119,12 +121,7 @@ class Collector:
             basis=basis,
             notice=grant.notice if grant else "",
         )
-        entry = self._entry(hit, visit)
-        if event.event_id:
-            self.once.store((site.id, event.event_id), lambda: self.spool.append([entry]))
-        else:
-            self.spool.append([entry])
-        return None
+        return ReadyHit(self._entry(hit, visit), (site.id, event.event_id) if event.event_id else None)
 
     def _visit(
         self, site: Site, visitor_id: int, event: IncomingEvent, now: datetime, carried: int | None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 import structlog
 
 from webmon.errors import Unavailable, told
-from webmon.stores.ports.events import EventSink, LogLine
+from webmon.stores.ports.events import EventSink
 from webmon.stores.ports.spool import DrainedSpool, SpooledEntry
 
 BATCH = 10_000
@@ -21,8 +21,11 @@ log = structlog.get_logger()
 
 
 class Keeper(Protocol):
-    def take(self, batch: Sequence[SpooledEntry]) -> list[SpooledEntry]:
-        """Store the entries that belong to accounts, and return the others."""
+    def promoted_visits(self) -> Collection[int]:
+        """Return the visits whose visitors have signed in: no row of theirs goes to the event log any more."""
+
+    def take(self, entries: Sequence[SpooledEntry]) -> None:
+        """Store entries in the account log: sealed ones, and those of promoted visits."""
 
 
 class Ingester:
@@ -67,13 +70,19 @@ class Ingester:
 
     def _drain(self, spool: DrainedSpool) -> int:
         with self._log_lock:
-            batch = spool.read(BATCH)
-            if batch:
-                rest = self._keeper.take(batch)
-                lines = [LogLine(one.id, one.entry.month, one.entry.hit_id, one.entry.body) for one in rest]
-                stored = self._events.append(spool.id, lines, deduplicate=spool.deduplicate)
-                spool.delete_through(batch[-1].id, stored + len(batch) - len(rest))
-        return len(batch)
+            last = spool.through(BATCH)
+            if not last:
+                return 0
+            promoted = self._keeper.promoted_visits()
+            personal = spool.personal(last, promoted)
+            if personal:
+                self._keeper.take(personal)
+            marks = {month: self._events.mark(spool.id, month) for month in spool.months(last)}
+            stored = sum(
+                self._events.append(spool.id, chunk, deduplicate=spool.deduplicate)
+                for chunk in spool.chunks(last, promoted, marks)
+            )
+            return spool.delete_through(last, stored + len(personal))
 
     def _loop(self) -> None:
         pause = PAUSE_SECONDS

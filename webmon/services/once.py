@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 
 # At some thousand events a second, a sender has the better part of a minute to try again.
 REMEMBERED = 200_000
@@ -14,12 +15,12 @@ _PATIENCE_SECONDS = 10.0
 Key = tuple[int, str]
 
 
-@dataclass(slots=True)
-class _Storing:
-    """An event on its way to the disk; whoever brings the same one waits for how it ends."""
+class Claim(Enum):
+    """What whoever brings an event learns: it is theirs to store, is being stored by somebody else, or is stored."""
 
-    ended: threading.Event = field(default_factory=threading.Event)
-    stored: bool = False
+    MINE = 1
+    UNDER_WAY = 2
+    STORED = 3
 
 
 @dataclass(slots=True)
@@ -27,33 +28,46 @@ class Once:
     """Remembers the last events by site and id, in memory only: the id says nothing, and is never stored."""
 
     limit: int = REMEMBERED
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _events: OrderedDict[Key, _Storing] = field(default_factory=OrderedDict)
+    _settled: threading.Condition = field(default_factory=threading.Condition)
+    _stored: OrderedDict[Key, bool] = field(default_factory=OrderedDict)
+
+    def claim(self, key: Key) -> Claim:
+        """Say that the event is to be stored; whoever is told `MINE` must `settle` it."""
+        with self._settled:
+            stored = self._stored.get(key)
+            if stored is not None:
+                return Claim.STORED if stored else Claim.UNDER_WAY
+            self._stored[key] = False
+            if len(self._stored) > self.limit:
+                self._stored.popitem(last=False)
+        return Claim.MINE
+
+    def settle(self, key: Key, *, stored: bool) -> None:
+        """Say how storing ended: where it failed, the next who brings the event stores it."""
+        with self._settled:
+            if stored:
+                self._stored[key] = True
+            else:
+                self._stored.pop(key, None)
+            self._settled.notify_all()
+
+    def wait(self, key: Key) -> None:
+        """Wait until the event that is under way is settled."""
+        with self._settled:
+            self._settled.wait_for(lambda: self._stored.get(key) is not False, _PATIENCE_SECONDS)
 
     def store(self, key: Key, write: Callable[[], None]) -> None:
         """Write the event unless it has been; return once it is durable, whoever wrote it.
 
         Where writing fails, the error is the writer's, and who waited for it writes the event in turn.
         """
-        while True:
-            with self._lock:
-                known = self._events.get(key)
-                if known is None:
-                    mine = self._events[key] = _Storing()
-                    if len(self._events) > self.limit:
-                        self._events.popitem(last=False)
-            if known is None:
-                return self._write(key, mine, write)
-            known.ended.wait(_PATIENCE_SECONDS)
-            if known.stored:
-                return None
-
-    def _write(self, key: Key, mine: _Storing, write: Callable[[], None]) -> None:
+        while (claim := self.claim(key)) is Claim.UNDER_WAY:
+            self.wait(key)
+        if claim is Claim.STORED:
+            return
+        stored = False
         try:
             write()
-            mine.stored = True
+            stored = True
         finally:
-            if not mine.stored:
-                with self._lock:
-                    self._events.pop(key, None)
-            mine.ended.set()
+            self.settle(key, stored=stored)

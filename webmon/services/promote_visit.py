@@ -195,32 +195,32 @@ class AccountKeeper:
     def seal(self, account_id: int, hit: Hit) -> bytes:
         return self._keys.seal(account_id, hit)
 
-    def take(self, batch: Sequence[SpooledEntry]) -> list[SpooledEntry]:
-        """Store what belongs to accounts in the account log, durably, and return the rest, for the event log.
+    def promoted_visits(self) -> list[int]:
+        """Return the visits of which rows may still be on their way; they are drawn, so no two sites share one."""
+        return [visit_id for _, visit_id in list(self._active)]
+
+    def take(self, entries: Sequence[SpooledEntry]) -> None:
+        """Store entries of accounts and of promoted visits in the account log, durably.
 
         A plain row of a promoted visit was on its way when its visitor signed in: it is sealed now.
         """
-        rest: list[SpooledEntry] = []
         sealed: list[SealedHit] = []
         seen: dict[int, datetime] = {}
-        for spooled in batch:
+        for spooled in entries:
             entry = spooled.entry
-            promotion = self._active.get((entry.site_id, entry.visit_id)) if self._active else None
+            promotion = self._active.get((entry.site_id, entry.visit_id))
             account_id = entry.account_id or (promotion.account_id if promotion else None)
             if account_id is None:
-                rest.append(spooled)
-                continue
+                raise ValueError(f"entry {spooled.id} is of no promoted visit and of no account")
             hit = self._open(account_id, entry)
             sealed.append(self._seal_hit(account_id, hit))
             if promotion is not None:
                 seen[promotion.id] = hit.occurred_at.replace(tzinfo=UTC)
-        if sealed:
-            with self._unit() as accounts:
-                accounts.put_hits(sealed)
-                for number, moment in seen.items():
-                    accounts.seen(number, moment)
-            self._note_seen(seen)
-        return rest
+        with self._unit() as accounts:
+            accounts.put_hits(sealed)
+            for number, moment in seen.items():
+                accounts.seen(number, moment)
+        self._note_seen(seen)
 
     # What the worker does
 

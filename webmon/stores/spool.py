@@ -6,15 +6,18 @@ One SQLite file per writing process. A hit is acknowledged only after the commit
 
 from __future__ import annotations
 
+import json
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from webmon.errors import SpoolFull, Unavailable
+from webmon.stores.ports.events import Chunk
 from webmon.stores.ports.spool import SpooledEntry, SpoolEntry
 
 _SCHEMA = """
@@ -31,6 +34,16 @@ create table if not exists hit (
 """
 
 
+# An entry that stays out of the event log: sealed for an account, or of a visit whose visitor has signed in.
+_PERSONAL = "(account_id is not null or visit_id in (select value from json_each(?)))"
+_PERSONAL_ENTRIES = (
+    "select id, site_id, month, visit_id, hit_id, body, account_id from hit"  # noqa: S608
+    f" where id <= ? and {_PERSONAL} order by id"
+)
+_LINES = (
+    "select cast(group_concat(body, char(10)) as blob) from hit"  # noqa: S608
+    f" where id > ? and id <= ? and month = ? and not {_PERSONAL}"
+)
 # Within SQLite's bound of 32,766 parameters to a statement.
 _ROWS_AT_ONCE = 1000
 
@@ -106,19 +119,34 @@ class Spool:
         if group.error is not None:
             raise Unavailable("The spool cannot be written") from group.error
 
-    def read(self, limit: int) -> list[SpooledEntry]:
-        """Return the oldest entries, at most `limit`, in the order of their numbers."""
-        with self._drain:
-            rows = self._reader.execute(
-                "select id, site_id, month, visit_id, hit_id, body, account_id from hit order by id limit ?",
-                (limit,),
-            ).fetchall()
+    def through(self, limit: int) -> int:
+        """Return the number of the last of the `limit` oldest entries, 0 where none waits."""
+        sql = "select max(id) from (select id from hit order by id limit ?)"
+        return int(self._rows(sql, limit)[0][0] or 0)
+
+    def months(self, last_id: int) -> list[str]:
+        """Return the months that the entries up to `last_id` belong to."""
+        return [row[0] for row in self._rows("select distinct month from hit where id <= ? order by 1", last_id)]
+
+    def personal(self, last_id: int, visits: Collection[int]) -> list[SpooledEntry]:
+        """Return the entries up to `last_id` that are an account's, or of one of these visits."""
+        rows = self._rows(_PERSONAL_ENTRIES, last_id, json.dumps([*visits]))
         return [SpooledEntry(row[0], SpoolEntry(*row[1:])) for row in rows]
 
-    def delete_through(self, last_id: int, stored_count: int) -> None:
-        """Forget the entries up to `last_id`, all of which are in their log now."""
+    def chunks(self, last_id: int, visits: Collection[int], after: Mapping[str, int]) -> Iterator[Chunk]:
+        """Yield all the others up to `last_id` by month, those of a month numbered above ``after[month]``.
+
+        The database joins the lines: made one by one they would hold up every thread that answers requests.
+        """
+        for month, first in after.items():
+            lines = self._rows(_LINES, first, last_id, month, json.dumps([*visits]))[0][0]
+            if lines:
+                yield Chunk(month, last_id, lines)
+
+    def delete_through(self, last_id: int, stored_count: int) -> int:
+        """Forget the entries up to `last_id`, all of which are in their log now; return how many there were."""
         with self._drain, _transaction(self._reader) as connection:
-            gone = connection.execute("delete from hit where id <= ?", (last_id,)).rowcount
+            gone = int(connection.execute("delete from hit where id <= ?", (last_id,)).rowcount)
             connection.execute(
                 "update meta set value = cast(cast(value as integer) + ? as text) where key = 'stored'",
                 (stored_count,),
@@ -127,16 +155,15 @@ class Spool:
             self._depth = max(0, self._depth - gone)
         if self._depth == 0:
             self.truncate()
+        return gone
 
     def count(self) -> int:
         """How many entries the file holds now, whoever wrote them."""
-        with self._drain:
-            return int(self._reader.execute("select count(*) from hit").fetchone()[0])
+        return int(self._rows("select count(*) from hit")[0][0])
 
     def holds_visit(self, site_id: int, visit_id: int) -> bool:
         sql = "select exists (select 1 from hit where site_id = ? and visit_id = ?)"
-        with self._drain:
-            return bool(self._reader.execute(sql, (site_id, visit_id)).fetchone()[0])
+        return bool(self._rows(sql, site_id, visit_id)[0][0])
 
     def refresh(self) -> None:
         """Count anew, where another process drains what this one appends."""
@@ -144,9 +171,8 @@ class Spool:
             self._depth = self.count()
 
     def meta(self, key: str) -> str:
-        with self._drain:
-            row = self._reader.execute("select value from meta where key = ?", (key,)).fetchone()
-        return str(row[0]) if row else ""
+        rows = self._rows("select value from meta where key = ?", key)
+        return str(rows[0][0]) if rows else ""
 
     def finish(self) -> None:
         """Say that nothing more will be appended: whoever drains the file may remove it."""
@@ -162,6 +188,10 @@ class Spool:
         self.close()
         for suffix in ("-wal", "-shm", ""):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+
+    def _rows(self, sql: str, *values: int | str) -> list[tuple[Any, ...]]:
+        with self._drain:
+            return self._reader.execute(sql, values).fetchall()
 
     def _lead(self, group: _Group) -> None:
         with self._enter:

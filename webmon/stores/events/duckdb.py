@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from sqlalchemy.pool import NullPool
 from webmon.domain.hit import Hit
 from webmon.errors import Unavailable
 from webmon.stores.events.schema import duckdb_columns
-from webmon.stores.ports.events import LogLine, VisitSeen
+from webmon.stores.ports.events import Chunk, VisitSeen
 
 _COLUMNS = duckdb_columns()
 _MONTH = re.compile(r"\d{4}-\d{2}")
@@ -96,17 +96,30 @@ class DuckDBEventLog:
 
     # Writing
 
-    def append(self, spool_id: str, lines: Sequence[LogLine], *, deduplicate: bool = False) -> int:
-        """Store the lines exactly once, however often they are offered, and return how many rows came to stand.
+    def mark(self, spool_id: str, month: str) -> int:
+        """Return the last number of the spool that the month holds already, 0 where there is none."""
+        with self._write:
+            alias = self._month(month)
+            found = self._connection.execute(
+                f"select last_id from {alias}.spool_mark where spool_id = ?", [spool_id]
+            ).fetchone()
+        return int(found[0]) if found else 0
+
+    def append(self, spool_id: str, chunk: Chunk, *, deduplicate: bool = False) -> int:
+        """Store rows above the mark, move the mark with them, and return how many rows came to stand.
 
         Each month's file remembers, in the transaction that adds rows, the last number it took from each spool.
         With `deduplicate`, rows whose `hit_id` the month holds already are left out too.
         """
-        by_month: dict[str, list[LogLine]] = {}
-        for line in lines:
-            by_month.setdefault(line.month, []).append(line)
-        with self._write:
-            return sum(self._append_month(spool_id, month, part, deduplicate) for month, part in by_month.items())
+        with self._write, tempfile.NamedTemporaryFile(dir=self._scratch, suffix=".ndjson") as file:
+            if self.mark(spool_id, chunk.month) >= chunk.last_id:
+                return 0
+            file.write(chunk.lines)
+            file.flush()
+            alias, cursor = self._months[chunk.month], self._connection.cursor()
+            count = _insert(cursor, alias, file.name, spool_id, chunk.last_id, deduplicate=deduplicate)
+            self._revision += 1
+        return count
 
     def forget_spool(self, spool_id: str) -> None:
         """Drop what is remembered of a spool that is gone for good."""
@@ -179,20 +192,6 @@ class DuckDBEventLog:
         return [VisitSeen(*row) for row in rows]
 
     # Inner workings
-
-    def _append_month(self, spool_id: str, month: str, lines: list[LogLine], deduplicate: bool) -> int:
-        alias = self._month(month)
-        cursor = self._connection.cursor()
-        mark = cursor.execute(f"select last_id from {alias}.spool_mark where spool_id = ?", [spool_id]).fetchone()
-        fresh = [line for line in lines if mark is None or line.id > mark[0]]
-        if not fresh:
-            return 0
-        with tempfile.NamedTemporaryFile(dir=self._scratch, suffix=".ndjson") as file:
-            file.write(b"\n".join(line.body for line in fresh))
-            file.flush()
-            count = _insert(cursor, alias, file.name, spool_id, fresh[-1].id, deduplicate=deduplicate)
-        self._revision += 1
-        return count
 
     def _delete(self, condition: str, values: list[Any]) -> int:
         total = 0

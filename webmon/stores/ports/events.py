@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class LogLine:
-    """A spooled row on its way in: its number in the spool, the month it belongs to, and its JSON."""
+class Chunk:
+    """Spooled rows of one month on their way in: one JSON object a line, and the last number that they reach."""
 
-    id: int
     month: str
-    hit_id: int
-    body: bytes
+    last_id: int
+    lines: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +28,14 @@ class VisitSeen:
 
 
 class EventSink(Protocol):
-    def append(self, spool_id: str, lines: Sequence[LogLine], *, deduplicate: bool = False) -> int:
-        """Store the lines exactly once, however often they are offered, and return how many rows came to stand."""
+    def mark(self, spool_id: str, month: str) -> int:
+        """Return the last number of the spool that the month holds already, 0 where there is none."""
+
+    def append(self, spool_id: str, chunk: Chunk, *, deduplicate: bool = False) -> int:
+        """Store rows above the mark, move the mark with them, and return how many rows came to stand.
+
+        A chunk that the mark has passed adds nothing, however often it is offered.
+        """
 
     def forget_spool(self, spool_id: str) -> None:
         """Drop what is remembered of a spool that is gone for good."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
+
+from webmon.stores.ports.events import Chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,17 @@ class DrainedSpool(Protocol):
     @property
     def deduplicate(self) -> bool: ...
 
-    def read(self, limit: int) -> list[SpooledEntry]:
-        """Return the oldest entries, at most `limit`, in the order of their numbers."""
+    def through(self, limit: int) -> int:
+        """Return the number of the last of the `limit` oldest entries, 0 where none waits."""
 
-    def delete_through(self, last_id: int, stored_count: int) -> None:
-        """Forget the entries up to `last_id`, all of which are in their log now."""
+    def months(self, last_id: int) -> list[str]:
+        """Return the months that the entries up to `last_id` belong to."""
+
+    def personal(self, last_id: int, visits: Collection[int]) -> list[SpooledEntry]:
+        """Return the entries up to `last_id` that are an account's, or of one of these visits."""
+
+    def chunks(self, last_id: int, visits: Collection[int], after: Mapping[str, int]) -> Iterator[Chunk]:
+        """Yield all the others up to `last_id` by month, those of a month numbered above ``after[month]``."""
+
+    def delete_through(self, last_id: int, stored_count: int) -> int:
+        """Forget the entries up to `last_id`, all of which are in their log now; return how many there were."""

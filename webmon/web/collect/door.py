@@ -1,0 +1,218 @@
+"""What a hit's request says and what it is answered, whatever server brings it.
+
+One reader for each wire format turns a request into an `IncomingEvent`; what becomes of it is the same for all.
+"""
+
+from __future__ import annotations
+
+import base64
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from time import perf_counter
+from typing import Protocol
+from urllib.parse import parse_qsl
+
+import structlog
+from prometheus_client import Counter, Histogram
+
+from webmon.clock import Clock
+from webmon.domain.drop import DropReason
+from webmon.domain.event import PAGEVIEW, IncomingEvent, decode_event, parse_event
+from webmon.domain.site import Site
+from webmon.errors import BodyTooLarge, InvalidInput, SpoolFull, UnknownSite, WebmonError
+from webmon.services.collect_hit import Client, ReadyHit
+from webmon.web.shared.problems import PROBLEM_TYPE, problem
+
+log = structlog.get_logger()
+PATH = "/api/event"
+PIXEL_PATH = "/p.gif"
+PATHS = frozenset({PATH, PIXEL_PATH})
+# The smallest picture there is: one transparent pixel.
+PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==")
+BODY_LIMIT = 64 * 1024
+ALLOWED_METHODS = "POST, OPTIONS"
+
+HITS = Counter("webmon_hits", "Hits by what became of them", ["outcome"])
+SECONDS = Histogram(
+    "webmon_collect_seconds",
+    "From a hit's arrival to its answer, the durable write included",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
+)
+
+Headers = list[tuple[bytes, bytes]]
+
+_CORS: Headers = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"x-webmon-dropped, x-webmon-drop-reason"),
+    (b"cross-origin-resource-policy", b"cross-origin"),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+]
+_PREFLIGHT: Headers = [
+    (b"access-control-allow-methods", ALLOWED_METHODS.encode()),
+    (b"access-control-allow-headers", b"content-type, authorization"),
+    (b"access-control-max-age", b"86400"),
+]
+
+
+@dataclass(slots=True)
+class Asked:
+    """A request for one of `PATHS`: header names in lower case, `peer` the address of the connection's other end."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    peer: str
+    body: bytes = b""
+
+
+class Answer:
+    """`outcome` is what the metrics count it as; empty where no hit was asked about."""
+
+    __slots__ = ("body", "headers", "outcome", "status", "title")
+
+    def __init__(
+        self, status: int, title: str, kind: str, body: bytes, outcome: str, more: Headers | None = None
+    ) -> None:
+        typed: Headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
+        self.status = status
+        self.title = title
+        self.headers = [*(typed if kind else []), *_CORS, *(more or [])]
+        self.body = body
+        self.outcome = outcome
+
+
+class _Kind:
+    """How a wire format answers: the same for every hit that is stored, and for every one dropped for one reason."""
+
+    def __init__(self, status: int, title: str, kind: str, body: bytes) -> None:
+        self.stored = Answer(status, title, kind, body, "stored")
+        self.dropped = {
+            reason: Answer(
+                status,
+                title,
+                kind,
+                body,
+                reason.value,
+                [(b"x-webmon-dropped", b"1"), (b"x-webmon-drop-reason", reason.value.encode())],
+            )
+            for reason in DropReason
+        }
+
+
+_EVENT = _Kind(202, "Accepted", "text/plain; charset=utf-8", b"ok")
+_PIXEL = _Kind(200, "OK", "image/gif", PIXEL)
+_MAY_POST = Answer(204, "No Content", "", b"", "", _PREFLIGHT)
+
+
+class HitCollector(Protocol):
+    def prepare(self, site: Site, event: IncomingEvent, client: Client, now: datetime) -> ReadyHit | DropReason: ...
+
+
+class SiteFinder(Protocol):
+    def find(self, domain: str, now: datetime) -> Site | None: ...
+
+
+class Door:
+    """Reads requests for `PATHS`; what it says of a hit holds once the hit is stored."""
+
+    def __init__(
+        self, collector: HitCollector, sites: SiteFinder, opens: Callable[[str, Site], bool], clock: Clock
+    ) -> None:
+        """`opens(key, site)`: whether an API key may send events with times of their own to the site."""
+        self._collector = collector
+        self._sites = sites
+        self._opens = opens
+        self._clock = clock
+
+    def prepare(self, asked: Asked) -> tuple[ReadyHit | None, Answer]:
+        """Return the answer, and the hit that must be durable before it is given.
+
+        Raises `WebmonError` for what is refused; `refusal` says how.
+        """
+        if asked.path == PATH:
+            if asked.method == "POST":
+                return self._take(asked, decode_event, _EVENT)
+            return None, _MAY_POST if asked.method == "OPTIONS" else _not_allowed(ALLOWED_METHODS)
+        if asked.method in {"GET", "HEAD"}:
+            return self._take(asked, lambda _, now: _pixel_event(asked, now), _PIXEL)
+        return None, _not_allowed("GET, HEAD")
+
+    def _take(
+        self, asked: Asked, read: Callable[[bytes, datetime], IncomingEvent], kind: _Kind
+    ) -> tuple[ReadyHit | None, Answer]:
+        now = self._clock.now()
+        event = read(asked.body, now)
+        site = self._sites.find(event.domain, now)
+        if site is None:
+            raise UnknownSite(event.domain, "domain")
+        client = Client(asked.peer, asked.headers)
+        moment = now if event.timestamp is None else self._moment(event.timestamp, site, asked.headers, now)
+        hit = self._collector.prepare(site, event, client, moment)
+        return (None, kind.dropped[hit]) if isinstance(hit, DropReason) else (hit, kind.stored)
+
+    def _moment(self, said: datetime, site: Site, headers: Mapping[str, str], now: datetime) -> datetime:
+        """A time in a body is believed only with a key: without one, anybody could rewrite the past."""
+        key = headers.get("authorization", "").removeprefix("Bearer ").strip()
+        return said if key and self._opens(key, site) else now
+
+
+def refusal(error: WebmonError) -> Answer:
+    retry: Headers = [(b"retry-after", b"1")] if isinstance(error, SpoolFull) else []
+    errors = error.errors if isinstance(error, InvalidInput) else None
+    outcome = "invalid" if error.status < 429 else error.code
+    return _problem(error.status, error.title, str(error), errors, outcome, retry)
+
+
+def crashed(error: Exception) -> Answer:
+    """An error of ours: logged by where it came from, since its message may hold what a visitor sent."""
+    where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+    log.error("collect.crashed", error=type(error).__name__, where=where[-12:])
+    return _problem(500, "Internal Server Error", outcome="crashed")
+
+
+def too_large() -> BodyTooLarge:
+    return BodyTooLarge(f"body is larger than {BODY_LIMIT} bytes")
+
+
+def count(answer: Answer, began: float) -> None:
+    """Count what became of a hit, and how long it took from `began` (as `perf_counter` says) to its answer."""
+    if answer.outcome:
+        _counter(answer.outcome).inc()
+        SECONDS.observe(perf_counter() - began)
+
+
+_counters: dict[str, Counter] = {}
+
+
+def _counter(outcome: str) -> Counter:
+    found = _counters.get(outcome)
+    if found is None:
+        found = _counters[outcome] = HITS.labels(outcome)
+    return found
+
+
+def _pixel_event(asked: Asked, now: datetime) -> IncomingEvent:
+    """A page view, of the page that shows the picture: by `url`, or by who asks (`Referer`)."""
+    said = dict(parse_qsl(asked.query, max_num_fields=20))
+    url = said.get("url") or said.get("u") or asked.headers.get("referer", "")
+    known = {"name": PAGEVIEW, "url": url, "domain": said.get("site") or said.get("d") or said.get("domain")}
+    return parse_event(known | {"referrer": said.get("referrer") or said.get("r") or ""}, now)
+
+
+def _not_allowed(methods: str) -> Answer:
+    return _problem(405, "Method Not Allowed", more=[(b"allow", methods.encode())])
+
+
+def _problem(
+    status: int,
+    title: str,
+    detail: str = "",
+    errors: dict[str, list[str]] | None = None,
+    outcome: str = "",
+    more: Headers | None = None,
+) -> Answer:
+    return Answer(status, title, PROBLEM_TYPE, problem(status, title, detail, errors).encode(), outcome, more)
