@@ -23,6 +23,7 @@ from webmon.clock import Clock, SystemClock
 from webmon.domain import agent
 from webmon.domain.address import Networks
 from webmon.domain.handling import InfoClass
+from webmon.domain.pseudonym import PseudonymKey
 from webmon.domain.retention import length
 from webmon.domain.site import Mode, Site
 from webmon.domain.visit import INACTIVITY
@@ -153,7 +154,7 @@ class Core:
     def log_importer(
         self, site: Site, keys: DayKeys, append: Callable[[Sequence[SpoolEntry]], None], *, keep_numbers: bool
     ) -> LogImporter:
-        row_key = self.vault.derive(f"import:{site.id}")
+        row_key = PseudonymKey(self.vault.derive(f"import:{site.id}"))
         return LogImporter(site, keys, row_key, self.geo, append, self.clock.now(), keep_numbers)
 
     def record_import(self, site: Site, *, actor: str, kept: int, stored: int) -> None:

@@ -18,7 +18,7 @@ from user_agents.parsers import UserAgent, parse_browser, parse_device, parse_op
 
 LONGEST_AGENT = 512
 MOBILE_APP = "Mobile App"
-_HINTS = (
+HINTS = (
     "sec-ch-ua",
     "sec-ch-ua-full-version-list",
     "sec-ch-ua-full-version",
@@ -148,7 +148,7 @@ def parse_agent(user_agent: str, hints: Mapping[str, str] | None = None) -> Agen
     user_agent = user_agent[:LONGEST_AGENT]
     if not hints or ("sec-ch-ua" not in hints and "sec-ch-ua-platform" not in hints):
         return _parsed(user_agent)
-    return _corrected(user_agent, tuple(hints.get(name, "")[:LONGEST_AGENT] for name in _HINTS))
+    return _corrected(user_agent, tuple(hints.get(name, "")[:LONGEST_AGENT] for name in HINTS))
 
 
 @lru_cache(maxsize=20_000)

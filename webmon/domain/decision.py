@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from webmon.domain.drop import DropReason
 from webmon.domain.hit import Basis
 from webmon.domain.site import Mode
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True, gc=False):
     """What a hit brings along: whether it names a visitor and a consent, and whether that consent is in force."""
 
     names_visitor: bool

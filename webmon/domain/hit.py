@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 
-class Hit(msgspec.Struct, frozen=True, kw_only=True):
+class Hit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A scrubbed, enriched, pseudonymized hit: exactly the columns of the event log.
 
     `occurred_at` is UTC without offset (the log's column has none). `visitor_id`, `visit_id` and `hit_id` are

@@ -51,8 +51,11 @@ class Locator(Protocol):
     def locate(self, address: str) -> Place: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+# What is read of a client's headers here; addresses and client hints are read where they are understood.
+CLIENT_HEADERS = ("user-agent", "sec-gpc")
+
+
+class Client(msgspec.Struct, frozen=True):
     """Who asks: the connection's peer and the request's headers, names in lower case. Never stored."""
 
     peer: str
@@ -69,8 +72,7 @@ class Client:
         return said is not None and "1" in (part.strip() for part in said.split(","))
 
 
-@dataclass(frozen=True, slots=True)
-class ReadyHit:
+class ReadyHit(msgspec.Struct, frozen=True):
     """A hit that may be stored, as it will stand in the spool; `key` tells it from all others where it has an id."""
 
     entry: SpoolEntry
@@ -144,8 +146,7 @@ class Collector:
         return SpoolEntry(hit.site_id, hit.month, hit.visit_id, hit.hit_id, body, account_id)
 
 
-@dataclass(frozen=True, slots=True)
-class HitIds:
+class HitIds(msgspec.Struct, frozen=True, gc=False):
     hit_id: int
     visitor_id: int
     visit_id: int

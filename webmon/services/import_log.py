@@ -12,7 +12,7 @@ from webmon.domain.accesslog import LogRecord, SkipReason, page_url, parse_line,
 from webmon.domain.bots import is_bot
 from webmon.domain.event import PAGEVIEW, IncomingEvent
 from webmon.domain.hit import Basis, Hit, encode_hit
-from webmon.domain.pseudonym import day_of, pseudonym
+from webmon.domain.pseudonym import PseudonymKey, day_of
 from webmon.domain.site import Site
 from webmon.errors import InvalidInput
 from webmon.services.collect_hit import Client, HitIds, Locator, build_hit, checked_url
@@ -55,7 +55,7 @@ class LogImporter:
 
     site: Site
     keys: DayKeySource
-    row_key: bytes
+    row_key: PseudonymKey
     geo: Locator
     append: Callable[[Sequence[SpoolEntry]], None]
     now: datetime
@@ -117,7 +117,7 @@ class LogImporter:
             if record.occurred_at.hour == 0
             else None,
             # Not by chance: an import that was interrupted gives the same visits when it goes on.
-            new_id=lambda: pseudonym(key, "visit", str(visitor_id), record.occurred_at.isoformat()),
+            new_id=lambda: key.pseudonym("visit", str(visitor_id), record.occurred_at.isoformat()),
         )
         return build_hit(
             self.site,
@@ -131,7 +131,7 @@ class LogImporter:
         )
 
     def _visitor(self, record: LogRecord, moment: datetime) -> int:
-        return pseudonym(self.keys.key(self.site.id, day_of(moment)), record.address, record.user_agent)
+        return self.keys.key(self.site.id, day_of(moment)).pseudonym(record.address, record.user_agent)
 
     def _row_name(self, record: LogRecord) -> int:
         """Name the row by what the line says, but for the address, and by how often that stood there before."""
@@ -147,4 +147,4 @@ class LogImporter:
         nth = self._seen[place] = self._seen.get(place, 0) + 1
         if len(self._seen) > _WINDOW:
             self._seen.popitem(last=False)
-        return pseudonym(self.row_key, *parts, str(nth))
+        return self.row_key.pseudonym(*parts, str(nth))

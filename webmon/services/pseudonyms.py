@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from webmon.domain.pseudonym import day_of, pseudonym
+from webmon.domain.pseudonym import PseudonymKey, day_of
 from webmon.services.manage_sites import KeyWrapper
 from webmon.stores.ports import Unit
 from webmon.stores.ports.sites import SiteRepository
@@ -18,7 +18,7 @@ EPOCH_LIFETIME = timedelta(days=390)
 
 
 class DayKeySource(Protocol):
-    def key(self, site_id: int, day: str) -> bytes: ...
+    def key(self, site_id: int, day: str) -> PseudonymKey: ...
 
 
 @dataclass(slots=True)
@@ -28,15 +28,15 @@ class Pseudonyms:
     unit: Unit[SiteRepository]
     vault: KeyWrapper
     day_keys: DayKeySource
-    _epochs: dict[int, list[bytes]] = field(default_factory=dict)
+    _epochs: dict[int, list[PseudonymKey]] = field(default_factory=dict)
 
     def visitor(self, site_id: int, raw: str) -> int:
         """Return the pseudonym of a consented visitor, under the site's newest key."""
-        return pseudonym(self._keys(site_id)[0], "visitor", raw)
+        return self._keys(site_id)[0].pseudonym("visitor", raw)
 
     def visitor_all(self, site_id: int, raw: str) -> list[int]:
         """Return the visitor's pseudonym under every key that still lives, newest first."""
-        return [pseudonym(key, "visitor", raw) for key in self._keys(site_id)]
+        return [key.pseudonym("visitor", raw) for key in self._keys(site_id)]
 
     def cookieless(self, site_id: int, moment: datetime, address: str, user_agent: str, host: str) -> int:
         """Return the pseudonym of the day of `moment` for whoever asks from `address` with `user_agent`.
@@ -44,7 +44,7 @@ class Pseudonyms:
         `host` is the page's: one site may measure several, and who visits two of them is not linked.
         """
         key = self.day_keys.key(site_id, day_of(moment))
-        return pseudonym(key, address, user_agent, host.removeprefix("www."))
+        return key.pseudonym(address, user_agent, host.removeprefix("www."))
 
     def rotate(self, now: datetime, keep: Mapping[int, timedelta]) -> int:
         """Begin a new epoch where the newest key is old, destroy keys that no kept row was made with.
@@ -65,11 +65,12 @@ class Pseudonyms:
             self._epochs.pop(site_id, None)
         return destroyed
 
-    def _keys(self, site_id: int) -> list[bytes]:
+    def _keys(self, site_id: int) -> list[PseudonymKey]:
         found = self._epochs.get(site_id)
         if found is None:
             with self.unit() as sites:
                 rows = sites.epoch_keys(site_id)
-            found = [self.vault.unwrap(wrapped, f"epoch:{site_id}:{epoch}") for epoch, wrapped, _ in rows]
+            unwrapped = (self.vault.unwrap(wrapped, f"epoch:{site_id}:{epoch}") for epoch, wrapped, _ in rows)
+            found = [PseudonymKey(key) for key in unwrapped]
             self._epochs[site_id] = found
         return found

@@ -7,17 +7,18 @@ import threading
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
+
+import msgspec
 
 from webmon.domain.visit import goes_on, may_cross_midnight
 
 _STRIPES = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(msgspec.Struct, frozen=True):
     """A visit in progress; `account_id` is set while its visitor is signed in."""
 
     visit_id: int
@@ -126,7 +127,7 @@ class VisitBook:
             visit = stripe.visits.get(key)
             if visit is None or visit.visit_id != visit_id:
                 visit = Visit(visit_id, seen_at, seen_at)
-            stripe.visits[key] = replace(visit, account_id=account_id)
+            stripe.visits[key] = msgspec.structs.replace(visit, account_id=account_id)
 
     def end(self, site_id: int, visitor_id: int) -> None:
         """End the visitor's visit: the next hit begins a new one, in the event log."""

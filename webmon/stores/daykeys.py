@@ -9,7 +9,7 @@ import threading
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from webmon.domain.pseudonym import day_key_expired
+from webmon.domain.pseudonym import PseudonymKey, day_key_expired
 from webmon.stores.vault import new_key, write_private
 
 ABANDONED_AFTER = timedelta(days=1)
@@ -21,16 +21,17 @@ class DayKeys:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._derived: dict[tuple[int, str], bytes] = {}
+        self._derived: dict[tuple[int, str], PseudonymKey] = {}
         self._keys: dict[str, bytes] = self._read()
 
-    def key(self, site_id: int, day: str) -> bytes:
+    def key(self, site_id: int, day: str) -> PseudonymKey:
         """Return the site's key of the day, making the day's key when it is asked for first."""
         found = self._derived.get((site_id, day))
         if found is None:
             with self._lock:
                 root = self._root(day)
-            found = self._derived[site_id, day] = hmac.digest(root, f"site:{site_id}".encode(), "sha256")
+            site_key = hmac.digest(root, f"site:{site_id}".encode(), "sha256")
+            found = self._derived[site_id, day] = PseudonymKey(site_key)
         return found
 
     def destroy_expired(self, now: datetime) -> int:

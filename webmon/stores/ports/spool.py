@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from webmon.stores.ports.events import Chunk
 
 
-@dataclass(frozen=True, slots=True)
-class SpoolEntry:
+class SpoolEntry(msgspec.Struct, frozen=True, gc=False):
     """One acknowledged hit. `body` is the row as JSON, or sealed for the account where `account_id` is set."""
 
     site_id: int

@@ -12,7 +12,18 @@ from typing import Any, Protocol
 
 from webmon.errors import WebmonError
 from webmon.services.collect_hit import ReadyHit
-from webmon.web.collect.door import BODY_LIMIT, PATHS, Answer, Asked, Door, count, crashed, refusal, too_large
+from webmon.web.collect.door import (
+    BODY_LIMIT,
+    PATHS,
+    READ_HEADERS,
+    Answer,
+    Asked,
+    Door,
+    count,
+    crashed,
+    refusal,
+    too_large,
+)
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -35,7 +46,7 @@ class AsgiCollect:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] not in PATHS:
-            return await self._inner(scope, receive, send)
+            return await self._inner(scope, _coroutine(receive), send)
         began = perf_counter()
         answer = await self._answer(scope, receive)
         count(answer, began)
@@ -55,6 +66,15 @@ class AsgiCollect:
         return answer
 
 
+def _coroutine(receive: Receive) -> Receive:
+    """Granian's `receive` may be awaited but is no coroutine function, and threads can wait for those only."""
+
+    async def received() -> Message:
+        return await receive()
+
+    return received
+
+
 def _asked(scope: Scope, body: bytes) -> Asked:
     client = scope.get("client")
     query: bytes = scope["query_string"]
@@ -69,12 +89,12 @@ def _asked(scope: Scope, body: bytes) -> Asked:
 
 
 def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
-    if len(headers) < len(pairs):  # a header that is sent more than once is one list (RFC 9110, section 5.3)
-        headers = {}
-        for raw, value in pairs:
-            name = raw.decode("latin-1")
+    headers: dict[str, str] = {}
+    for raw, value in pairs:
+        name = READ_HEADERS.get(raw)
+        if name is not None:
             said = value.decode("latin-1")
+            # A header that is sent more than once is one list (RFC 9110, section 5.3).
             headers[name] = f"{headers[name]},{said}" if name in headers else said
     return headers
 

@@ -8,21 +8,23 @@ from __future__ import annotations
 import base64
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
 from typing import Protocol
 from urllib.parse import parse_qsl
 
+import msgspec
 import structlog
-from prometheus_client import Counter, Histogram
 
 from webmon.clock import Clock
+from webmon.domain.address import ADDRESS_HEADERS
+from webmon.domain.agent import HINTS
 from webmon.domain.drop import DropReason
 from webmon.domain.event import PAGEVIEW, IncomingEvent, decode_event, parse_event
 from webmon.domain.site import Site
 from webmon.errors import BodyTooLarge, InvalidInput, SpoolFull, UnknownSite, WebmonError
-from webmon.services.collect_hit import Client, ReadyHit
+from webmon.services.collect_hit import CLIENT_HEADERS, Client, ReadyHit
+from webmon.web.collect.tally import TALLY
 from webmon.web.shared.problems import PROBLEM_TYPE, problem
 
 log = structlog.get_logger()
@@ -34,14 +36,11 @@ PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAICRA
 BODY_LIMIT = 64 * 1024
 ALLOWED_METHODS = "POST, OPTIONS"
 
-HITS = Counter("webmon_hits", "Hits by what became of them", ["outcome"])
-SECONDS = Histogram(
-    "webmon_collect_seconds",
-    "From a hit's arrival to its answer, the durable write included",
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
-)
-
 Headers = list[tuple[bytes, bytes]]
+# The headers that are ever looked at, as they travel; the others are not even read.
+READ_HEADERS = {
+    name.encode(): name for name in (*ADDRESS_HEADERS, *HINTS, *CLIENT_HEADERS, "authorization", "referer")
+}
 
 _CORS: Headers = [
     (b"access-control-allow-origin", b"*"),
@@ -57,8 +56,7 @@ _PREFLIGHT: Headers = [
 ]
 
 
-@dataclass(slots=True)
-class Asked:
+class Asked(msgspec.Struct):
     """A request for one of `PATHS`: header names in lower case, `peer` the address of the connection's other end."""
 
     method: str
@@ -181,18 +179,7 @@ def too_large() -> BodyTooLarge:
 def count(answer: Answer, began: float) -> None:
     """Count what became of a hit, and how long it took from `began` (as `perf_counter` says) to its answer."""
     if answer.outcome:
-        _counter(answer.outcome).inc()
-        SECONDS.observe(perf_counter() - began)
-
-
-_counters: dict[str, Counter] = {}
-
-
-def _counter(outcome: str) -> Counter:
-    found = _counters.get(outcome)
-    if found is None:
-        found = _counters[outcome] = HITS.labels(outcome)
-    return found
+        TALLY.count(answer.outcome, perf_counter() - began)
 
 
 def _pixel_event(asked: Asked, now: datetime) -> IncomingEvent:
