@@ -14,7 +14,7 @@ from webmon.cli import main
 from webmon.domain.breakdowns import BREAKDOWNS
 from webmon.domain.metrics import METRICS
 from webmon.settings import Settings
-from webmon.web.collect import PATH, PIXEL_PATH
+from webmon.web.collect.door import PATH, PIXEL_PATH
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 
-class Hit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Hit(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A scrubbed, enriched, pseudonymized hit: exactly the columns of the event log.
 
     `occurred_at` is UTC without offset (the log's column has none). `visitor_id`, `visit_id` and `hit_id` are
@@ -63,7 +63,7 @@ _decoder = msgspec.json.Decoder(Hit)
 
 
 def encode_hit(hit: Hit) -> bytes:
-    """Return the hit as one line of JSON, without the line break."""
+    """Return the hit as one line of JSON, without the line break and without the fields that have their default."""
     return _encoder.encode(hit)
 
 

@@ -23,7 +23,7 @@ from sqlalchemy.pool import NullPool
 
 from webmon.domain.hit import Hit
 from webmon.errors import Unavailable
-from webmon.stores.events.schema import duckdb_columns
+from webmon.stores.events.schema import DEFAULTS, duckdb_columns
 from webmon.stores.ports.events import Chunk, VisitSeen
 
 _COLUMNS = duckdb_columns()
@@ -44,6 +44,7 @@ class DuckDBEventLog:
         self._gate = _Gate()
         config: dict[str, Any] = {"memory_limit": memory, "threads": 2, "temp_directory": str(self._scratch)}
         self._connection = duckdb.connect(":memory:", config=config)
+        self._connection.execute("set enable_progress_bar = false")
         self._engine = create_engine(
             "duckdb://",
             creator=lambda: ConnectionWrapper(self._connection.cursor()),
@@ -349,6 +350,10 @@ def _insert(
     cursor: duckdb.DuckDBPyConnection, alias: str, file: str, spool_id: str, last_id: int, *, deduplicate: bool
 ) -> int:
     names = ", ".join(f'"{name}"' for name in _COLUMNS)
+    # Rows are spooled without what has its default.
+    values = ", ".join(
+        f'coalesce("{name}", {DEFAULTS[name]})' if name in DEFAULTS else f'"{name}"' for name in _COLUMNS
+    )
     types = ", ".join(f"'{name}': '{kind}'" for name, kind in _COLUMNS.items())
     source = f"read_json('{file}', format = 'newline_delimited', columns = {{{types}}})"
     # The same row may be twice in the batch too, where an interrupted import began again.
@@ -358,7 +363,7 @@ def _insert(
     cursor.execute("begin")
     try:
         inserted = cursor.execute(
-            f"insert into {alias}.event select {names} from {source}{unseen if deduplicate else ''}"
+            f"insert into {alias}.event ({names}) select {values} from {source}{unseen if deduplicate else ''}"
         )
         count = _one(inserted)
         cursor.execute(f"insert or replace into {alias}.spool_mark values (?, ?)", [spool_id, last_id])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, MetaData, String, Table
 
 from webmon.domain.hit import Hit
@@ -22,6 +23,14 @@ DUCKDB_TYPES = {
     "varchar": "VARCHAR",
     "boolean": "BOOLEAN",
     "datetime": "TIMESTAMP",
+}
+
+
+# What a column holds where a row's JSON does not name it, as SQL.
+DEFAULTS = {
+    field.name: f"'{field.default}'" if isinstance(field.default, str) else str(field.default).lower()
+    for field in msgspec.structs.fields(Hit)
+    if field.default is not msgspec.NODEFAULT
 }
 
 
