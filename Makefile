@@ -8,7 +8,7 @@ DEMO_PORT ?= 8001
 export WEBMON_DATA_DIR ?= data
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint fix types contracts front-end bench demo-data clean
+.PHONY: help serve test lint fix front-end bench soak demo-data clean
 
 help: ## Say what there is to do
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,9 @@ front-end: ## Build static/dist from static/src (needs Node)
 
 bench: $(VENV)/.test ## Measure, and print the table with the machine's description
 	@$(BIN)/python bench/run.py
+
+soak: $(VENV)/.test ## Kill the server fifty times under load, at moments drawn by chance
+	@WEBMON_TEST_KILLS=50 $(BIN)/pytest -q -s tests/crash/test_kill.py -k kill_9
 
 demo-data: $(VENV)/.serve ## Fill the demo website's site with made-up visits
 	@$(BIN)/webmon demo-data --site localhost --rows 20000

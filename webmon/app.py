@@ -37,7 +37,7 @@ from webmon.services.import_log import LogImporter
 from webmon.services.ingest import Ingester
 from webmon.services.manage_sites import Scope, Sites
 from webmon.services.manage_staff import StaffAccounts
-from webmon.services.once import Once
+from webmon.services.once import REMEMBERED_FOR, Once
 from webmon.services.promote_visit import AccountKeeper, AccountKeys
 from webmon.services.pseudonyms import Pseudonyms
 from webmon.services.publish_notice import Notices
@@ -288,6 +288,7 @@ class Runtime(Core):
         try:
             self.ingester.drain()
             self.visits.restore(self.event_log.recent_visits(now - INACTIVITY))
+            self.once.remember(self.event_log.recent_hits(now - REMEMBERED_FOR, self.once.limit))
         except Unavailable as error:
             # Hits go on being acknowledged into the spool; the ingester tries again until the file is back.
             log.error("event_log.unavailable", error=told(error))

@@ -77,6 +77,19 @@ def test_every_figure_and_breakdown_is_documented(name: str) -> None:
     assert f"`{name}`" in read("figures.md")
 
 
+def test_every_metric_is_documented_and_no_other(tmp_path: Path) -> None:
+    made = World(tmp_path / "data", metrics_token="a-token")
+    try:
+        text = made.client.get("/metrics", headers={"Authorization": "Bearer a-token"}).get_data(as_text=True)
+    finally:
+        made.close()
+    there = {
+        name.removesuffix("_total") for name in re.findall(r"^# TYPE (webmon_\w+) (?!gauge\n.*_created)", text, re.M)
+    }
+    told = set(re.findall(r"`(webmon_\w+)`", "".join(re.findall(r"^\| `webmon_.*$", read("operating.md"), re.M))))
+    assert told == {name for name in there if not name.endswith("_created")}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text("utf-8")):

@@ -8,7 +8,7 @@ import pytest
 
 from webmon.services.once import Once
 
-KEY = (1, "an-event-of-its-own")
+KEY = (1, 4711)
 
 
 def test_the_second_time_nothing_is_written() -> None:
@@ -84,5 +84,5 @@ def test_where_the_first_of_two_fails_the_second_writes() -> None:
 def test_it_forgets_the_oldest_first() -> None:
     once, written = Once(limit=2), []
     for number in (1, 2, 3, 3, 1):
-        once.store((1, str(number)), lambda number=number: written.append(number))
+        once.store((1, number), lambda number=number: written.append(number))
     assert written == [1, 2, 3, 1]

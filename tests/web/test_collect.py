@@ -248,3 +248,12 @@ def test_an_event_with_an_id_of_its_own_is_stored_once_however_often_it_is_sent(
     assert len(open_world.rows()) == 3
     assert open_world.found_in_files(event["event_id"].encode()) == []
     assert list(problem(open_world.event("/", event_id="short"))) == ["event_id"]
+
+
+def test_an_event_whose_answer_was_lost_in_a_crash_is_still_stored_once(open_world: World) -> None:
+    event = {"event_id": "a1B2c3D4e5F6g7H8i9J0kL"}
+    open_world.event("/once", **event)
+    open_world.reopen()
+    assert open_world.event("/once", **event).get_data() == b"ok"
+    open_world.settle()
+    assert open_world.paths() == ["/once"]

@@ -40,6 +40,8 @@ class Grants(Protocol):
 class PseudonymSource(Protocol):
     def visitor(self, site_id: int, raw: str) -> int: ...
 
+    def event(self, site_id: int, event_id: str) -> int: ...
+
     def cookieless(self, site_id: int, moment: datetime, address: str, user_agent: str, host: str) -> int: ...
 
 
@@ -73,10 +75,10 @@ class Client(msgspec.Struct, frozen=True):
 
 
 class ReadyHit(msgspec.Struct, frozen=True):
-    """A hit that may be stored, as it will stand in the spool; `key` tells it from all others where it has an id."""
+    """A hit that may be stored, as it will stand in the spool; `key` is set for an event with an id of its own."""
 
     entry: SpoolEntry
-    key: tuple[int, str] | None = None
+    key: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ class Collector:
         visit = self._visit(site, visitor_id, event, now, carried)
         if visit is None:
             return DropReason.ORPHAN_ENGAGEMENT
+        hit_id = self.pseudonyms.event(site.id, event.event_id) if event.event_id else random_visit_id()
         hit = build_hit(
             site,
             event,
@@ -119,11 +122,11 @@ class Collector:
             agent_of=client,
             place=self.geo.locate(address),
             moment=now,
-            ids=HitIds(random_visit_id(), visitor_id, visit.visit_id),
+            ids=HitIds(hit_id, visitor_id, visit.visit_id),
             basis=basis,
             notice=grant.notice if grant else "",
         )
-        return ReadyHit(self._entry(hit, visit), (site.id, event.event_id) if event.event_id else None)
+        return ReadyHit(self._entry(hit, visit), (site.id, hit_id) if event.event_id else None)
 
     def _visit(
         self, site: Site, visitor_id: int, event: IncomingEvent, now: datetime, carried: int | None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 import structlog
+from prometheus_client import Counter, Histogram
 
 from webmon.errors import Unavailable, told
 from webmon.stores.ports.events import EventSink
@@ -17,6 +18,13 @@ BATCH = 50_000
 PAUSE_SECONDS = 0.4
 PAUSE_AFTER_FAILURE_SECONDS = 2.0
 
+ROWS = Counter("webmon_ingested_rows", "Rows that left the spool, by the log that they went to", ["log"])
+SECONDS = Histogram(
+    "webmon_ingest_seconds",
+    "How long a batch took from the spool to its log",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+)
+FAILURES = Counter("webmon_ingest_failures", "Batches that could not be moved, and wait in the spool")
 log = structlog.get_logger()
 
 
@@ -71,8 +79,10 @@ class Ingester:
     def _drain(self, spool: DrainedSpool) -> int:
         with self._log_lock:
             last = spool.through(BATCH)
-            if not last:
-                return 0
+            return self._move(spool, last) if last else 0
+
+    def _move(self, spool: DrainedSpool, last: int) -> int:
+        with SECONDS.time():
             promoted = self._keeper.promoted_visits()
             personal = spool.personal(last, promoted)
             if personal:
@@ -82,6 +92,8 @@ class Ingester:
                 self._events.append(spool.id, chunk, deduplicate=spool.deduplicate)
                 for chunk in spool.chunks(last, promoted, marks)
             )
+            ROWS.labels("account").inc(len(personal))
+            ROWS.labels("event").inc(stored)
             return spool.delete_through(last, stored + len(personal))
 
     def _loop(self) -> None:
@@ -94,5 +106,6 @@ class Ingester:
                 pause = PAUSE_SECONDS
             except Exception as error:
                 # Hits go on being acknowledged into the spool; nothing is lost while the log cannot be written.
+                FAILURES.inc()
                 log.error("ingest.failed", error=told(error))
                 pause = PAUSE_AFTER_FAILURE_SECONDS

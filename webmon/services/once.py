@@ -1,18 +1,26 @@
-"""An event that is sent again is stored once: those with an id of their own are remembered for a while."""
+"""An event that is sent again is stored once: those with an id of their own are remembered for a while.
+
+What is remembered is the row's id, a keyed hash of the event's own: so a process that starts takes up from the event
+log what the one before it had stored, and an event whose answer was lost in a crash is still stored once.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import Enum
 
 # At some thousand events a second, a sender has the better part of a minute to try again.
 REMEMBERED = 200_000
+# Nobody tries again after a longer time: pages are left and programs give up.
+REMEMBERED_FOR = timedelta(minutes=10)
 _PATIENCE_SECONDS = 10.0
 
-Key = tuple[int, str]
+# Site and row.
+Key = tuple[int, int]
 
 
 class Claim(Enum):
@@ -25,11 +33,16 @@ class Claim(Enum):
 
 @dataclass(slots=True)
 class Once:
-    """Remembers the last events by site and id, in memory only: the id says nothing, and is never stored."""
+    """Remembers the last events by site and row, in memory only."""
 
     limit: int = REMEMBERED
     _settled: threading.Condition = field(default_factory=threading.Condition)
     _stored: OrderedDict[Key, bool] = field(default_factory=OrderedDict)
+
+    def remember(self, keys: Iterable[Key]) -> None:
+        """Take up what an earlier process has stored."""
+        with self._settled:
+            self._stored.update((key, True) for key in keys)
 
     def claim(self, key: Key) -> Claim:
         """Say that the event is to be stored; whoever is told `MINE` must `settle` it."""

@@ -38,6 +38,10 @@ class Pseudonyms:
         """Return the visitor's pseudonym under every key that still lives, newest first."""
         return [key.pseudonym("visitor", raw) for key in self._keys(site_id)]
 
+    def event(self, site_id: int, event_id: str) -> int:
+        """Return the row's id of an event that has one of its own: sent again, it is the same row."""
+        return self._keys(site_id)[0].pseudonym("event", event_id)
+
     def cookieless(self, site_id: int, moment: datetime, address: str, user_agent: str, host: str) -> int:
         """Return the pseudonym of the day of `moment` for whoever asks from `address` with `user_agent`.
 

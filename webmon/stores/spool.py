@@ -16,10 +16,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from prometheus_client import Histogram
+
 from webmon.errors import SpoolFull, Unavailable
 from webmon.stores.ports.events import Chunk
 from webmon.stores.ports.spool import SpooledEntry, SpoolEntry
 
+GROUP = Histogram(
+    "webmon_spool_commit_hits", "Hits in a commit of the spool", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 512)
+)
+COMMIT_SECONDS = Histogram(
+    "webmon_spool_commit_seconds",
+    "How long a commit of the spool took to be durable",
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5),
+)
 _SCHEMA = """
 create table if not exists meta (key text primary key, value text not null) without rowid;
 create table if not exists hit (
@@ -213,12 +223,14 @@ class Spool:
         Each call into SQLite gives the interpreter away and must win it back from every thread that answers requests:
         with a call for each row, a commit waits longer for that than for the disk.
         """
-        if len(entries) <= _ROWS_AT_ONCE:
-            self._writer.execute(*_insertion(entries))
-            return
-        with _transaction(self._writer) as connection:
-            for start in range(0, len(entries), _ROWS_AT_ONCE):
-                connection.execute(*_insertion(entries[start : start + _ROWS_AT_ONCE]))
+        GROUP.observe(len(entries))
+        with COMMIT_SECONDS.time():
+            if len(entries) <= _ROWS_AT_ONCE:
+                self._writer.execute(*_insertion(entries))
+                return
+            with _transaction(self._writer) as connection:
+                for start in range(0, len(entries), _ROWS_AT_ONCE):
+                    connection.execute(*_insertion(entries[start : start + _ROWS_AT_ONCE]))
 
     def truncate(self) -> None:
         """Empty the write-ahead log: rows that have moved on would stand in it until it wraps."""

@@ -192,6 +192,14 @@ class DuckDBEventLog:
         )
         return [VisitSeen(*row) for row in rows]
 
+    def recent_hits(self, since: datetime, limit: int) -> list[tuple[int, int]]:
+        """Return site and id of the newest rows at or after `since`, oldest first, at most `limit`."""
+        rows = self._fetch(
+            "select site_id, hit_id from event where occurred_at >= ? order by occurred_at desc limit ?",
+            [_naive(since), limit],
+        )
+        return [(site_id, hit_id) for site_id, hit_id in reversed(rows)]
+
     # Inner workings
 
     def _delete(self, condition: str, values: list[Any]) -> int:
