@@ -1,5 +1,7 @@
-"""The server is killed in the middle of a load, at moments drawn by chance: every acknowledged hit is there afterwards,
-once, and in the visit that it belongs to."""
+"""The server is killed in the middle of a load, at moments drawn by chance.
+
+Afterwards every acknowledged hit is there, once, and in the visit that it belongs to.
+"""
 
 from __future__ import annotations
 
