@@ -72,6 +72,42 @@ def test_a_withdrawal_stops_what_was_granted_at_once(world: World) -> None:
     assert world.paths() == ["/one"]
 
 
+def test_an_answer_that_is_sent_again_under_its_number_is_one_record(world: World) -> None:
+    number = "drawn-by-the-browser-1"
+    first = world.consent(receipt=number)
+    assert (first.status_code, first.get_json()["consent_receipt_id"]) == (201, number)
+    again = world.consent(receipt=number)
+    assert (again.status_code, again.get_json()) == (201, first.get_json())
+    assert len(records(world)) == 1
+    assert counts(world) == {"accept_all": 1}
+    other = world.consent(GRANTED | {"marketing": False}, receipt=number)
+    assert other.status_code == 409
+    assert len(records(world)) == 1
+
+
+def test_the_number_of_another_site_s_receipt_is_taken(world: World) -> None:
+    number = "drawn-by-the-browser-1"
+    world.consent(receipt=number)
+    second = world.runtime.add_site("second.example", actor="test")
+    notice = world.runtime.notices.current(second)["en"]
+    assert world.consent(site="second.example", notice=notice, receipt=number).status_code == 409
+
+
+@pytest.mark.parametrize("number", ["short", "x" * 37, "with a blank in it", 7])
+def test_a_number_that_is_none_is_named(world: World, number: object) -> None:
+    answer = world.consent(receipt=number)
+    assert answer.status_code == 400
+    assert list(problem(answer)) == ["receipt"]
+
+
+def test_a_hit_that_is_faster_than_its_consent_does_not_stand_in_the_way_of_the_next(world: World) -> None:
+    number = "drawn-by-the-browser-1"
+    hit = {"visitor": "v" * 22, "visit": "w" * 22, "consent": number}
+    assert world.event("/early", **hit).headers["x-webmon-drop-reason"] == "no_consent"
+    world.consent(receipt=number)
+    assert "x-webmon-dropped" not in world.event("/later", **hit).headers
+
+
 def test_a_changed_choice_holds_for_whoever_still_has_the_older_receipt(world: World) -> None:
     visitor = world.visitor()
     second = world.consent(GRANTED | {"marketing": False}, previous=visitor.receipt).get_json()

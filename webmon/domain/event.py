@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from webmon.domain.pseudonym import RAW_ID, is_raw_id
+from webmon.domain.pseudonym import RAW_ID, RAW_ID_FORM, is_raw_id
 from webmon.errors import InvalidInput
 
 NAME_LIMIT = 120
@@ -191,7 +191,7 @@ def _identifier(fields: Mapping[str, Any], name: str, errors: dict[str, list[str
     if value is None or value == "":
         return ""
     if not isinstance(value, str) or not is_raw_id(value):
-        errors[name] = ["must be 16 to 64 letters, digits, - or _"]
+        errors[name] = [RAW_ID_FORM]
         return ""
     return value
 

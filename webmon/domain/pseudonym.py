@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 # A visit may cross midnight once: the key of the day before is needed for as long as a visit may pause.
 DAY_KEY_GRACE = timedelta(hours=1)
 RAW_ID = r"[A-Za-z0-9_-]{16,64}"
+RAW_ID_FORM = "must be 16 to 64 letters, digits, - or _"
 _RAW_ID = re.compile(RAW_ID)
 
 

@@ -19,7 +19,7 @@ import msgspec
 
 from webmon.domain.hit import Hit, decode_hit, encode_hit
 from webmon.domain.login import LoginClaims, check_token
-from webmon.domain.pseudonym import is_raw_id
+from webmon.domain.pseudonym import RAW_ID_FORM, is_raw_id
 from webmon.domain.site import Site
 from webmon.domain.visit import INACTIVITY
 from webmon.errors import InvalidInput, NotAuthenticated
@@ -353,7 +353,7 @@ def use_up(accounts: AccountRepository, vault: Vault, site: Site, claims: LoginC
 def _check_identifiers(**identifiers: str) -> None:
     for name, text in identifiers.items():
         if text and not is_raw_id(text):
-            raise InvalidInput.field(name, "must be 16 to 64 letters, digits, - or _")
+            raise InvalidInput.field(name, RAW_ID_FORM)
 
 
 def _key_context(account_id: int) -> str:

@@ -14,18 +14,23 @@ from typing import Any
 from webmon.domain.chain import Verdict, verify
 from webmon.domain.consent import ANALYTICS, Action, Answer, Record, check_answer, receipt
 from webmon.domain.notice import hash_of
+from webmon.domain.pseudonym import is_raw_id
 from webmon.domain.site import Site
-from webmon.errors import InvalidInput, NotFound
+from webmon.errors import Conflict, InvalidInput, NotFound
 from webmon.services.publish_notice import Notices
 from webmon.stores.ports import Unit
 from webmon.stores.ports.consent import ConsentRepository, LedgerEntry, Standing
 
 _REMEMBERED = 50_000
+RECEIPT_LENGTH = 36
 
 
 @dataclass(frozen=True, slots=True)
 class ConsentRequest:
-    """An answer as it arrives, its fields not checked against the notice yet."""
+    """An answer as it arrives, its fields not checked against the notice yet.
+
+    `receipt` is the number that whoever answers has drawn for it, so that it can be sent again; or empty.
+    """
 
     notice: str
     decisions: Mapping[str, Any]
@@ -33,6 +38,7 @@ class ConsentRequest:
     ui_source: str
     language: str
     previous: str = ""
+    receipt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +71,27 @@ class Consents:
         """Record the answer and return its receipt; None for a refusal that is only counted.
 
         A refusal without an earlier consent is counted and recorded against nobody (invariant 2). Where two answers
-        name the same previous one, both are kept and the one later in the ledger is in force. Raises `InvalidInput`
-        for an unknown notice, a wrong purpose or a contradiction, `NotFound` for an unknown previous receipt.
+        name the same previous one, both are kept and the one later in the ledger is in force. An answer that is sent
+        again under its receipt's number is one record. Raises `InvalidInput` for an unknown notice, a wrong purpose
+        or a contradiction, `NotFound` for an unknown previous receipt, `Conflict` for a number of another answer.
         """
         answer = self._checked(site, request)
         with self.unit() as consents:
+            known = consents.standing(site.id, request.receipt) if request.receipt else None
+            if known is not None:
+                return self._sent_again(known, answer)
+            if request.receipt and consents.is_taken(request.receipt):
+                raise Conflict("receipt is the number of another answer")
             if answer.previous and consents.standing(site.id, answer.previous) is None:
                 raise NotFound("previous names no receipt of this site")
             consents.count_answer(site.id, now.date(), answer.notice.hash, answer.action.value)
             if not answer.grants and not answer.previous:
                 return None
-            record = Record(str(uuid.uuid4()), site.domain, site.mode.value, answer, now)
+            record = Record(request.receipt or str(uuid.uuid4()), site.domain, site.mode.value, answer, now)
             consents.append(site.id, record)
             replaced = [answer.previous, *_before(consents, site.id, answer.previous)]
-        self._forget(site.id, replaced)
+        # The new one too: a hit that names it may have been faster.
+        self._forget(site.id, [record.receipt_id, *replaced])
         return receipt(record.body(), answer.notice, self.address)
 
     def withdraw(self, site: Site, receipt_id: str, ui_source: str, now: datetime) -> dict[str, Any] | None:
@@ -136,7 +149,15 @@ class Consents:
                     return Verdict(chained.checked_count, entry.link.seq, fault)
         return chained
 
+    def _sent_again(self, known: Standing, answer: Answer) -> dict[str, Any]:
+        said = {"notice": answer.notice.hash, "decisions": answer.decisions, "previous": answer.previous}
+        if any(known.body[name] != value for name, value in said.items()):
+            raise Conflict("receipt is the number of another answer")
+        return receipt(known.body, answer.notice, self.address)
+
     def _checked(self, site: Site, request: ConsentRequest) -> Answer:
+        if request.receipt and not (is_raw_id(request.receipt) and len(request.receipt) <= RECEIPT_LENGTH):
+            raise InvalidInput.field("receipt", f"must be 16 to {RECEIPT_LENGTH} letters, digits, - or _")
         try:
             notice = self.notices.get(request.notice)
         except NotFound:

@@ -105,6 +105,9 @@ class SqlConsents(Repository):
         successor = self._session.scalar(later.order_by(ConsentRow.seq.desc()).limit(1))
         return Standing(_json(row.body), row.expires_at, successor)
 
+    def is_taken(self, receipt_id: str) -> bool:
+        return self._session.scalar(select(ConsentRow.id).where(ConsentRow.receipt_id == receipt_id)) is not None
+
     def count_answer(self, site_id: int, day: date, notice_hash: str, action: str) -> None:
         row = self._session.get(ConsentCountRow, (site_id, day, notice_hash, action))
         if row is None:

@@ -58,6 +58,9 @@ class ConsentRepository(Audited, Protocol):
 
     def standing(self, site_id: int, receipt_id: str) -> Standing | None: ...
 
+    def is_taken(self, receipt_id: str) -> bool:
+        """Whether a record of any site has this number."""
+
     def count_answer(self, site_id: int, day: date, notice_hash: str, action: str) -> None: ...
 
     def answer_counts(self, site_id: int) -> Sequence[tuple[date, str, str, int]]:

@@ -40,6 +40,7 @@ class ConsentBody(msgspec.Struct):
     ui_source: str
     language: str = ""
     previous: str | None = None
+    receipt: str | None = None
 
 
 class LoginBody(msgspec.Struct):
@@ -104,7 +105,13 @@ def blueprint(
     def consent() -> Response:
         body = read_json(request, ConsentBody)
         answer = ConsentRequest(
-            body.notice, body.decisions, body.action, body.ui_source, body.language, body.previous or ""
+            body.notice,
+            body.decisions,
+            body.action,
+            body.ui_source,
+            body.language,
+            body.previous or "",
+            body.receipt or "",
         )
         receipt = consents.record(sites.get(body.site), answer, clock.now())
         if receipt is None:
