@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from webmon.domain.scrub import checks
+from webmon.domain.scrub import checks, national
 
 
 def _always(_: str) -> bool:
@@ -30,90 +30,167 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 # Between the digits of one number: what people put there.
-_SEP = r"[\s.\-/()]{0,2}"
-_PHONE_SEP = r"[\s.\-/()]{0,3}"
+_SEP = r"[\s.\-/()_]{0,2}"
+_PHONE_SEP = r"[\s.\-/()_]{0,3}"
 _START, _END = r"(?<![\d.])", r"(?!\d)"
-_YEAR = r"(?:19|20)\d{2}"
-_MONTH = r"(?:jan|feb|mar|mär|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)[a-zä]{0,6}\.?"
+# The bounds of a word where an underscore is none of its letters: user_mrn_4711.
+_WORD, _WORD_END = r"(?<![^\W_])", r"(?![^\W_])"
 _NUMBER_LABEL = r"[ _-]?(?:id|no|nr|num|number|nummer)"
 _LABELLED_RECORD = (
-    rf"\b(?:(?:mrn|medical[ _-]record|health[ _-]?card)(?:{_NUMBER_LABEL})?"
-    r"|(?:patient|member|policy|claim|case|chart|accession|insurance|versicherten|versicherungs|fall)"
-    rf"{_NUMBER_LABEL})[\s.:#=_-]*[a-z]{{0,3}}\d[\w-]{{3,}}"
+    rf"{_WORD}(?:(?:mrn|pid|medical[ _-]record|health[ _-]?card)(?:{_NUMBER_LABEL})?"
+    r"|(?:patient(?:en)?|member|policy|claim|case|chart|accession|insurance|versicherten|versicherungs|fall|"
+    rf"encounter|visit|admission|specimen|hospital|prescription|rx|kranken(?:kassen|versicherten)){_NUMBER_LABEL})"
+    r"[\s.:#=_-]*[a-z]{0,3}[_-]?\d[\w-]{3,}"
 )
+_DOCUMENT = (
+    rf"{_WORD}(?:passport|reisepass|personalausweis|ausweis|driver'?s?[ _-]licen[cs]e|driving[ _-]licen[cs]e|führerschein)"
+    rf"(?:{_NUMBER_LABEL})?[\s.:#=_-]*(?=[a-z]*\d)[a-z0-9]{{6,}}"
+)
+_MONTH = (
+    r"(?:jan|feb|fév|mar|mär|apr|avr|abr|may|mai|jun|juin|jul|juil|aug|aoû|ago|sep|oct|okt|nov|dec|dez|déc|dic|ene|"
+    r"gen|mag|giu|lug|set|ott)[a-zäéû]{0,7}\.?"
+)
+# Words after which a date says when something was written or happens, and so nothing of anybody.
+_PUBLISHED = r"(?:\b(?:" + "|".join(checks.PUBLISHED) + r")\W{1,3}(?:on |am |vom |the )?)?"
+_YEAR = r"(?:19|20)\d{2}"
+_DAY_NUMBER = r"(?:0?[1-9]|[12]\d|3[01])"
+_AT = r"\s?(?:@|[(\[{]\s?at\s?[)\]}])\s?"
+_DOT = r"(?:\.|\s?[(\[{]\s?(?:dot|punkt|point)\s?[)\]}]\s?)"
+_LOCAL = r"[\w.!#$%&'*+=?^`{|}~-]"
+_DEGREE = r"-?\d{1,3}\.\d{3,}\s?°?\s?[NSEWO]?"
 
 DETECTORS = (
     Detector("token", re.compile(r"\beyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?")),
-    Detector("token", _pattern(r"\b(?:bearer|basic)\s+[\w.~+/-]{8,}=*")),
-    Detector("token", _pattern(r"\b(?:token|api[_-]?key|secret|password|passwort|session(?:[_-]?id)?)\s*[=:]\s*\S+")),
+    Detector("token", _pattern(r"\b(?:bearer|basic)\s+(?=\S*\d)[\w.~+/-]{8,}=*")),
     Detector(
-        "email",
+        "token", _pattern(r"(?<![^\W_])(?:ghp|gho|ghs|glpat|sk_live|sk_test|pk_live|rk_live|xox[abp])[-_][\w-]{10,}")
+    ),
+    Detector(
+        "token",
         _pattern(
-            r"(?<![\w.!#$%&'*+=?^`{|}~-])[\w.!#$%&'*+=?^`{|}~-]+\s?(?:@|\(at\)|\[at\])\s?[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
+            rf"{_WORD}(?:token|api[_-]?key|secret|password|passwort|session[_-]?id|jsessionid|phpsessid|sid|auth)"
+            r"\s*(?:=\s*\S+|:\s*(?=\S*\d)\S+)"
         ),
     ),
-    Detector("record", _pattern(_LABELLED_RECORD)),
-    Detector("record", _pattern(r"\bpatient[\s.:#=_-]{1,3}[a-z]{0,3}\d{5,}[\w-]*")),
-    Detector("dicom_uid", re.compile(r"(?<![\d.])[012](?:\.\d{1,30}){5,}(?![\d.])")),
+    Detector("token", _pattern(r"(?<![\w+/=-])[\w+/-]{15,}={0,2}(?![\w+/=-])"), checks.encoded_text),
+    Detector(
+        "email", _pattern(rf"(?<!{_LOCAL}){_LOCAL}+{_AT}[\w-]{{1,63}}(?:{_DOT}[\w-]{{1,63}}){{1,8}}"), checks.email
+    ),
+    Detector(
+        "email", _pattern(rf"(?<!{_LOCAL}){_LOCAL}+ at [\w-]{{1,63}}(?: (?:dot|punkt|point) [\w-]{{1,63}}){{1,4}}")
+    ),
+    Detector("record", _pattern(_LABELLED_RECORD), checks.record),
+    Detector("record", _pattern(rf"{_WORD}patient(?:in)?[\s.:#=_-]{{1,3}}[a-z]{{0,3}}\d{{5,}}[\w-]*")),
+    Detector("document", _pattern(_DOCUMENT)),
+    Detector("dicom_uid", re.compile(r"(?<![\d.])[012](?:\.\d{1,30}){5,}(?![\d.])"), checks.dicom_uid),
     Detector("phone", re.compile(rf"(?<![\w+])\+\d{{1,3}}(?:{_PHONE_SEP}\d){{6,13}}{_END}"), checks.phone),
-    Detector("iban", _pattern(r"\b[A-Z]{2}\d{2}(?:[\s-]?[A-Z0-9]{2,4}){3,8}\b"), checks.iban),
+    Detector("iban", _pattern(national.IBAN_PATTERN), checks.iban),
+    Detector("card", re.compile(rf"{_START}\d{{4}}(?:[\s.\-/_]{{1,3}}\d{{4}}){{3}}{_END}"), checks.luhn),
+    Detector("card", re.compile(rf"{_START}3[47]\d{{2}}[\s.\-_]?\d{{6}}[\s.\-_]?\d{{5}}{_END}"), checks.luhn),
     Detector("card", re.compile(rf"{_START}\d(?:{_SEP}\d){{12,18}}{_END}"), checks.luhn),
     Detector("phone", re.compile(rf"(?<![\w+.-])00\d{{1,3}}(?:{_PHONE_SEP}\d){{6,13}}{_END}"), checks.phone),
-    Detector("ahv", re.compile(rf"{_START}756(?:{_SEP}\d){{10}}{_END}"), checks.ahv),
-    Detector("nir", _pattern(rf"{_START}[12](?:[\s.-]?\d){{4}}[\s.-]?\d[\dAB](?:[\s.-]?\d){{8}}{_END}"), checks.nir),
-    Detector("codice_fiscale", _pattern(r"\b[A-Z]{6}\d{2}[A-Z]\d{2}[A-Z]\d{3}[A-Z]\b"), checks.codice_fiscale),
-    Detector("kvnr", _pattern(r"\b[A-Z][\s-]?\d{3}[\s-]?\d{3}[\s-]?\d{3}\b"), checks.kvnr),
-    Detector("nino", _pattern(r"\b[A-Z]{2}[\s-]?\d{2}[\s-]?\d{2}[\s-]?\d{2}[\s-]?[A-D]\b"), checks.nino),
-    Detector("dni", _pattern(r"\b(?:\d{8}|[XYZ][\s-]?\d{7})[\s-]?[A-Z]\b"), checks.dni),
-    Detector("ssn", re.compile(rf"{_START}\d{{3}}[\s.-]\d{{2}}[\s.-]\d{{4}}{_END}"), checks.ssn),
-    Detector("ssn", _pattern(r"\b(?:ssn|social security)\D{0,10}\d{9}(?!\d)")),
+    *(Detector(kind, _pattern(pattern), check) for kind, pattern, check in national.NUMBERS),
+    Detector("ssn", re.compile(rf"{_START}\d{{3}}[\s._-]{{1,3}}\d{{2}}[\s._-]{{1,3}}\d{{4}}{_END}"), checks.ssn),
+    Detector("ssn", _pattern(rf"{_WORD}(?:ssn|social security)\D{{0,10}}\d{{9}}(?!\d)")),
     Detector("tax_id", re.compile(rf"{_START}\d(?:{_SEP}\d){{10}}{_END}"), checks.steuer_id),
     Detector("pesel", re.compile(rf"{_START}\d{{11}}{_END}"), checks.pesel),
     Detector("nhs", re.compile(rf"{_START}\d{{3}}{_SEP}\d{{3}}{_SEP}\d{{4}}{_END}"), checks.nhs_number),
-    Detector("address", re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])"), checks.internet_address),
+    Detector(
+        "address",
+        _pattern(
+            r"(?:(?:\bv|version|release|build|section|chapter|abschnitt|kapitel|§)[\s._-]{0,2})?(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])"
+        ),
+        checks.internet_address,
+    ),
     Detector(
         "address", _pattern(r"(?<![\w:])(?=(?:[0-9a-f]*:){2})[0-9a-f:]{3,39}(?![\w:])"), checks.internet_address
     ),
+    Detector("address", _pattern(rf"{_WORD}[0-9a-f]{{2}}(?:([:-])[0-9a-f]{{2}})(?:\1[0-9a-f]{{2}}){{4}}{_WORD_END}")),
     Detector(
         "coordinates",
-        re.compile(r"(?<![\d.])-?\d{1,3}\.\d{3,}\s?[,;/ ]\s?-?\d{1,3}\.\d{3,}(?!\d)"),
+        _pattern(rf"(?<![\d.]){_DEGREE}\s?[,;/ ]\s?[NSEWO]?\s?{_DEGREE}(?!\w)"),
         checks.coordinates,
     ),
-    Detector("coordinates", _pattern(r"\b(?:lat|lon|lng)\w{0,7}[\s=:/]{1,3}-?\d{1,3}\.\d{3,}")),
+    Detector("coordinates", _pattern(rf"{_WORD}(?:lat|lon|lng)\w{{0,7}}[\s=:/]{{1,3}}-?\d{{1,3}}\.\d{{3,}}")),
+    Detector(
+        "coordinates",
+        _pattern(r"\d{1,3}\s?°\s?\d{1,2}\s?['’′]\s?(?:\d{1,2}(?:[.,]\d+)?\s?(?:[\"”″]|['’′]{2}))?\s?[NSEWO]\b"),
+    ),
     Detector(
         "birth_date",
-        re.compile(rf"(?<!\d){_YEAR}[-./_](?:0?[1-9]|1[0-2])[-._](?:0?[1-9]|[12]\d|3[01])(?!\d)"),
-        checks.calendar_date,
+        _pattern(rf"{_PUBLISHED}(?<!\d){_YEAR}[-./_](?:0?[1-9]|1[0-2])[-./_]{_DAY_NUMBER}(?!\d)"),
+        checks.birth_date,
     ),
     Detector(
-        "birth_date", re.compile(rf"(?<!\d)\d{{1,2}}[-./_ ]\d{{1,2}}[-./_ ]{_YEAR}(?!\d)"), checks.calendar_date
+        "birth_date",
+        _pattern(rf"{_PUBLISHED}(?<!\d)(?<!\d\.)\d{{1,2}}(?:[-./_] ?| )\d{{1,2}}(?:[-./_] ?| ){_YEAR}(?!\d)"),
+        checks.birth_date,
     ),
-    Detector("birth_date", _pattern(rf"(?<!\d)\d{{1,2}}(?:st|nd|rd|th|\.)? ?{_MONTH},? {_YEAR}(?!\d)")),
-    Detector("birth_date", _pattern(rf"\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? {_YEAR}(?!\d)")),
     Detector(
-        "birth_date", _pattern(r"\b(?:dob|born|birth(?:date|day)?|geb(?:oren|urtsdatum)?)\W{0,3}\d[\d\W]{4,9}\d")
+        "birth_date",
+        _pattern(
+            rf"{_PUBLISHED}(?<!\d){_DAY_NUMBER}(?:st|nd|rd|th|\.)?(?: ?[-./]? ?| de ){_MONTH}(?:,? ?-?| de ){_YEAR}(?!\d)"
+        ),
+        checks.birth_date,
+    ),
+    Detector(
+        "birth_date",
+        _pattern(rf"{_PUBLISHED}\b{_MONTH} {_DAY_NUMBER}(?:st|nd|rd|th)?,? {_YEAR}(?!\d)"),
+        checks.birth_date,
+    ),
+    Detector(
+        "birth_date",
+        _pattern(
+            rf"{_WORD}(?:d\.?o\.?b\.?|born|birth(?:[ _-]?da(?:te|y))?|date of birth|geb(?:oren|urtsdatum)?\.?|né[e]? le|naissance"
+            r"|nacimiento)(?:on |am |\W|_){0,3}\d[\d\W_]{4,9}\d"
+        ),
     ),
     Detector("sin", re.compile(rf"{_START}\d{{3}}[\s-]\d{{3}}[\s-]\d{{3}}{_END}"), checks.social_insurance),
     Detector(
-        "phone", re.compile(rf"{_START}(?:1[\s.-])?\(?\d{{3}}\)?[\s.-]\s?\d{{3}}[\s.-]\d{{4}}{_END}"), checks.phone
+        "phone",
+        re.compile(
+            rf"{_START}(?:1[\s.\-_])?(?:\(\d{{3}}\)\s?|\d{{3}}[\s.\-_]{{1,2}})\d{{3}}[\s.\-_]{{1,3}}\d{{4}}{_END}"
+        ),
+        checks.phone,
     ),
-    Detector("phone", re.compile(rf"{_START}\(?0\d{{1,4}}\)?[\s/-]{{1,2}}\d(?:{_SEP}\d){{4,8}}{_END}"), checks.phone),
-    Detector("phone", _pattern(r"\b(?:tel|phone|mobile|call|fax|handy)\D{0,4}\d[\d\s.\-/()]{5,16}\d"), checks.phone),
     Detector(
-        "name", _pattern(r"\b(?:full|first|last|sur|fore|patient)?[ _-]?name\s*[=:]\s*[^\W\d]+(?:[\s,+]+[^\W\d]+)?")
+        "phone", re.compile(rf"{_START}\(?0\d{{1,4}}\)?[\s/\-_]{{1,3}}\d(?:{_SEP}\d){{4,8}}{_END}"), checks.phone
+    ),
+    Detector("phone", re.compile(rf"{_START}0\d(?:[\s.\-_]\d{{2}}){{4}}{_END}"), checks.phone),
+    Detector(
+        "phone",
+        _pattern(
+            rf"{_WORD}(?:tel(?:e(?:ph|f)on[eo]?)?|tél|phone|mobil[e]?|cell|call|fax|handy|whatsapp|ring|rufnummer)"
+            r"(?:[ _-]?(?:number|nummer|nr|no))?\W{0,4}_?\d[\d\s.\-/()]{5,16}\d(?!\d)"
+        ),
+        checks.labelled_phone,
     ),
     Detector(
-        "name", re.compile(r"\b(?:Mr|Mrs|Ms|Herr|Frau)\.?\s+[^\W\d_][\w'\u2019-]+(?:\s+[A-ZÄÖÜ][\w'\u2019-]+)?")
+        "name",
+        _pattern(
+            rf"{_WORD}(?:(?:\w+)[ _-])?(?:name|surname|forename|firstname|lastname|vorname|nachname|prénom|prenom|apellidos?|cognome)"
+            r"\s*[=:]\s*[^\W\d]+(?:[\s,+]+[^\W\d]+)?"
+        ),
+        checks.name_of_a_person,
+    ),
+    Detector(
+        "name",
+        re.compile(
+            r"\b(?:Mr|Mrs|Ms|Herr|Frau)\.?\s+(?=[^\W\d_])[A-ZÀ-ÞА-ЯΑ-Ω][\w'\u2019-]+(?:\s+[A-ZÀ-Þ][\w'\u2019-]+)?"
+        ),
     ),
     Detector("uuid", _pattern(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")),
-    Detector("token", re.compile(r"\b(?=\w*\d)(?=\w*[A-Za-z])[A-Za-z0-9]{24,}\b")),
-    Detector("token", re.compile(r"(?<![\w-])[\w-]{20,}={0,2}(?![\w-])"), checks.looks_random),
-    Detector("number", re.compile(r"(?<![\d.])\d{7,}(?![\d.])")),
+    Detector("uuid", _pattern(r"(?<![0-9a-f])[0-9a-f]{8}(?:[_ .][0-9a-f]{4}){3}[_ .][0-9a-f]{12}(?![0-9a-f])")),
+    Detector("token", re.compile(rf"{_WORD}(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{{24,}}{_WORD_END}")),
+    Detector("token", _pattern(rf"{_WORD}(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{{16,}}{_WORD_END}")),
+    Detector("token", re.compile(r"(?<![\w-])[\w-]{16,}={0,2}(?![\w-])"), checks.looks_random),
+    Detector("number", re.compile(r"(?<![\d.])\d{7,}(?!\d|\.\d)"), checks.long_number),
     # No kind that is known, but nobody writes so many digits of a thing.
-    Detector("number", re.compile(r"(?<![\d.])\d(?:[ -]?\d){8,}(?!\d)")),
+    Detector("number", re.compile(r"(?<![\d.])\d(?:[ _-]?\d){8,}(?!\d)"), checks.long_number),
 )
 # A text without any of these can hold nothing that a detector looks for: most texts are done here.
 SUSPECT = re.compile(
-    r"\d{3}|@|[(\[](?i:at)[)\]]|eyJ|\d[\d\s.,\-/():]{4}|(?i:bearer|basic )|\w{16}|%[0-9A-Fa-f]{2}|&#|&commat;|"
-    r"[:=]|\b(?:Mr|Mrs|Ms|Herr|Frau)\b|[^\x20-\x7e]"
+    r"\d{3}|@|[(\[{]\s?(?i:at)\s?[)\]}]|eyJ|\d[\d\s.,\-/():_]{4}|(?i:bearer|basic)\s|[\w-]{15}|[\w+/]{15}|%[0-9A-Fa-f]{2}"
+    r"|&#?\w+|\\[ux]|[:=]|\b(?:Mr|Mrs|Ms|Herr|Frau)\b|(?i: at .* (?:dot|punkt|point) )|\d[A-Za-z]{1,2}\d|[A-Za-z]{6}\s?\d"
+    r"|\d (?i:de )?[A-Za-z]{3,10} |[^\x20-\x7e]"
 )
