@@ -130,7 +130,7 @@ def rijksregister(text: str) -> bool:
 
 def nordic(text: str) -> bool:
     """Swedish (year first, Luhn), Danish (day first) and Finnish (day first, modulo 31) personal numbers."""
-    compact = text.upper()
+    compact = text.upper()[-11:]
     digits = _digits(compact)
     first, month, last = (int(compact[place : place + 2]) for place in (0, 2, 4))
     if not 1 <= month <= 12:
@@ -209,7 +209,7 @@ def labelled_phone(text: str) -> bool:
 _YEARS = re.compile(r"(?:19|20)\d{2}\D{1,3}(?:19|20)\d{2}")
 # After a version, an at sign or a figure's name there is no e-mail address: react@18.2.0, logo@2x.png.
 _RETINA = re.compile(r"[1-4]x\.\w{3,4}", re.IGNORECASE)
-_DOTS = re.compile(r"\s?[(\[{]\s?(?:dot|punkt|point)\s?[)\]}]\s?|\.", re.IGNORECASE)
+_DOTS = re.compile(r"\s?[(\[{]\s?(?:dot|punkt|point)\s?[)\]}]\s?|[.,]", re.IGNORECASE)
 
 
 def email(text: str) -> bool:
@@ -219,6 +219,12 @@ def email(text: str) -> bool:
     if _RETINA.fullmatch(domain):
         return False
     return not labels[-1].isdigit() or (len(labels) == 4 and internet_address(domain))
+
+
+def spelled_email(text: str) -> bool:
+    """Whether "at … dot …" spells a domain, and is no sentence: look at the dot on the map."""
+    words = text.lower().split()
+    return not {"the", "a", "an", "this", "that", "in", "of", "on"} & set(words[2:])
 
 
 def record(text: str) -> bool:
@@ -236,10 +242,26 @@ def round_number(text: str) -> bool:
     return len(text.rstrip("0")) <= 3
 
 
+CATALOGUES = (
+    "PMID", "PMC", "PubMed", "PZN", "NCT", "DRKS", "ISRCTN", "EudraCT", "ISBN", "ISSN", "EAN", "GTIN", "SNOMED(?: CT)?",
+    "OMIM", "RxCUI", "UMLS", "HRB",
+)  # fmt: skip
+_YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
+
+
 def long_number(text: str) -> bool:
-    """Whether many digits are somebody's or something's: neither round nor one digit over and over."""
+    """Whether many digits are somebody's or something's of theirs.
+
+    Not where a catalogue's name stands before them, or they make up a book's number; where they are round, or one digit
+    over and over, or few beside a year (ISO 27001-2022).
+    """
+    if text[0].isalpha() or text.startswith("10."):
+        return False
     digits = re.sub(r"\D", "", text)
-    return not round_number(digits) and len(set(digits)) > 1
+    if len(digits) == 13 and digits.startswith(("978", "979")) and ahv(digits):
+        return False
+    beside = re.sub(r"\D", "", _YEAR.sub("", text))
+    return not round_number(digits) and len(set(digits)) > 1 and len(beside) >= 7
 
 
 def encoded_text(text: str) -> bool:
@@ -276,10 +298,10 @@ def coordinates(text: str) -> bool:
 
 # What comes before the day on which something was written, or will be held.
 PUBLISHED = (
-    "as of", "ab", "bis", "changed", "conference", "copyright", "edition", "event", "from", "issue", "konferenz", "last modified",
-    "modified", "news", "posted", "published", "release", "released", "seit", "since", "stand", "until", "update", "updated",
-    "valid", "veröffentlicht", "version", "webinar", "workshop", "am montag", "am dienstag", "am mittwoch", "am donnerstag",
-    "am freitag", "am samstag", "am sonntag", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
+    "ab", "as of", "bis", "changed", "conference", "copyright", "edition", "event", "from", "issue", "konferenz",
+    "modified", "news", "posted", "published", "released?", "seit", "since", "stand", "until", "updated?", "valid",
+    "veröffentlicht", "version", "webinar", "workshop", "(?:mon|tues|wednes|thurs|fri|satur|sun)day",
+    "(?:mon|diens|donners|frei|sams|sonn)tag", "mittwoch",
 )  # fmt: skip
 _PUBLISHED_FIRST = re.compile(rf"(?:{'|'.join(PUBLISHED)})\W", re.IGNORECASE)
 _NUMBERED_MONTH = re.compile(r"\d{1,4}\D{1,2}\d{1,2}\D{1,2}\d{1,4}")

@@ -54,10 +54,10 @@ NUMBERS: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
         checks.medicare_beneficiary,
     ),
     ("national_id", rf"{_START}\d{{2}}\.\d{{2}}\.\d{{2}}[\s-]\d{{3}}[.-]\d{{2}}{_END}", checks.rijksregister),
-    ("national_id", rf"{_WORD}\d{{6}}[-+A]\d{{3}}[0-9A-Y]{_WORD_END}", checks.nordic),
+    ("national_id", rf"{_WORD}(?:19|20)?\d{{6}}[-+A]\d{{3}}[0-9A-Y]{_WORD_END}", checks.nordic),
     ("national_id", rf"{_START}\d{{3}}\.\d{{3}}\.\d{{3}}-\d{{2}}{_END}", checks.cpf),
     ("national_id", rf"{_START}\d{{1,2}}\.\d{{3}}\.\d{{3}}-[\dK]{_WORD_END}", checks.rut),
-    ("national_id", rf"{_START}[2-9]\d{{3}}[\s-]?\d{{4}}[\s-]?\d{{4}}{_END}", checks.aadhaar),
+    ("national_id", rf"{_START}[2-9]\d{{3}}[\s-]?\d{{4}}[\s-]?\d{{4}}(?![\s-]?\d)", checks.aadhaar),
     ("national_id", rf"{_WORD}\d{{7}}[A-W][A-IW]?{_WORD_END}", checks.pps),
     ("national_id", rf"{_WORD}\d{{6}}(?:19|20)\d{{9}}[\dX]{_WORD_END}", checks.resident_identity),
     (

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
-from webmon.domain.scrub.checks import looks_random, round_number
+from webmon.domain.scrub.checks import CATALOGUES, looks_random, round_number
 from webmon.domain.scrub.detectors import SUSPECT
 from webmon.domain.scrub.rules import CLICK_IDS, NO_RULES, GuardRules, matched_template
 from webmon.domain.scrub.text import (
@@ -100,7 +100,7 @@ def scrub_fragment(fragment: str, rules: GuardRules = NO_RULES) -> Scrubbed:
     bang = "!" if fragment.startswith("!") else ""
     path = fully_decoded(fragment.removeprefix("!"))
     if not path.startswith("/"):
-        return Scrubbed("", ("fragment",))
+        return Scrubbed("", ("fragment",) if SUSPECT.search(path) else ())
     clean = scrub_path(path, rules)
     return Scrubbed(bang + clean.value, clean.removed)
 
@@ -136,6 +136,21 @@ _WHOSE = frozenset(
     )
 )
 _WHOSE_NUMBER = re.compile(r"\d+|[A-Za-z]{1,3}[-_]?\d+|(?:\D*\d){3}.*", re.DOTALL)
+# What was sent to one person leads on from here: a code of letters and digits in turn.
+_HANDED_OUT = frozenset(
+    re.findall(
+        r"[\w-]+",
+        """
+        activate activation check-in checkin confirm download invitation invite join magic magic-link optout
+        password-reset recover reset reset-password s share signup subscribe token unsubscribe v verify
+        """,
+    )
+)
+_CODE = re.compile(
+    r"(?=.{5,64}$)[A-Za-z]*\d+[A-Za-z]+\d[A-Za-z0-9]*|(?=.{5,64}$)\d*[A-Za-z]+\d+[A-Za-z]+[A-Za-z0-9]*"
+)
+# Numbers in catalogues that articles are about: a trial, a paper.
+_CATALOGUED = re.compile(rf"(?:{'|'.join(CATALOGUES)})[-_ ]?\d+", re.IGNORECASE)
 # When a page was written, not who was born: a day as folders of a blog, or before an article's name, or anywhere below
 # a folder of news. Who was born before there was a web is not written about so.
 _YEAR = r"(?:199\d|20\d{2})"
@@ -180,7 +195,7 @@ def _automatic(path: str) -> Scrubbed:
     for segment in path.split("/"):
         if segment:
             shown.append(_segment(segment, shown[-1] if shown else "", removed))
-            unsure.append("" if shown[-1].startswith(":") else shown[-1])
+            unsure.append("" if shown[-1].startswith(":") or _CATALOGUED.fullmatch(shown[-1]) else shown[-1])
     value = "/".join(shown)
     if SUSPECT.search("/".join(unsure)):  # a number may be spread over segments
         value = _templated(plain(value), removed) or value
@@ -212,15 +227,25 @@ def _segment(segment: str, before: str, removed: list[str]) -> str:
     if segment.isascii() and segment.isalpha() and len(segment) < 16:
         return segment
     text = plain(segment) if SUSPECT.search(segment) else segment
-    whose = before.lower() in _WHOSE and _WHOSE_NUMBER.fullmatch(text) is not None
-    opaque = _OPAQUE.fullmatch(text) is not None and looks_random(text)
-    if whose or opaque or _IDENTIFIER.fullmatch(text):
+    if _is_identifier(text, before.lower()):
         removed.append("path_id")
         return ":id"
-    found = "" if text.isdigit() or SUSPECT.search(text) is None else _templated(text, removed)
+    clean = text.isdigit() or SUSPECT.search(text) is None or _CATALOGUED.fullmatch(text) is not None
+    found = "" if clean else _templated(text, removed)
     if found:
         return found.replace("/", " ")
     return segment if text == segment else _UNSAFE.sub(" ", without_invisible(fully_decoded(segment))).strip() or "-"
+
+
+def _is_identifier(text: str, before: str) -> bool:
+    """Whether a plain segment is one as a whole, by itself or by the (lower case) segment before it."""
+    if before in _WHOSE and _WHOSE_NUMBER.fullmatch(text):
+        return True
+    if before in _HANDED_OUT and _CODE.fullmatch(text):
+        return True
+    if _IDENTIFIER.fullmatch(text):
+        return _CATALOGUED.fullmatch(text) is None
+    return _OPAQUE.fullmatch(text) is not None and looks_random(text)
 
 
 def _templated(text: str, removed: list[str]) -> str:

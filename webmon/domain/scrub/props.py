@@ -6,14 +6,17 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 
+from webmon.domain.scrub.page import scrub_url
 from webmon.domain.scrub.personal import is_personal
-from webmon.domain.scrub.text import scrub_text
+from webmon.domain.scrub.text import Scrubbed, scrub_text
 
 PROPS_LIMIT = 30
 KEY_LIMIT = 300
 VALUE_LIMIT = 2000
 # Scrubbed is more than is kept: what is cut off first could be the half by which an identifier is known.
 _MARGIN = 2
+
+_ANY_HOST = "https://host.invalid"
 
 # Few keys come with every hit. Only asked about keys in which nothing identifying was found.
 _is_personal = lru_cache(maxsize=2048)(is_personal)
@@ -36,10 +39,32 @@ def scrub_props(props: Mapping[str, object], allowed: Collection[str] = ()) -> t
         if personal or (allowed and key not in allowed):
             removed["property"] += 1
             continue
-        clean = scrub_text(text[: _MARGIN * VALUE_LIMIT])
+        clean = _scrubbed(text[: _MARGIN * VALUE_LIMIT])
         removed.update(name.removed + clean.removed)
         kept[name.value[:KEY_LIMIT]] = clean.value[:VALUE_LIMIT]
     return kept, removed
+
+
+def _scrubbed(text: str) -> Scrubbed:
+    """Scrub a value: one that is an address, as of a link that was clicked, like a page's, without its query."""
+    start = text.lstrip()[:8].lower()
+    if start.startswith(("http://", "https://")):
+        return _link(text.strip())
+    if start.startswith("/") and " " not in text:
+        return _link(text, _ANY_HOST)
+    return scrub_text(text)
+
+
+def _link(text: str, before: str = "") -> Scrubbed:
+    try:
+        url = scrub_url(before + text)
+    except ValueError:
+        return scrub_text(text)
+    if not url.removed:
+        return scrub_text(text)
+    scheme = text.partition(":")[0].lower()
+    rest = scrub_text(url.pathname if before else f"{scheme}://{url.hostname}{url.pathname}")
+    return Scrubbed(rest.value, url.removed + rest.removed)
 
 
 def _text(value: object) -> str | None:

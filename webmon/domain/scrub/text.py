@@ -22,7 +22,7 @@ _INVISIBLE = re.compile(
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
 _ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
-_ESCAPED = re.compile(r"\\(?:u((?![dD][89A-Fa-f])[0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
+_ESCAPED = re.compile(r"[\\%](?:u((?![dD][89A-Fa-f])[0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
 # What compatibility forms leave apart, though a reader takes it for the same: dashes, dots, slashes, spaces.
 _ALIKE = str.maketrans(
     dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2043\u02d7\u2796", "-")
@@ -96,7 +96,7 @@ def plain(text: str) -> str:
     text = fully_decoded(text)
     if "&" in text and (once := html.unescape(html.unescape(text))) != text:
         text = fully_decoded(once)
-    if "\\" in text:
+    if "\\" in text or "%u" in text:
         text = _ESCAPED.sub(lambda match: chr(int(match[1] or match[2], 16)), text)
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text.translate(_ALIKE)).translate(_ALIKE)
