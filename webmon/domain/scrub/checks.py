@@ -252,11 +252,8 @@ _YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
 def long_number(text: str) -> bool:
     """Whether many digits are somebody's or something's of theirs.
 
-    Not where a catalogue's name stands before them, or they make up a book's number; where they are round, or one digit
-    over and over, or few beside a year (ISO 27001-2022).
+    Not where they make up a book's number, are round, or one digit over and over, or few beside a year (ISO 27001-2022).
     """
-    if text[0].isalpha() or text.startswith("10."):
-        return False
     digits = re.sub(r"\D", "", text)
     if len(digits) == 13 and digits.startswith(("978", "979")) and ahv(digits):
         return False
@@ -303,14 +300,11 @@ PUBLISHED = (
     "veröffentlicht", "version", "webinar", "workshop", "(?:mon|tues|wednes|thurs|fri|satur|sun)day",
     "(?:mon|diens|donners|frei|sams|sonn)tag", "mittwoch",
 )  # fmt: skip
-_PUBLISHED_FIRST = re.compile(rf"(?:{'|'.join(PUBLISHED)})\W", re.IGNORECASE)
 _NUMBERED_MONTH = re.compile(r"\d{1,4}\D{1,2}\d{1,2}\D{1,2}\d{1,4}")
 
 
 def birth_date(text: str) -> bool:
-    """Whether a date can be somebody's: there is such a day, and no word before it says that it is an article's."""
-    if _PUBLISHED_FIRST.match(text):
-        return False
+    """Whether a date can be somebody's: there is such a day."""
     return _NUMBERED_MONTH.fullmatch(text) is None or calendar_date(text)
 
 

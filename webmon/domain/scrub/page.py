@@ -149,6 +149,13 @@ _HANDED_OUT = frozenset(
 _CODE = re.compile(
     r"(?=.{5,64}$)[A-Za-z]*\d+[A-Za-z]+\d[A-Za-z0-9]*|(?=.{5,64}$)\d*[A-Za-z]+\d+[A-Za-z]+[A-Za-z0-9]*"
 )
+_HAS_DIGIT = re.compile(r"\d")
+# What may name the number in the segment after it.
+_LABEL = re.compile(
+    r"(?:lat|lon|lng|dob|d\.o\.b|born|birth|geb|né|naiss|nacim|tel|tél|phone|mobil|cell|call|fax|handy|whatsapp|ring"
+    r"|rufnummer|contact|kontakt|hotline|dial|ssn|social|bsn|burger)",
+    re.IGNORECASE,
+)
 # Numbers in catalogues that articles are about: a trial, a paper.
 _CATALOGUED = re.compile(rf"(?:{'|'.join(CATALOGUES)})[-_ ]?\d+", re.IGNORECASE)
 # When a page was written, not who was born: a day as folders of a blog, or before an article's name, or anywhere below
@@ -191,18 +198,22 @@ def _automatic(path: str) -> Scrubbed:
     removed = ["parameter"] * parameters
     path, dates = _without_dates(path)
     shown: list[str] = []
-    unsure: list[str] = []
     for segment in path.split("/"):
         if segment:
             shown.append(_segment(segment, shown[-1] if shown else "", removed))
-            unsure.append("" if shown[-1].startswith(":") or _CATALOGUED.fullmatch(shown[-1]) else shown[-1])
     value = "/".join(shown)
-    if SUSPECT.search("/".join(unsure)):  # a number may be spread over segments
+    if _may_be_spread(shown):
         value = _templated(plain(value), removed) or value
     for index, date in enumerate(dates):
         value = value.replace(chr(_FIRST_MASK + index), date)
     slash = "/" if path.endswith("/") and value else ""
     return Scrubbed(f"/{value}{slash}"[:PATH_LIMIT], tuple(removed))
+
+
+def _may_be_spread(segments: list[str]) -> bool:
+    """Whether a number, or a label and its number, can stand in more than one segment: /lat/52.52/13.40."""
+    rest = [text for text in segments if _HAS_DIGIT.search(text) and not _CATALOGUED.fullmatch(text)]
+    return len(rest) > 1 or (len(rest) == 1 and any(map(_LABEL.search, segments)))
 
 
 def _without_dates(path: str) -> tuple[str, list[str]]:
@@ -226,11 +237,14 @@ def _segment(segment: str, before: str, removed: list[str]) -> str:
     """Return a segment as it is shown: a template, or decoded, without what could be taken for more segments."""
     if segment.isascii() and segment.isalpha() and len(segment) < 16:
         return segment
-    text = plain(segment) if SUSPECT.search(segment) else segment
+    seen = segment if segment.isascii() else _MASK.sub("", segment)
+    if not seen:
+        return segment
+    text = plain(segment) if SUSPECT.search(seen) else segment
     if _is_identifier(text, before.lower()):
         removed.append("path_id")
         return ":id"
-    clean = text.isdigit() or SUSPECT.search(text) is None or _CATALOGUED.fullmatch(text) is not None
+    clean = text.isdigit() or SUSPECT.search(_MASK.sub("", text)) is None or _CATALOGUED.fullmatch(text) is not None
     found = "" if clean else _templated(text, removed)
     if found:
         return found.replace("/", " ")

@@ -117,7 +117,10 @@ class _Template:
         count = len(self.words)
         if not (len(segments) > count if self.takes_rest else len(segments) == count):
             return False
-        return all(word is None or word == segment for word, segment in zip(self.words, segments, strict=False))
+        for word, segment in zip(self.words, segments, strict=False):
+            if word is not None and word != segment:
+                return False
+        return True
 
 
 def matched_template(templates: tuple[str, ...], path: str) -> str | None:
@@ -126,9 +129,16 @@ def matched_template(templates: tuple[str, ...], path: str) -> str | None:
     Case, percent-encoding, doubled slashes and path parameters (``;v=1``) make no difference: a server would serve the
     same page, with the same person's name in it.
     """
-    bare = path.partition("?")[0].partition("#")[0]
-    segments = [plain(part).lower() for part in (raw.partition(";")[0] for raw in bare.split("/")) if part]
-    return next((template.text for template in _compiled(templates) if template.fits(segments)), None)
+    bare = path.partition("?")[0].partition("#")[0].lower()
+    segments = [_word(part) for part in bare.split("/") if part]
+    for template in _compiled(templates):
+        if template.fits(segments):
+            return template.text
+    return None
+
+
+def _word(segment: str) -> str:
+    return segment if segment.isascii() and segment.isalnum() else plain(segment.partition(";")[0]).lower()
 
 
 @lru_cache(maxsize=256)
@@ -140,4 +150,4 @@ def _compile(text: str) -> _Template:
     segments = [segment for segment in text.split("/") if segment]
     takes_rest = bool(segments) and segments[-1] == _REST
     words = segments[:-1] if takes_rest else segments
-    return _Template(text, tuple(None if word.startswith(":") else plain(word).lower() for word in words), takes_rest)
+    return _Template(text, tuple(None if word[0] == ":" else plain(word).lower() for word in words), takes_rest)

@@ -21,6 +21,7 @@ _INVISIBLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
+_DIGIT = re.compile(r"\d")
 _ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
 _ESCAPED = re.compile(r"[\\%](?:u((?![dD][89A-Fa-f])[0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
 # What compatibility forms leave apart, though a reader takes it for the same: dashes, dots, slashes, spaces.
@@ -124,14 +125,16 @@ def replace_finds(text: str) -> tuple[str, tuple[str, ...]]:
     if _ENCODED.search(text):
         return "[encoded]", ("encoded",)
     removed: list[str] = []
+    digits, lower = len(_DIGIT.findall(text)), text.lower()
     for detector in DETECTORS:
-        text = _replace(detector, text, removed)
+        if detector.may_find(digits, lower):
+            text = _replace(detector, text, removed)
     return text, tuple(removed)
 
 
 def _replace(detector: Detector, text: str, removed: list[str]) -> str:
     def replacement(match: re.Match[str]) -> str:
-        if not detector.check(match[0]):
+        if not detector.finds(match):
             return match[0]
         removed.append(detector.kind)
         return f"[{detector.kind}]"
