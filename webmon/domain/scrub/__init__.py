@@ -1,8 +1,9 @@
 """The guard in front of the first write: health information and identifiers are removed, and only counted.
 
-`checks` knows check digits, `national` the forms of the numbers that states give out, `detectors` is the table of what
-is looked for, `text` applies it, `page` does so for a page's address and `props` for an event's properties; `rules` are
-what a site adds. A new detector is a row of `detectors.DETECTORS`, a new national number one of `national.NUMBERS`.
+`checks` knows check digits, `national` the forms of the numbers that states give out, `detectors` is the table of
+what is looked for, `text` applies it, `page` does so for a page's address and `props` for an event's properties;
+`rules` are what a site adds. A new detector is a row of `detectors.DETECTORS`, a new national number one of
+`national.NUMBERS`. How well all of it does is measured by tests/guard.
 """
 
 from webmon.domain.scrub.detectors import DETECTORS, Detector

@@ -243,8 +243,8 @@ def round_number(text: str) -> bool:
 
 
 CATALOGUES = (
-    "PMID", "PMC", "PubMed", "PZN", "NCT", "DRKS", "ISRCTN", "EudraCT", "ISBN", "ISSN", "EAN", "GTIN", "SNOMED(?: CT)?",
-    "OMIM", "RxCUI", "UMLS", "HRB",
+    "PMID", "PMC", "PubMed", "PZN", "NCT", "DRKS", "ISRCTN", "EudraCT", "ISBN", "ISSN", "EAN", "GTIN",
+    "SNOMED(?: CT)?", "OMIM", "RxCUI", "UMLS", "HRB",
 )  # fmt: skip
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
 
@@ -252,7 +252,8 @@ _YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
 def long_number(text: str) -> bool:
     """Whether many digits are somebody's or something's of theirs.
 
-    Not where they make up a book's number, are round, or one digit over and over, or few beside a year (ISO 27001-2022).
+    Not where they make up a book's number, are round, or one digit over and over, or few beside a year
+    (ISO 27001-2022).
     """
     digits = re.sub(r"\D", "", text)
     if len(digits) == 13 and digits.startswith(("978", "979")) and ahv(digits):

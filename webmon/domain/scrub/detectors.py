@@ -20,8 +20,8 @@ def _always(_: str) -> bool:
 class Detector:
     """Finds one kind; `check` is given what matched and says whether it really is one.
 
-    `unless_after` looks at the words before it. `digits` (how many a text must have) and `marks` (of which it must have
-    one, in lower case) only spare the search where it would be in vain: most texts have few digits and no marks.
+    `unless_after` looks at the words before it. `digits` (how many a text must have) and `marks` (of which it must
+    have one, in lower case) only spare the search where it would be in vain: most texts have few digits and no marks.
     """
 
     kind: str
@@ -291,9 +291,9 @@ _REST = (
     Detector(
         "uuid", _pattern(r"(?<![0-9a-f])[0-9a-f]{8}(?:[_ .][0-9a-f]{4}){3}[_ .][0-9a-f]{12}(?![0-9a-f])"), digits=1
     ),
+    Detector("token", re.compile(r"(?<![\w-])[\w-]{16,}={0,2}(?![\w-])"), checks.looks_random),
     Detector("token", re.compile(rf"{_WORD}(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{{24,}}{_WORD_END}")),
     Detector("token", _pattern(rf"{_WORD}(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{{16,}}{_WORD_END}")),
-    Detector("token", re.compile(r"(?<![\w-])[\w-]{16,}={0,2}(?![\w-])"), checks.looks_random),
     # No kind that is known, but nobody writes so many digits of a thing.
     Detector(
         "number",

@@ -158,8 +158,8 @@ _LABEL = re.compile(
 )
 # Numbers in catalogues that articles are about: a trial, a paper.
 _CATALOGUED = re.compile(rf"(?:{'|'.join(CATALOGUES)})[-_ ]?\d+", re.IGNORECASE)
-# When a page was written, not who was born: a day as folders of a blog, or before an article's name, or anywhere below
-# a folder of news. Who was born before there was a web is not written about so.
+# When a page was written, not who was born: a day as folders of a blog, or before an article's name, or anywhere
+# below a folder of news. Who was born before there was a web is not written about so.
 _YEAR = r"(?:199\d|20\d{2})"
 _MONTH, _DAY = r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"
 _DATE = rf"{_YEAR}(?:-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])|(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))"
@@ -170,7 +170,7 @@ _PUBLISHED = re.compile(
     rf"{_FOLDERS}|(?:(?<![^/])|(?<=[^\W\d_][-_])){_DATE}(?=/|$|\.html?|[-_][^\W\d_])", re.IGNORECASE
 )
 _NEWS = re.compile(
-    r"(?<![^/])(?:aktuelles|archives?|archiv|articles|blog|calendar|changelog|diary|events|kalender|magazine|news"
+    r"(?<![^/])(?:aktuelles|archives?|archiv|articles|blog\w*|calendar|changelog|diary|events|kalender|magazine|news"
     r"|newsletter|posts|presse|press|releases|stories|termine|updates|veranstaltungen)/",
     re.IGNORECASE,
 )
@@ -192,8 +192,25 @@ def scrub_path(path: str, rules: GuardRules = NO_RULES) -> Scrubbed:
     return _automatic(path)
 
 
+# Templates in the place of whole segments: what stands beside them is as it was.
+_WHOLE = frozenset({"path_id", "parameter"})
+_ROUNDS = 4
+
+
 @cached_when_clean(16_384)
 def _automatic(path: str) -> Scrubbed:
+    found = _one_round(path)
+    for _ in range(_ROUNDS):
+        if _WHOLE.issuperset(found.removed):
+            break
+        again = _one_round(found.value)
+        if again.value == found.value:
+            break
+        found = Scrubbed(again.value, found.removed + again.removed)
+    return found
+
+
+def _one_round(path: str) -> Scrubbed:
     path, parameters = re.subn(r";[^/]*", "", path.partition("?")[0].partition("#")[0])
     removed = ["parameter"] * parameters
     path, dates = _without_dates(path)

@@ -54,7 +54,7 @@ _CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+")
 def is_personal(key: str) -> bool:
     """Whether a key names something of a person: ``patientName``, ``E-Mail``, ``phone_number``."""
     words = [word.lower() for word in _CAMEL.findall(plain(key))]
-    if words == ["name"] or words == ["e", "mail"] or not _ALWAYS.isdisjoint(words):
+    if words in (["name"], ["e", "mail"]) or not _ALWAYS.isdisjoint(words):
         return True
     pairs = list(pairwise(words))
     if any(before in _OF_A_PERSON and word in {"name", "id"} for before, word in pairs):

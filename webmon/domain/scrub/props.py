@@ -50,8 +50,8 @@ def _scrubbed(text: str) -> Scrubbed:
     start = text.lstrip()[:8].lower()
     if start.startswith(("http://", "https://")):
         return _link(text.strip())
-    if start.startswith("/") and " " not in text:
-        return _link(text, _ANY_HOST)
+    if start.startswith("/"):
+        return _link(text.strip(), _ANY_HOST)
     return scrub_text(text)
 
 
@@ -64,7 +64,7 @@ def _link(text: str, before: str = "") -> Scrubbed:
         return scrub_text(text)
     scheme = text.partition(":")[0].lower()
     rest = scrub_text(url.pathname if before else f"{scheme}://{url.hostname}{url.pathname}")
-    return Scrubbed(rest.value, url.removed + rest.removed)
+    return Scrubbed(rest.value.strip(), url.removed + rest.removed)
 
 
 def _text(value: object) -> str | None:

@@ -126,8 +126,8 @@ class _Template:
 def matched_template(templates: tuple[str, ...], path: str) -> str | None:
     """Return the first of the templates that the path has the form of, or None.
 
-    Case, percent-encoding, doubled slashes and path parameters (``;v=1``) make no difference: a server would serve the
-    same page, with the same person's name in it.
+    Case, percent-encoding, doubled slashes and path parameters (``;v=1``) make no difference: a server would serve
+    the same page, with the same person's name in it.
     """
     bare = path.partition("?")[0].partition("#")[0].lower()
     segments = [_word(part) for part in bare.split("/") if part]

@@ -21,6 +21,8 @@ _INVISIBLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
+# Each round takes something away; what is not done after so many was made to go on.
+_ROUNDS = 8
 _DIGIT = re.compile(r"\d")
 _ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
 _ESCAPED = re.compile(r"[\\%](?:u((?![dD][89A-Fa-f])[0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
@@ -121,14 +123,21 @@ def scrub_text(value: str) -> Scrubbed:
 
 
 def replace_finds(text: str) -> tuple[str, tuple[str, ...]]:
-    """Run every detector over a plain text; return what is left and the kinds that were found."""
+    """Run every detector over a plain text; return what is left and the kinds that were found.
+
+    What is left is looked at again: with its neighbour gone, a part can be seen for what it is.
+    """
     if _ENCODED.search(text):
         return "[encoded]", ("encoded",)
     removed: list[str] = []
-    digits, lower = len(_DIGIT.findall(text)), text.lower()
-    for detector in DETECTORS:
-        if detector.may_find(digits, lower):
-            text = _replace(detector, text, removed)
+    for _ in range(_ROUNDS):
+        before = len(removed)
+        digits, lower = len(_DIGIT.findall(text)), text.lower()
+        for detector in DETECTORS:
+            if detector.may_find(digits, lower):
+                text = _replace(detector, text, removed)
+        if len(removed) == before:
+            break
     return text, tuple(removed)
 
 
