@@ -185,3 +185,18 @@ def test_the_doctor_finds_a_broken_chain(run: Run, folder: Path) -> None:
     findings = {one["check"]: one for one in json.loads(run("doctor", "--json", status=1).output)}
     assert findings["audit trail"]["state"] == "failure"
     assert run("audit", "verify", status=1).output.strip().endswith("entry 1 is missing")
+
+
+def test_the_guards_rules_are_set_from_the_command_line(run: Run) -> None:
+    run("site", "add", "example.org")
+    rules = ("--allow-parameter", "lang", "--path-template", "/patients/:id/*", "--path-template", "/rooms/:name")
+    for _ in range(2):
+        done = run("site", "set", "example.org", *rules)
+    assert "path templates: /patients/:id/*, /rooms/:name" in done.output
+    assert "property keys: none" in done.output
+    done = run("site", "set", "example.org", "--path-template", "", "--property-key", "plan", "--json")
+    told = {"domain": "example.org", "parameters": ["lang"], "path_templates": [], "property_keys": ["plan"]}
+    assert json.loads(done.output) == told
+    assert json.loads(run("site", "set", "example.org", "--json").output) == told
+    done = run("site", "set", "example.org", "--path-template", "patients", status=1)
+    assert "line 1, “patients”: must begin with /" in done.output

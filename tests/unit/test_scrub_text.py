@@ -83,6 +83,19 @@ FINDS = [
     ("Mrs. Jane O'Neill", "name"),
     ("Frau Müller", "name"),
     ("12345678", "number"),
+    ("1EG4-TE5-MK73", "mbi"),
+    ("1eg4te5mk73", "mbi"),
+    ("85.07.30-033.28", "national_id"),  # Belgium
+    ("811218-9876", "national_id"),  # Sweden
+    ("131052-308T", "national_id"),  # Finland
+    ("070761-4285", "national_id"),  # Denmark
+    ("529.982.247-25", "national_id"),  # Brazil
+    ("12.345.678-5", "national_id"),  # Chile
+    ("2341 2341 2346", "national_id"),  # India
+    ("1234567T", "national_id"),  # Ireland
+    ("11010519491231002X", "national_id"),  # China
+    ("BSN 111222333", "national_id"),  # Netherlands
+    ("passport no. C01X00T47", "document"),
 ]
 CLEAN = [
     "",
@@ -162,6 +175,17 @@ def test_a_long_text_is_scrubbed_like_a_short_one() -> None:
 
 def test_every_kind_of_the_table_has_a_case_here() -> None:
     assert {detector.kind for detector in DETECTORS} == {kind for _, kind in FINDS if kind}
+
+
+def test_only_texts_without_finds_are_remembered() -> None:
+    before = scrub_text.cache_info()  # type: ignore[attr-defined]
+    for text in ("jane.remembered@example.org", "a clean text: remembered"):
+        scrub_text(text)
+        scrub_text(text)
+    after = scrub_text.cache_info()  # type: ignore[attr-defined]
+    assert after.currsize - before.currsize == 1
+    assert after.hits - before.hits == 1
+    assert after.maxsize
 
 
 @given(st.text(max_size=60))

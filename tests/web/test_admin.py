@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import html
 import re
+from pathlib import Path
 
 import pytest
 from werkzeug.test import Client, TestResponse
 
 from tests.support.world import World, csrf
+from webmon.domain.scrub import NO_RULES
+from webmon.domain.site import Mode
 
 SITE = "/admin/sites/example.org"
 
@@ -69,6 +72,52 @@ def test_settings_are_changed_and_on_record(world: World, owner: Client) -> None
     site = world.runtime.sites.get("example.org")
     assert (site.timezone, site.minimum_group_count) == ("Asia/Tokyo", 10)
     assert world.runtime.audit.newest()[0].action == "site.change"
+
+
+def test_the_guards_rules_are_set_and_hold_for_the_next_hit(tmp_path: Path) -> None:
+    world = World(tmp_path / "data", Mode.COOKIELESS_ALWAYS)
+    officer = world.staff("privacy")
+    form = fields_of(officer.get(SITE), f"{SITE}/guard") | {
+        "parameters": "lang",
+        "path_templates": "/patients/:id/*\n/rooms/:name",
+        "property_keys": "plan",
+    }
+    for _ in range(2):
+        assert officer.post(f"{SITE}/guard", data=form).status_code == 302
+    changes = [entry for entry in world.runtime.audit.newest() if entry.action == "site.change"]
+    assert len(changes) == 1, "the same rules again are no change"
+    assert fields_of(officer.get(SITE), f"{SITE}/guard")["parameters"] == "lang"
+    world.move(seconds=5)
+    world.event("/patients/jane/notes/1?lang=de&x=1", props={"plan": "pro", "step": "1"})
+    world.settle()
+    (row,) = world.rows()
+    assert (row.pathname, row.props) == ("/patients/:id/*?lang=de", '{"plan":"pro"}')
+    world.close()
+
+
+@pytest.mark.parametrize(
+    ("slip", "said"),
+    [
+        ({"path_templates": "/fine\npatients/:id"}, "line 2, “patients/:id”: must begin with /"),
+        ({"parameters": "lang\n\ngclid"}, "line 3, “gclid”: is a click identifier"),
+        ({"property_keys": "patientName"}, "line 1, “patientName”: is named after something of a person"),
+    ],
+)
+def test_a_slip_in_the_guards_rules_is_said_with_its_line(
+    world: World, owner: Client, slip: dict[str, str], said: str
+) -> None:
+    form = fields_of(owner.get(SITE), f"{SITE}/guard") | slip
+    answer = owner.post(f"{SITE}/guard", data=form)
+    assert said in html.unescape(answer.get_data(as_text=True))
+    assert fields_of(answer, f"{SITE}/guard") == form
+    assert world.runtime.sites.get("example.org").rules == NO_RULES
+
+
+def test_marketing_sets_no_rules_of_the_guard(world: World) -> None:
+    marketer = world.staff("marketing")
+    page = marketer.get(SITE)
+    assert "What the guard keeps" not in page.get_data(as_text=True)
+    assert marketer.post(f"{SITE}/guard", data={"csrf_token": csrf(page)}).status_code == 403
 
 
 def test_keys_are_shown_once(world: World, owner: Client) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.world import ADDRESS, BROWSER, NOW, World, problem
 from webmon.domain.site import Mode
+from webmon.services.guard_counts import REMOVED
 
 GOOD = {"name": "pageview", "url": "https://example.org/good", "domain": "example.org"}
 
@@ -257,3 +258,43 @@ def test_an_event_whose_answer_was_lost_in_a_crash_is_still_stored_once(open_wor
     assert open_world.event("/once", **event).get_data() == b"ok"
     open_world.settle()
     assert open_world.paths() == ["/once"]
+
+
+def test_what_the_guard_removed_is_counted_by_kind_and_nothing_else_is_told(open_world: World) -> None:
+    def counted() -> dict[str, float]:
+        samples = next(iter(REMOVED.collect())).samples
+        return {one.labels["kind"]: one.value for one in samples if one.name.endswith("_total")}
+
+    before = counted()
+    answer = open_world.event(
+        "/users/4711?email=jane@example.net&gclid=abc",
+        referrer="https://elsewhere.example/u/jane%40example.net",
+        props={"note": "call +1 555 010 0199", "patientName": "Jane Roe"},
+    )
+    assert answer.status_code == 202
+    after = counted()
+    grown = {kind: value - before.get(kind, 0) for kind, value in after.items() if value != before.get(kind, 0)}
+    assert grown == {"path_id": 1, "parameter": 1, "click_id": 1, "email": 1, "phone": 1, "property": 1}
+
+
+def test_an_imported_log_goes_by_the_rules_of_its_site(open_world: World) -> None:
+    runtime = open_world.runtime
+    site = runtime.sites.change_rules(
+        open_world.site,
+        NOW,
+        actor="test",
+        parameters=["lang"],
+        path_templates=["/patients/:name/*"],
+        property_keys=[],
+    )
+    line = (
+        f'203.0.113.5 - - [22/Nov/2026:10:00:00 +0000] "GET /patients/jane-roe/notes?lang=de&q=x HTTP/1.1" 200 9 '
+        f'"https://elsewhere.example/u/jane%40example.net" "{BROWSER}"'
+    )
+    keys = runtime.import_keys("test")
+    importer = runtime.log_importer(site, keys, runtime.spools.live.append, keep_numbers=False)
+    importer.run([line.encode()])
+    assert importer.report.kept_count == 1
+    open_world.settle()
+    (row,) = open_world.rows()
+    assert (row.pathname, row.referrer) == ("/patients/:name/*?lang=de", "elsewhere.example/u/:email")

@@ -31,6 +31,51 @@ def add(domain: str, timezone: str, mode: str, minimum_group: int) -> None:
     click.echo(f"Added {site.domain} ({site.mode}, {site.timezone}).")
 
 
+@command.command("set")
+@click.argument("domain")
+@click.option("--allow-parameter", multiple=True, metavar="NAME", help="A query parameter to keep.")
+@click.option(
+    "--path-template",
+    multiple=True,
+    metavar="PATH",
+    help="Such as /patients/:id/results, or /patients/* for all below.",
+)
+@click.option("--property-key", multiple=True, metavar="KEY", help="A property to keep; then no other is.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def set_(
+    domain: str,
+    allow_parameter: tuple[str, ...],
+    path_template: tuple[str, ...],
+    property_key: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Set the guard's rules of the site DOMAIN, and print them. Each option may be given many times; together they
+    replace what there was of their kind, an empty text (--path-template "") leaves none. Without options, nothing
+    changes."""
+    from webmon.app import Core
+
+    core = Core()
+    site = core.sites.get(domain)
+    rules = core.sites.change_rules(
+        site,
+        core.clock.now(),
+        actor=ACTOR,
+        parameters=allow_parameter or site.rules.parameters,
+        path_templates=path_template or site.rules.path_templates,
+        property_keys=property_key or site.rules.property_keys,
+    ).rules
+    kinds = {
+        "parameters": rules.parameters,
+        "path_templates": rules.path_templates,
+        "property_keys": rules.property_keys,
+    }
+    if as_json:
+        click.echo(json.dumps({"domain": site.domain, **kinds}))
+    else:
+        for kind, lines in kinds.items():
+            click.echo(f"{kind.replace('_', ' ')}: {', '.join(lines) or 'none'}")
+
+
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_(as_json: bool) -> None:

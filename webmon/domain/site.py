@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo, available_timezones
 
+from webmon.domain.scrub.rules import NO_RULES, GuardRules
+
 
 class Mode(StrEnum):
     """What may be measured before, and without, consent."""
@@ -31,6 +33,7 @@ class Site:
     mode: Mode
     minimum_group_count: int
     created_at: datetime
+    rules: GuardRules = NO_RULES
 
     @property
     def zone(self) -> ZoneInfo:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -47,6 +47,8 @@ class Source:
     name: str = ""
     medium: str = ""
     referrer: str = ""
+    # Kinds of what the guard took out of the referrer.
+    removed: tuple[str, ...] = field(default=(), compare=False)
 
 
 DIRECT = Source()
@@ -62,7 +64,7 @@ def source_of(referrer: str, page_host: str, query: Mapping[str, str]) -> Source
     medium = query.get("utm_medium", "").lower() or _paid_click(name, query)
     if not medium:
         medium = MEDIUM_OF.get(name, "campaign") if said else found.medium
-    return Source(name, medium, found.referrer)
+    return Source(name, medium, found.referrer, found.removed)
 
 
 def said_source(query: Mapping[str, str]) -> str:
@@ -81,8 +83,29 @@ def _paid_click(name: str, query: Mapping[str, str]) -> str:
     return next((f"({click})" for click, source in _PAID_CLICKS.items() if click in query and source == name), "")
 
 
-@lru_cache(maxsize=4096)
 def _referred(referrer: str, page_host: str) -> Source:
+    """Return what a referrer says. Only those without a find are remembered: a cache is memory, and kept."""
+    try:
+        return _remembered(referrer, page_host)
+    except _Found as found:
+        return found.source
+
+
+class _Found(Exception):
+    def __init__(self, source: Source) -> None:
+        super().__init__()
+        self.source = source
+
+
+@lru_cache(maxsize=4096)
+def _remembered(referrer: str, page_host: str) -> Source:
+    source = _parsed(referrer, page_host)
+    if source.removed:
+        raise _Found(source)  # a cache keeps what is returned, not what is raised
+    return source
+
+
+def _parsed(referrer: str, page_host: str) -> Source:
     try:
         parts = urlsplit(referrer.strip())
         host = (parts.hostname or "").rstrip(".").removeprefix("www.")
@@ -94,15 +117,17 @@ def _referred(referrer: str, page_host: str) -> Source:
         return DIRECT
     known = _named(host)
     name = f"{known.name} Images" if known.medium == "search" and _is_images(host, parts.path) else known.name
-    host = scrub_text(host).value[:253]
-    path = scrub_path(parts.path).value.rstrip("/")
-    return Source(name or host, known.medium or "referral", (host + path)[:REFERRER_LIMIT])
+    shown, path = scrub_text(host), scrub_path(parts.path)
+    host = shown.value[:253]
+    address = (host + path.value.rstrip("/"))[:REFERRER_LIMIT]
+    return Source(name or host, known.medium or "referral", address, shown.removed + path.removed)
 
 
 def _app(package: str) -> Source:
-    clean = scrub_text(package).value[:REFERRER_LIMIT]
+    scrubbed = scrub_text(package)
+    clean = scrubbed.value[:REFERRER_LIMIT]
     name = APP_PACKAGES.get(package) or next((APPS[word] for word in re.split(r"[._]", package) if word in APPS), "")
-    return Source(name or clean, MEDIUM_OF.get(name, "app"), clean)
+    return Source(name or clean, MEDIUM_OF.get(name, "app"), clean, scrubbed.removed)
 
 
 def _is_public(host: str) -> bool:

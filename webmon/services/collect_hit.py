@@ -15,11 +15,12 @@ from webmon.domain.bots import is_bot
 from webmon.domain.decision import Claim, decide
 from webmon.domain.drop import DropReason
 from webmon.domain.event import IncomingEvent
+from webmon.domain.guard import guard_event
 from webmon.domain.hit import Basis, Hit, encode_hit
-from webmon.domain.scrub import ScrubbedUrl, scrub_props, scrub_text, scrub_url
+from webmon.domain.scrub import NO_RULES, GuardRules, ScrubbedUrl, scrub_url
 from webmon.domain.site import Site
-from webmon.domain.sources import source_of
 from webmon.errors import InvalidInput
+from webmon.services.guard_counts import count_removed
 from webmon.services.visits import Visit, VisitBook, random_visit_id
 from webmon.stores.ports.spool import SpoolEntry
 
@@ -97,7 +98,7 @@ class Collector:
 
         Raises `InvalidInput` for an address that is none.
         """
-        url = checked_url(event.url)
+        url = checked_url(event.url, site.rules)
         grant = self.grants.grant(site.id, event.consent, now) if event.visitor and event.consent else None
         # Crawlers press no button: whoever was asked and agreed is a visitor, whatever the browser calls itself; and
         # whose consent was withdrawn elsewhere is told so.
@@ -155,9 +156,9 @@ class HitIds(msgspec.Struct, frozen=True, gc=False):
     visit_id: int
 
 
-def checked_url(url: str) -> ScrubbedUrl:
+def checked_url(url: str, rules: GuardRules = NO_RULES) -> ScrubbedUrl:
     try:
-        return scrub_url(url)
+        return scrub_url(url, rules)
     except ValueError as error:
         raise InvalidInput.field("url", str(error)) from error
 
@@ -176,20 +177,21 @@ def build_hit(
 ) -> Hit:
     """Return the row of an event: scrubbed, enriched, and without anything that identifies."""
     agent = parse_agent(agent_of.user_agent, agent_of.headers)
-    source = source_of(event.referrer, url.hostname, url.query)
-    props, _ = scrub_props(event.props)
+    kept = guard_event(event, url, site.rules)
+    if kept.removed:
+        count_removed(kept.removed)
     return Hit(
         site_id=site.id,
         occurred_at=moment.astimezone(UTC).replace(tzinfo=None),
         hit_id=ids.hit_id,
         visitor_id=ids.visitor_id,
         visit_id=ids.visit_id,
-        name=scrub_text(event.name).value,
+        name=kept.name,
         hostname=url.hostname,
         pathname=url.pathname,
-        referrer=source.referrer,
-        source=source.name,
-        medium=source.medium,
+        referrer=kept.source.referrer,
+        source=kept.source.name,
+        medium=kept.source.medium,
         utm_source=url.query.get("utm_source", ""),
         utm_medium=url.query.get("utm_medium", ""),
         utm_campaign=url.query.get("utm_campaign", ""),
@@ -205,7 +207,7 @@ def build_hit(
         interactive=event.interactive,
         engagement_ms=event.engagement_ms,
         scroll_pct=event.scroll_pct,
-        props=_props_encoder.encode(props).decode() if props else "",
+        props=_props_encoder.encode(kept.props).decode() if kept.props else "",
         basis=basis,
         notice=notice,
     )

@@ -106,7 +106,7 @@ class LogImporter:
         event = IncomingEvent(
             name=PAGEVIEW, url=page_url(record, self.site.domain), domain=self.site.domain, referrer=record.referrer
         )
-        url = checked_url(event.url)
+        url = checked_url(event.url, self.site.rules)
         visitor_id = self._visitor(record, record.occurred_at)
         key = self.keys.key(self.site.id, day_of(record.occurred_at))
         visit = self._visits.touch(

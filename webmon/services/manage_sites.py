@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from webmon.domain.scrub.rules import GuardRules, clean_parameters, clean_path_templates, clean_property_keys
 from webmon.domain.site import Mode, Site, clean_domain, clean_timezone
 from webmon.errors import InvalidInput, NotAuthenticated, UnknownSite
 from webmon.stores.ports import Unit
 from webmon.stores.ports.sites import SiteRepository
 
 _T = TypeVar("_T")
+_Given = TypeVar("_Given")
 FIRST_EPOCH = 1
 _LOGIN_KEY_BYTES = 32
 
@@ -81,6 +83,37 @@ class Sites:
             sites.audit.record(now, actor, "site.change", site_id=site.id, detail=detail)
         return changed
 
+    def change_rules(
+        self,
+        site: Site,
+        now: datetime,
+        *,
+        actor: str,
+        parameters: Iterable[str],
+        path_templates: Iterable[str],
+        property_keys: Iterable[str],
+    ) -> Site:
+        """Put the guard's rules in the place of those the site has; the same ones again are no change.
+
+        Raises `InvalidInput` naming the field, and the line in it that is wrong.
+        """
+        rules = GuardRules(
+            _clean("parameters", clean_parameters, parameters),
+            _clean("path_templates", clean_path_templates, path_templates),
+            _clean("property_keys", clean_property_keys, property_keys),
+        )
+        if rules == site.rules:
+            return site
+        with self.unit() as sites:
+            changed = sites.change_rules(site.id, rules)
+            detail = {
+                "parameters": " ".join(rules.parameters),
+                "path_templates": " ".join(rules.path_templates),
+                "property_keys": ", ".join(rules.property_keys),
+            }
+            sites.audit.record(now, actor, "site.change", site_id=site.id, detail=detail)
+        return changed
+
     def get(self, domain: str, field: str = "site") -> Site:
         """Return the site, or raise `UnknownSite` naming `field`."""
         with self.unit() as sites:
@@ -138,8 +171,8 @@ def _checked(timezone: str, mode: str, minimum_group_count: int) -> tuple[str, M
     return _clean("timezone", clean_timezone, timezone), _clean("mode", Mode, mode), minimum_group_count
 
 
-def _clean(field: str, parse: Callable[[str], _T], text: str) -> _T:
+def _clean(field: str, parse: Callable[[_Given], _T], given: _Given) -> _T:
     try:
-        return parse(text)
+        return parse(given)
     except ValueError as error:
         raise InvalidInput.field(field, str(error)) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import re
 from datetime import date
@@ -116,23 +117,196 @@ def pesel(text: str) -> bool:
     return len(digits) == 11 and (total - digits[10] * 7 + digits[10]) % 10 == 0
 
 
-def phone(text: str) -> bool:
-    """Telephone numbers have 7 to 15 digits (E.164), not all of them the same."""
+def medicare_beneficiary(text: str) -> bool:
+    """United States Medicare beneficiary identifiers: no letter that could be taken for a digit."""
+    return not set(_compact(text)) & set("SLOIBZ")
+
+
+def rijksregister(text: str) -> bool:
+    """Belgian national numbers: 97 less the first nine modulo 97, with a 2 before them for those born since 2000."""
+    digits = "".join(map(str, _digits(text)))
+    return any(97 - int(century + digits[:9]) % 97 == int(digits[9:]) for century in ("", "2"))
+
+
+def nordic(text: str) -> bool:
+    """Swedish (year first, Luhn), Danish (day first) and Finnish (day first, modulo 31) personal numbers."""
+    compact = text.upper()[-11:]
+    digits = _digits(compact)
+    first, month, last = (int(compact[place : place + 2]) for place in (0, 2, 4))
+    if not 1 <= month <= 12:
+        return False
+    if compact[6] == "-" and 1 <= last % 60 <= 31 and len(digits) == 10 and _luhn_sum(digits) % 10 == 0:
+        return True
+    if not 1 <= first <= 31:
+        return False
+    if compact[-1] == "0123456789ABCDEFHJKLMNPRSTUVWXY"[int(compact[:6] + compact[7:10]) % 31]:
+        return True
+    return len(digits) == 10 and compact[6] == "-"
+
+
+def cpf(text: str) -> bool:
+    """Brazilian CPF numbers: two digits by modulo 11."""
     digits = _digits(text)
-    return 7 <= len(digits) <= 15 and len(set(digits)) > 1
+    first, second = (_weighted(digits[:count], range(count + 1, 1, -1)) * 10 % 11 % 10 for count in (9, 10))
+    return len(set(digits)) > 1 and (first, second) == (digits[9], digits[10])
+
+
+def rut(text: str) -> bool:
+    """Chilean RUT numbers: modulo 11, ten is K."""
+    compact = _compact(text)
+    total = sum(int(digit) * (2 + index % 6) for index, digit in enumerate(compact[-2::-1]))
+    return "0123456789K0"[11 - total % 11] == compact[-1]
+
+
+_VERHOEFF_TIMES = (
+    "0123456789", "1234067895", "2340178956", "3401289567", "4012395678",
+    "5987604321", "6598710432", "7659821043", "8765932104", "9876543210",
+)  # fmt: skip
+_VERHOEFF_MOVES = (
+    "0123456789", "1576283094", "5803796142", "8916043527", "9453126870", "4286573901", "2793806415", "7046913258",
+)  # fmt: skip
+
+
+def aadhaar(text: str) -> bool:
+    """Indian Aadhaar numbers: Verhoeff."""
+    check = 0
+    for index, digit in enumerate(reversed(_digits(text))):
+        check = int(_VERHOEFF_TIMES[check][int(_VERHOEFF_MOVES[index % 8][digit])])
+    return check == 0
+
+
+def pps(text: str) -> bool:
+    """Irish PPS numbers: modulo 23, the second letter counted nine times."""
+    compact = _compact(text)
+    second = ord(compact[8]) - 64 if len(compact) == 9 and compact[8] != "W" else 0
+    total = sum(int(digit) * (8 - index) for index, digit in enumerate(compact[:7])) + 9 * second
+    return "WABCDEFGHIJKLMNOPQRSTUV"[total % 23] == compact[7]
+
+
+def resident_identity(text: str) -> bool:
+    """Chinese resident identity numbers: ISO 7064 MOD 11-2."""
+    compact = _compact(text)
+    total = sum(int(digit) * pow(2, 17 - index, 11) for index, digit in enumerate(compact[:17]))
+    return "10X98765432"[total % 11] == compact[17]
+
+
+def bsn(text: str) -> bool:
+    """Dutch citizen service numbers: modulo 11, the last digit taken off."""
+    digits = _digits(text)
+    return (_weighted(digits[:8], range(9, 1, -1)) - digits[8]) % 11 == 0
+
+
+def phone(text: str) -> bool:
+    """Telephone numbers have 7 to 15 digits (E.164), not all of them the same, and are no span of years."""
+    digits = _digits(text)
+    return 7 <= len(digits) <= 15 and len(set(digits)) > 1 and _YEARS.fullmatch(text) is None
+
+
+def labelled_phone(text: str) -> bool:
+    return phone(re.sub(r"^\D+", "", text))
+
+
+_YEARS = re.compile(r"(?:19|20)\d{2}\D{1,3}(?:19|20)\d{2}")
+# After a version, an at sign or a figure's name there is no e-mail address: react@18.2.0, logo@2x.png.
+_RETINA = re.compile(r"[1-4]x\.\w{3,4}", re.IGNORECASE)
+_DOTS = re.compile(r"\s?[(\[{]\s?(?:dot|punkt|point)\s?[)\]}]\s?|[.,]", re.IGNORECASE)
+
+
+def email(text: str) -> bool:
+    """Whether what follows the at sign can be a mail server's name, or its address."""
+    domain = re.split(r"@|[(\[{]\s?at\s?[)\]}]", text, flags=re.IGNORECASE)[-1].strip()
+    labels = _DOTS.split(domain)
+    if _RETINA.fullmatch(domain):
+        return False
+    return not labels[-1].isdigit() or (len(labels) == 4 and internet_address(domain))
+
+
+def spelled_email(text: str) -> bool:
+    """Whether "at … dot …" spells a domain, and is no sentence: look at the dot on the map."""
+    words = text.lower().split()
+    return not {"the", "a", "an", "this", "that", "in", "of", "on"} & set(words[2:])
+
+
+def record(text: str) -> bool:
+    """Whether what follows the label is a number of its own, not a year: case no 2024."""
+    return re.fullmatch(r"\D*(?:19|20)\d{2}", text) is None or re.match(r"\W*mrn", text, re.IGNORECASE) is not None
+
+
+def dicom_uid(text: str) -> bool:
+    """Unique identifiers are long; numbers of chapters are not."""
+    return len(text) >= 14
+
+
+def round_number(text: str) -> bool:
+    """A number that is said, not given out: a million, 25000."""
+    return len(text.rstrip("0")) <= 3
+
+
+CATALOGUES = (
+    "PMID", "PMC", "PubMed", "PZN", "NCT", "DRKS", "ISRCTN", "EudraCT", "ISBN", "ISSN", "EAN", "GTIN",
+    "SNOMED(?: CT)?", "OMIM", "RxCUI", "UMLS", "HRB",
+)  # fmt: skip
+_YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
+
+
+def long_number(text: str) -> bool:
+    """Whether many digits are somebody's or something's of theirs.
+
+    Not where they make up a book's number, are round, or one digit over and over, or few beside a year
+    (ISO 27001-2022).
+    """
+    digits = re.sub(r"\D", "", text)
+    if len(digits) == 13 and digits.startswith(("978", "979")) and ahv(digits):
+        return False
+    beside = re.sub(r"\D", "", _YEAR.sub("", text))
+    return not round_number(digits) and len(set(digits)) > 1 and len(beside) >= 7
+
+
+def encoded_text(text: str) -> bool:
+    """Whether base64 hides a readable text; random bytes hardly ever are readable throughout."""
+    body = text.rstrip("=").translate(_URL_SAFE)
+    try:
+        hidden = base64.b64decode(body + "=" * (-len(body) % 4), validate=True).decode("ascii")
+    except ValueError:
+        return False
+    return len(hidden) >= 10 and hidden.isprintable()
+
+
+_URL_SAFE = str.maketrans("-_", "+/")
 
 
 def internet_address(text: str) -> bool:
+    """Whether it is a machine's address: not a network's, which ends in 0, nor a version or a chapter."""
     try:
-        return not ipaddress.ip_address(text.strip("[]")).is_unspecified
+        address = ipaddress.ip_address(text.strip("[]"))
     except ValueError:
         return False
+    if isinstance(address, ipaddress.IPv4Address):
+        return address.packed[3] != 0 and max(address.packed) > 9
+    return not address.is_unspecified
 
 
 def coordinates(text: str) -> bool:
-    """A latitude and a longitude, in this order or the other."""
-    first, second = (abs(float(part)) for part in re.findall(r"-?\d+\.\d+", text)[:2])
-    return min(first, second) <= 90 and max(first, second) <= 180
+    """A latitude and a longitude, in this order or the other; two amounts of thousands are none."""
+    parts = re.findall(r"-?\d+\.\d+", text)[:2]
+    first, second = (abs(float(part)) for part in parts)
+    amounts = all(re.fullmatch(r"\d+\.\d{2}0", part) for part in parts)
+    return min(first, second) <= 90 and max(first, second) <= 180 and not amounts
+
+
+# What comes before the day on which something was written, or will be held.
+PUBLISHED = (
+    "ab", "as of", "bis", "changed", "conference", "copyright", "edition", "event", "from", "issue", "konferenz",
+    "modified", "news", "posted", "published", "released?", "seit", "since", "stand", "until", "updated?", "valid",
+    "veröffentlicht", "version", "webinar", "workshop", "(?:mon|tues|wednes|thurs|fri|satur|sun)day",
+    "(?:mon|diens|donners|frei|sams|sonn)tag", "mittwoch",
+)  # fmt: skip
+_NUMBERED_MONTH = re.compile(r"\d{1,4}\D{1,2}\d{1,2}\D{1,2}\d{1,4}")
+
+
+def birth_date(text: str) -> bool:
+    """Whether a date can be somebody's: there is such a day."""
+    return _NUMBERED_MONTH.fullmatch(text) is None or calendar_date(text)
 
 
 def calendar_date(text: str) -> bool:
@@ -143,6 +317,18 @@ def calendar_date(text: str) -> bool:
     first, second, third = parts
     orders = [(first, second, third)] if first > 31 else [(third, second, first), (third, first, second)]
     return any(_is_day(*order) for order in orders)
+
+
+_THINGS = re.compile(
+    r"(?:app|brand|business|campaign|class|code|college|company|course|domain|event|field|file|font|form|game|"
+    r"group|host|method|page|path|plan|product|project|site|tag|team|template|theme)[ _-]?name",
+    re.IGNORECASE,
+)
+
+
+def name_of_a_person(text: str) -> bool:
+    """Whether a label of a name is a person's: patient name, but not product name."""
+    return _THINGS.match(text) is None
 
 
 def _is_day(year: int, month: int, day: int) -> bool:

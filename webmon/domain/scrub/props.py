@@ -2,128 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Mapping
-from itertools import pairwise
+from collections.abc import Collection, Mapping
+from functools import lru_cache
 
-from webmon.domain.scrub.text import scrub_text
+from webmon.domain.scrub.page import scrub_url
+from webmon.domain.scrub.personal import is_personal
+from webmon.domain.scrub.text import Scrubbed, scrub_text
 
 PROPS_LIMIT = 30
 KEY_LIMIT = 300
 VALUE_LIMIT = 2000
+# Scrubbed is more than is kept: what is cut off first could be the half by which an identifier is known.
+_MARGIN = 2
 
-# A property of this name speaks of a person, whatever its value; English and German.
-_PERSONAL = frozenset(
-    {
-        "address",
-        "adresse",
-        "allergy",
-        "birth",
-        "birthdate",
-        "birthday",
-        "diagnose",
-        "diagnoses",
-        "diagnosis",
-        "disease",
-        "dob",
-        "email",
-        "fax",
-        "firstname",
-        "forename",
-        "fullname",
-        "geburtsdatum",
-        "geburtstag",
-        "geo",
-        "handy",
-        "iban",
-        "icd",
-        "insurance",
-        "insured",
-        "ip",
-        "krankheit",
-        "lastname",
-        "lat",
-        "latitude",
-        "lng",
-        "lon",
-        "longitude",
-        "mail",
-        "medication",
-        "mobile",
-        "mrn",
-        "nachname",
-        "nhs",
-        "nino",
-        "passport",
-        "password",
-        "passwort",
-        "patient",
-        "patientid",
-        "patientin",
-        "phone",
-        "plz",
-        "postal",
-        "postcode",
-        "prescription",
-        "secret",
-        "sin",
-        "ssn",
-        "strasse",
-        "street",
-        "surname",
-        "symptom",
-        "symptoms",
-        "tel",
-        "telefon",
-        "telephone",
-        "token",
-        "userid",
-        "username",
-        "versichertennummer",
-        "versicherung",
-        "vorname",
-        "zip",
-        "zipcode",
-    }
-)
-# "name" and "id" are personal after one of these: first_name, not plan_name.
-_OF_A_PERSON = frozenset(
-    {
-        "account",
-        "client",
-        "contact",
-        "customer",
-        "display",
-        "doctor",
-        "family",
-        "first",
-        "full",
-        "given",
-        "guardian",
-        "last",
-        "maiden",
-        "member",
-        "middle",
-        "nick",
-        "parent",
-        "person",
-        "physician",
-        "session",
-        "student",
-        "sur",
-        "user",
-        "visitor",
-        "your",
-    }
-)
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+")
+_ANY_HOST = "https://host.invalid"
+
+# Few keys come with every hit. Only asked about keys in which nothing identifying was found.
+_is_personal = lru_cache(maxsize=2048)(is_personal)
 
 
-def scrub_props(props: Mapping[str, object]) -> tuple[dict[str, str], Counter[str]]:
+def scrub_props(props: Mapping[str, object], allowed: Collection[str] = ()) -> tuple[dict[str, str], Counter[str]]:
     """Return the properties as texts, scrubbed, at most 30, and how much of which kind was removed.
 
-    Lists, objects, null and blank texts are no values of a property; they are left out and not counted.
+    With `allowed` keys, no other is kept. Lists, objects, null and blank texts are no values of a property; they are
+    left out and not counted.
     """
     kept: dict[str, str] = {}
     removed: Counter[str] = Counter()
@@ -131,21 +34,37 @@ def scrub_props(props: Mapping[str, object]) -> tuple[dict[str, str], Counter[st
         text = _text(value)
         if text is None or not key.strip():
             continue
-        if _is_personal(key[:KEY_LIMIT]):
+        name = scrub_text(key[: _MARGIN * KEY_LIMIT])
+        personal = is_personal(key[:KEY_LIMIT]) if name.removed else _is_personal(key[:KEY_LIMIT])
+        if personal or (allowed and key not in allowed):
             removed["property"] += 1
             continue
-        name, clean = scrub_text(key[:KEY_LIMIT]), scrub_text(text[:VALUE_LIMIT])
+        clean = _scrubbed(text[: _MARGIN * VALUE_LIMIT])
         removed.update(name.removed + clean.removed)
-        kept[name.value] = clean.value
+        kept[name.value[:KEY_LIMIT]] = clean.value[:VALUE_LIMIT]
     return kept, removed
 
 
-def _is_personal(key: str) -> bool:
-    words = [word.lower() for word in _WORDS.findall(key)]
-    if words == ["name"] or not _PERSONAL.isdisjoint(words):
-        return True
-    pairs = pairwise(words)
-    return any(before in _OF_A_PERSON and word in {"name", "id"} for before, word in pairs) or words == ["e", "mail"]
+def _scrubbed(text: str) -> Scrubbed:
+    """Scrub a value: one that is an address, as of a link that was clicked, like a page's, without its query."""
+    start = text.lstrip()[:8].lower()
+    if start.startswith(("http://", "https://")):
+        return _link(text.strip())
+    if start.startswith("/"):
+        return _link(text.strip(), _ANY_HOST)
+    return scrub_text(text)
+
+
+def _link(text: str, before: str = "") -> Scrubbed:
+    try:
+        url = scrub_url(before + text)
+    except ValueError:
+        return scrub_text(text)
+    if not url.removed:
+        return scrub_text(text)
+    scheme = text.partition(":")[0].lower()
+    rest = scrub_text(url.pathname if before else f"{scheme}://{url.hostname}{url.pathname}")
+    return Scrubbed(rest.value.strip(), url.removed + rest.removed)
 
 
 def _text(value: object) -> str | None:

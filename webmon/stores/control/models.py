@@ -72,6 +72,10 @@ class SiteRow(Base):
     mode: Mapped[str] = mapped_column(String(32))
     minimum_group_count: Mapped[int]
     created_at: Mapped[datetime]
+    # The guard's rules, one a line.
+    allowed_parameters: Mapped[str] = mapped_column(Text, default="", server_default="")
+    path_templates: Mapped[str] = mapped_column(Text, default="", server_default="")
+    property_keys: Mapped[str] = mapped_column(Text, default="", server_default="")
 
 
 class EpochKeyRow(Base):

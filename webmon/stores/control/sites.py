@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, select
 
+from webmon.domain.scrub.rules import GuardRules
 from webmon.domain.site import Mode, Site
 from webmon.errors import Conflict, NotFound
 from webmon.stores.control.models import ApiKeyRow, EpochKeyRow, LoginKeyRow, SiteRow
@@ -33,6 +34,15 @@ class SqlSites(Repository):
         if row is None:
             raise NotFound("There is no such site")
         row.timezone, row.mode, row.minimum_group_count = timezone, mode.value, minimum_group_count
+        return _site(row)
+
+    def change_rules(self, site_id: int, rules: GuardRules) -> Site:
+        row = self._session.get(SiteRow, site_id)
+        if row is None:
+            raise NotFound("There is no such site")
+        row.allowed_parameters = "\n".join(rules.parameters)
+        row.path_templates = "\n".join(rules.path_templates)
+        row.property_keys = "\n".join(rules.property_keys)
         return _site(row)
 
     def by_domain(self, domain: str) -> Site | None:
@@ -73,4 +83,9 @@ class SqlSites(Repository):
 
 
 def _site(row: SiteRow) -> Site:
-    return Site(row.id, row.domain, row.timezone, Mode(row.mode), row.minimum_group_count, row.created_at)
+    rules = GuardRules(_lines(row.allowed_parameters), _lines(row.path_templates), _lines(row.property_keys))
+    return Site(row.id, row.domain, row.timezone, Mode(row.mode), row.minimum_group_count, row.created_at, rules)
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(text.split("\n")) if text else ()

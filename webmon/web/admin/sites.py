@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 from flask import Blueprint, flash, g, redirect, render_template, url_for
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
-from wtforms import IntegerField, SelectField, StringField
+from wtforms import IntegerField, SelectField, StringField, TextAreaField
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 
 from webmon.clock import Clock
@@ -20,6 +20,7 @@ from webmon.services.manage_sites import Scope, Sites
 from webmon.web.shared.forms import blame, options
 from webmon.web.shared.guard import Guard
 
+RULES_TEXT_LIMIT = 40_000
 MODES = {
     Mode.CONSENTED_ONLY: "Only with consent: nothing is measured before a visitor agrees",
     Mode.COOKIELESS_UNTIL_CONSENT: "Without identifiers until a visitor has chosen",
@@ -44,6 +45,14 @@ class SettingsForm(FlaskForm):  # type: ignore[misc]
         [InputRequired("must be a whole number"), NumberRange(1, 1000, "must be between 1 and 1000")],
         default=1,
     )
+
+
+class RulesForm(FlaskForm):  # type: ignore[misc]
+    """The guard's rules, one a line."""
+
+    parameters = TextAreaField("Allowed parameters", [Length(max=RULES_TEXT_LIMIT)])
+    path_templates = TextAreaField("Path templates", [Length(max=RULES_TEXT_LIMIT)])
+    property_keys = TextAreaField("Allowed property keys", [Length(max=RULES_TEXT_LIMIT)])
 
 
 class SiteForm(SettingsForm):
@@ -92,9 +101,15 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
             "form": SettingsForm(
                 timezone=site.timezone, mode=site.mode.value, minimum_group_count=site.minimum_group_count
             ),
+            "rules_form": RulesForm(
+                parameters="\n".join(site.rules.parameters),
+                path_templates="\n".join(site.rules.path_templates),
+                property_keys="\n".join(site.rules.property_keys),
+            ),
             "scope_form": ScopeForm(),
             "login_key_form": LoginKeyForm(),
             "login_key_count": len(sites.login_keys(site)),
+            "sets_rules": g.staff.role_on(site.id) in {Role.OWNER, Role.PRIVACY},
             "is_owner": g.staff.role_on(site.id) is Role.OWNER,
             "snippet": f'<script defer src="{public_url}/w.js" data-site="{site.domain}"></script>',
             "timezones": sorted(available_timezones()),
@@ -127,7 +142,31 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                 return redirect(url_for("admin.show_site", domain=site.domain))
         return page(site, form=form)
 
+    _register_rules(pages, guard, sites, page, clock)
     _register_keys(pages, guard, sites, page, clock)
+
+
+def _register_rules(pages: Blueprint, guard: Guard, sites: Sites, page: Callable[..., str], clock: Clock) -> None:
+    @pages.post("/sites/<domain>/guard")
+    @guard.roles(Role.OWNER, Role.PRIVACY)
+    def change_rules(site: Site) -> Response | str:
+        form = RulesForm()
+        if form.validate_on_submit():
+            try:
+                sites.change_rules(
+                    site,
+                    clock.now(),
+                    actor=g.staff.email,
+                    parameters=form.data["parameters"].splitlines(),
+                    path_templates=form.data["path_templates"].splitlines(),
+                    property_keys=form.data["property_keys"].splitlines(),
+                )
+            except InvalidInput as error:
+                blame(form, error)
+            else:
+                flash("The guard's rules are saved. They hold for the hits that come from now on.", "done")
+                return redirect(url_for("admin.show_site", domain=site.domain))
+        return page(site, rules_form=form)
 
 
 def _register_keys(pages: Blueprint, guard: Guard, sites: Sites, page: Callable[..., str], clock: Clock) -> None:
