@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
-from webmon.stores.control.database import ControlDatabase, sqlite_url
+from webmon.domain.scrub import NO_RULES
+from webmon.stores.control.database import MIGRATIONS, ControlDatabase, sqlite_url
 from webmon.stores.control.models import Base
+from webmon.stores.control.sites import SqlSites
 
 
 def test_a_database_migrated_from_nothing_is_as_the_models_say(tmp_path: Path) -> None:
@@ -19,6 +23,24 @@ def test_a_database_migrated_from_nothing_is_as_the_models_say(tmp_path: Path) -
     assert database.faults() == []
     database.migrate()
     database.close()
+
+
+def test_sites_of_the_first_version_are_kept_and_have_no_rules_yet(tmp_path: Path) -> None:
+    database = ControlDatabase(sqlite_url(tmp_path / "control.db"))
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql(
+            "insert into site (domain, timezone, mode, minimum_group_count, created_at)"
+            " values ('example.org', 'UTC', 'consented_only', 1, '2026-11-23 10:30:00')"
+        )
+    database.migrate()
+    with database.unit(SqlSites)() as sites:
+        (site,) = sites.all()
+    database.close()
+    assert (site.domain, site.rules) == ("example.org", NO_RULES)
 
 
 def test_a_database_that_is_behind_is_said_to_be(tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ TEMPLATES = [
     ("/john.doe@example.org", "/:email"),
     ("/1980-02-03", "/:birth_date"),
     ("/1/4111-1111-1111-1111", "/1/:card"),
+    ("/patients/1995-03-02-anna", "/patients/:id"),
+    ("/profile/anna/2011/05/06", "/profile/anna/:birth_date"),
     ("/born/03.02.1980", "/born/:birth_date"),
     ("/dob/02-03-1980/x", "/dob/:birth_date/x"),
     ("/call/+1-555-123-4567", "/call/:phone"),

@@ -60,6 +60,7 @@ FINDS = [
     ("born 1980-02-03", "birth_date"),
     ("1980-02-03", "birth_date"),
     ("03.02.1980", "birth_date"),
+    ("ill since 03.02.1980", "birth_date"),
     ("02/03/1980", "birth_date"),
     ("3 February 1980", "birth_date"),
     ("Feb 3, 1980", "birth_date"),

@@ -294,12 +294,11 @@ def coordinates(text: str) -> bool:
     return min(first, second) <= 90 and max(first, second) <= 180 and not amounts
 
 
-# What comes before the day on which something was written, or will be held.
+# What comes before the day on which something was written, or is held for everybody. Not "since", nor a weekday:
+# those come before what happened to somebody, and before an appointment, as well.
 PUBLISHED = (
-    "ab", "as of", "bis", "changed", "conference", "copyright", "edition", "event", "from", "issue", "konferenz",
-    "modified", "news", "posted", "published", "released?", "seit", "since", "stand", "until", "updated?", "valid",
-    "veröffentlicht", "version", "webinar", "workshop", "(?:mon|tues|wednes|thurs|fri|satur|sun)day",
-    "(?:mon|diens|donners|frei|sams|sonn)tag", "mittwoch",
+    "as of", "changed", "conference", "copyright", "edition", "event", "issue", "konferenz", "modified", "news",
+    "posted", "published", "released?", "stand", "updated?", "valid", "veröffentlicht", "version", "webinar", "workshop",
 )  # fmt: skip
 _NUMBERED_MONTH = re.compile(r"\d{1,4}\D{1,2}\d{1,2}\D{1,2}\d{1,4}")
 

@@ -28,6 +28,10 @@ _HOSTLESS = frozenset({"file", "app", "android-app", "capacitor", "ionic"})
 _HOST = re.compile(r"[^\s/\\<>\"'`{}|^%@?#,;]{1,253}")
 
 
+# A plus sign in a query is a space to whoever reads it, but before an @ it may have been meant: jane+portal@….
+_GLUED = re.compile(r"(?<=\w) (?=[\w.-]+@)")
+
+
 @dataclass(frozen=True, slots=True)
 class ScrubbedUrl:
     """A page's address as it may be stored.
@@ -81,7 +85,8 @@ def scrub_query(query: str, rules: GuardRules = NO_RULES) -> tuple[dict[str, str
     for key, value in parse_qsl(query[: 4 * PATH_LIMIT], errors="replace"):
         name = key.lower()
         if name in DEFAULT_ALLOWED or name in rules.parameters:
-            clean = scrub_text(value[: 4 * PARAMETER_LIMIT])
+            text = _GLUED.sub("+", value) if "@" in value else value
+            clean = scrub_text(text[: 4 * PARAMETER_LIMIT])
             kept.setdefault(name, clean.value[:PARAMETER_LIMIT])
             removed += clean.removed
         elif name in CLICK_IDS:
@@ -237,7 +242,7 @@ def _without_dates(path: str) -> tuple[str, list[str]]:
     """Return the path with a mark for each date on which something was published, and these dates."""
     path = path if path.isascii() else _MASK.sub("", path)
     dates: list[str] = []
-    if _YEAR_LIKE.search(path) is None:
+    if _YEAR_LIKE.search(path) is None or not _WHOSE.isdisjoint(path.lower().split("/")):
         return path, dates
 
     def mark(match: re.Match[str]) -> str:
