@@ -298,7 +298,8 @@ def coordinates(text: str) -> bool:
 # those come before what happened to somebody, and before an appointment, as well.
 PUBLISHED = (
     "as of", "changed", "conference", "copyright", "edition", "event", "issue", "konferenz", "modified", "news",
-    "posted", "published", "released?", "stand", "updated?", "valid", "veröffentlicht", "version", "webinar", "workshop",
+    "posted", "published", "released?", "stand", "updated?", "valid", "veröffentlicht", "version", "webinar",
+    "workshop",
 )  # fmt: skip
 _NUMBERED_MONTH = re.compile(r"\d{1,4}\D{1,2}\d{1,2}\D{1,2}\d{1,4}")
 
