@@ -119,7 +119,7 @@ class Core:
 
     @cached_property
     def geo(self) -> Geo:
-        return Geo(self.settings.country_file, self.settings.asn_file)
+        return Geo(self.settings.place_file, self.settings.asn_file)
 
     def add_site(
         self,

@@ -35,6 +35,11 @@ class Settings(BaseSettings):
         (), description="CIDRs, separated by commas, whose forwarding headers are believed."
     )
     country_file: Path = Field(COUNTRY_FILE, description="MMDB file that tells an address's country.")
+    city_file: Path | None = Field(
+        None,
+        description="MMDB file that tells an address's country, region and city, in place of the country file; "
+        "none: region and city are not recorded.",
+    )
     asn_file: Path | None = Field(
         None, description="MMDB file that tells an address's internet provider; none: not recorded."
     )
@@ -80,6 +85,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         toml = TomlConfigSettingsSource(settings_cls, Path(os.environ.get("WEBMON_CONFIG", "webmon.toml")))
         return init_settings, env_settings, toml
+
+    @property
+    def place_file(self) -> Path:
+        """The file that tells where an address is."""
+        return self.city_file or self.country_file
 
     @property
     def secure(self) -> bool:

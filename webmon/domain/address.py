@@ -24,10 +24,13 @@ ADDRESS_HEADERS = (*SINGLE_HEADERS, "x-forwarded-for", "forwarded")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What an address tells: ISO 3166 alpha-2 country and internet provider, empty where unknown."""
+    """What an address tells, empty where unknown: country (ISO 3166-1 alpha-2), internet provider, region (3166-2),
+    and the city's name."""
 
     country: str = ""
     provider: str = ""
+    region: str = ""
+    city: str = ""
 
 
 NOWHERE = Place()

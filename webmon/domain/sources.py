@@ -165,6 +165,41 @@ def _registered(labels: list[str]) -> Known | None:
 
 # Channels
 
+# Asked in this order: the first that is there names the click.
+CLICK_IDS = ("gclid", "gbraid", "wbraid", "msclkid", "fbclid", "twclid")
+
+
+@dataclass(frozen=True, slots=True)
+class Acquired:
+    """How a visit came: what is stored of it.
+
+    `utm_source` is what the address says, by whichever parameter; `utm_medium` is the campaign's, or ``(gclid)`` and
+    the like for a paid click without one. `click_id` is the name of a click identifier: its value names a click, and
+    so a person.
+    """
+
+    source: Source = DIRECT
+    channel: str = "Direct"
+    utm_source: str = ""
+    utm_medium: str = ""
+    click_id: str = ""
+
+
+NOT_ACQUIRED = Acquired()
+
+
+def acquired_by(referrer: str, page_host: str, query: Mapping[str, str]) -> Acquired:
+    """Return source and channel of a page view on `page_host` with these (scrubbed) query parameters."""
+    source = source_of(referrer, page_host, query)
+    if not query and source is DIRECT:
+        return NOT_ACQUIRED
+    said = said_source(query)
+    click_id = next((name for name in CLICK_IDS if name in query), "")
+    medium = query.get("utm_medium", "") or _paid_click(source.name, query)
+    campaign = query.get("utm_campaign", "")
+    channel = _channel(source.name, said, medium, campaign, click_id)
+    return Acquired(source, channel, said, medium, click_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Acquisition:
@@ -244,6 +279,11 @@ def channel_of(
     kind = _kind(source.lower())
     visit = Acquisition(source.lower(), kind, said, medium, utm_campaign.lower(), paid)
     return next(channel.name for channel in CHANNELS if channel.takes(visit))
+
+
+@lru_cache(maxsize=4096)
+def _channel(source: str, said: str, medium: str, campaign: str, click_id: str) -> str:
+    return channel_of(source, utm_source=said, utm_medium=medium, utm_campaign=campaign, click_id=click_id)
 
 
 def _is_paid_source(said: str) -> bool:

@@ -17,6 +17,8 @@ from webmon.domain.drop import DropReason
 from webmon.domain.event import IncomingEvent
 from webmon.domain.guard import guard_event
 from webmon.domain.hit import Basis, Hit, encode_hit
+from webmon.domain.language import language_of
+from webmon.domain.screen import screen_of
 from webmon.domain.scrub import NO_RULES, GuardRules, ScrubbedUrl, scrub_url
 from webmon.domain.site import Site
 from webmon.errors import InvalidInput
@@ -67,6 +69,10 @@ class Client(msgspec.Struct, frozen=True):
     @property
     def user_agent(self) -> str:
         return self.headers.get("user-agent", "")
+
+    @property
+    def language(self) -> str:
+        return language_of(self.headers.get("accept-language", ""))
 
     @property
     def gpc(self) -> bool:
@@ -189,21 +195,27 @@ def build_hit(
         name=kept.name,
         hostname=url.hostname,
         pathname=url.pathname,
-        referrer=kept.source.referrer,
-        source=kept.source.name,
-        medium=kept.source.medium,
-        utm_source=url.query.get("utm_source", ""),
-        utm_medium=url.query.get("utm_medium", ""),
+        referrer=kept.came.source.referrer,
+        source=kept.came.source.name,
+        medium=kept.came.source.medium,
+        utm_source=kept.came.utm_source,
+        utm_medium=kept.came.utm_medium,
         utm_campaign=url.query.get("utm_campaign", ""),
         utm_content=url.query.get("utm_content", ""),
         utm_term=url.query.get("utm_term", ""),
+        channel=kept.came.channel,
+        click_id=kept.came.click_id,
         country=place.country,
+        region=place.region,
+        city=place.city,
         provider=place.provider,
         browser=agent.browser,
         browser_version=agent.browser_version,
         os=agent.os,
         os_version=agent.os_version,
         device=agent.device,
+        screen=screen_of(event.screen_width),
+        language=agent_of.language,
         interactive=event.interactive,
         engagement_ms=event.engagement_ms,
         scroll_pct=event.scroll_pct,
