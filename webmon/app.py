@@ -26,6 +26,7 @@ from webmon.domain.handling import InfoClass
 from webmon.domain.pseudonym import PseudonymKey
 from webmon.domain.retention import length
 from webmon.domain.site import Mode, Site
+from webmon.domain.unwanted import Unwanted
 from webmon.domain.visit import INACTIVITY
 from webmon.errors import NotAuthenticated, SettingsError, Unavailable, told
 from webmon.jobs.scheduler import Scheduler
@@ -63,6 +64,7 @@ from webmon.stores.events.duckdb import DuckDBEventLog
 from webmon.stores.events.reader import EventStats
 from webmon.stores.expiring import ExpiringAccounts, ExpiringAudit, ExpiringConsents, ExpiringEvents
 from webmon.stores.geo import Geo
+from webmon.stores.lists import read_datacenters, read_spam_referrers
 from webmon.stores.ports.retention import Expiring
 from webmon.stores.ports.spool import SpoolEntry
 from webmon.stores.spool import Spool
@@ -120,6 +122,11 @@ class Core:
     @cached_property
     def geo(self) -> Geo:
         return Geo(self.settings.place_file, self.settings.asn_file)
+
+    @cached_property
+    def unwanted(self) -> Unwanted:
+        spam = read_spam_referrers(self.settings.spam_referrers_file)
+        return Unwanted(spam, read_datacenters(self.settings.datacenter_file))
 
     def add_site(
         self,
@@ -223,6 +230,7 @@ class Runtime(Core):
             self.accounts,
             self.geo,
             Networks(self.settings.trusted_proxies),
+            self.unwanted,
         )
 
     @cached_property

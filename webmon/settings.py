@@ -19,6 +19,7 @@ from pydantic_settings import (
 from webmon.errors import SettingsError
 
 COUNTRY_FILE = Path(__file__).parent / "data" / "country.mmdb"
+SPAM_REFERRERS_FILE = Path(__file__).parent / "data" / "spam_referrers.txt"
 
 
 class Settings(BaseSettings):
@@ -42,6 +43,15 @@ class Settings(BaseSettings):
     )
     asn_file: Path | None = Field(
         None, description="MMDB file that tells an address's internet provider; none: not recorded."
+    )
+    spam_referrers_file: Path = Field(
+        SPAM_REFERRERS_FILE,
+        description="Text file of hosts, one on each line, whose referrers are spam; hits from them are not counted.",
+    )
+    datacenter_file: Path | None = Field(
+        None,
+        description="Text file of CIDRs, one on each line, from which no person browses; "
+        "hits from there that name no consent are not counted.",
     )
     retention_file: Path | None = Field(
         None, description="TOML file with retention rules; they win over those of the admin pages."

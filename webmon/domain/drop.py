@@ -10,4 +10,5 @@ class DropReason(StrEnum):
     NO_CONSENT = "no_consent"
     GPC = "gpc"
     SPAM_REFERRER = "spam_referrer"
+    DATACENTER = "datacenter"
     ORPHAN_ENGAGEMENT = "orphan_engagement"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+from webmon.domain.hostname import SECOND_LEVEL
 from webmon.domain.known_sources import (
     ALIASES,
     APP_PACKAGES,
@@ -30,7 +31,6 @@ REFERRER_LIMIT = 500
 SOURCE_PARAMETERS = ("utm_source", "source", "ref")
 # A click identifier says that this source was paid, by its name alone.
 _PAID_CLICKS = {"gclid": "Google", "gbraid": "Google", "wbraid": "Google", "msclkid": "Bing"}
-_SECOND_LEVEL = frozenset({"co", "com", "org", "net", "ac", "gov", "edu"})
 _AD_ENDING = re.compile(r"[-_ ]?ads?$", re.IGNORECASE)
 _IMAGES = re.compile(r"/(?:images|imghp|imgres)\b")
 _UNKNOWN = Known("", "")
@@ -159,7 +159,7 @@ def _named(host: str) -> Known:
 
 def _registered(labels: list[str]) -> Known | None:
     """Look up a name under any public suffix: `google.co.uk` is ``google.*``, `google.evil.example` is not."""
-    suffix = 2 if len(labels) > 2 and labels[-2] in _SECOND_LEVEL else 1
+    suffix = 2 if len(labels) > 2 and labels[-2] in SECOND_LEVEL else 1
     return BY_HOST.get(".".join(labels[:-suffix]) + ".*")
 
 
@@ -303,5 +303,5 @@ def _kind(source: str) -> str:
 
 def _registered_name(source: str) -> tuple[str, ...]:
     labels = source.split(".")
-    suffix = 2 if len(labels) > 2 and labels[-2] in _SECOND_LEVEL else 1
+    suffix = 2 if len(labels) > 2 and labels[-2] in SECOND_LEVEL else 1
     return (labels[-suffix - 1],) if len(labels) > suffix else ()
