@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.vectors import cases
 from tests.support.world import BROWSER, NOW, World
-from webmon.domain.breakdowns import BREAKDOWNS
+from webmon.domain.breakdowns import find_breakdown
 from webmon.domain.metrics import METRICS
 from webmon.domain.site import Mode
 
@@ -47,7 +47,7 @@ def happens(world: World, events: Sequence[dict[str, Any]], begin: timedelta) ->
         url = f"https://{event.get('host', 'example.org')}{event['path']}"
         browser = BROWSER.replace("142", str(100 + event["user"]))
         more = {"engagement_ms": 1000} if event["name"] == "engagement" else {}
-        sent = {"name": event["name"], "url": url, "domain": "example.org"} | more
+        sent = {"name": event["name"], "url": url, "domain": "example.org", "props": event.get("props", {})} | more
         answer = world.post("/api/event", sent, User_Agent=browser)
         assert answer.status_code == 202
         assert "x-webmon-dropped" not in answer.headers
@@ -60,9 +60,9 @@ def ask(world: World, **question: Any) -> Rows:
 
 
 def asks_what_is_known(parameter: Any) -> bool:
-    """Whether the case keeps to dimensions that there are: no goals, no properties."""
+    """Whether the case keeps to dimensions that there are: no goals."""
     query = parameter.values[0]["query"]
-    return {*query["dimensions"], *(one[1] for one in query.get("filters", []))} <= BREAKDOWNS.keys()
+    return all(map(find_breakdown, (*query["dimensions"], *(one[1] for one in query.get("filters", [])))))
 
 
 @pytest.mark.parametrize("case", [one for one in cases("entry_exit.json", "vectors") if asks_what_is_known(one)])
