@@ -34,6 +34,7 @@ from webmon.jobs.table import JOBS
 from webmon.jobs.worker import Worker
 from webmon.services.apply_retention import Retention
 from webmon.services.collect_hit import Collector
+from webmon.services.drop_counts import DropCounts
 from webmon.services.import_log import LogImporter
 from webmon.services.ingest import Ingester
 from webmon.services.manage_sites import Scope, Sites
@@ -54,6 +55,7 @@ from webmon.settings import Settings, load_settings
 from webmon.stores.control.accounts import SqlAccounts
 from webmon.stores.control.consent import SqlConsents
 from webmon.stores.control.database import ControlDatabase, sqlite_url
+from webmon.stores.control.drops import SqlDrops
 from webmon.stores.control.jobs import SqlJobs
 from webmon.stores.control.repository import Repository
 from webmon.stores.control.retention import SqlRetention
@@ -191,6 +193,14 @@ class Runtime(Core):
         self.promoter = Worker("promoter", self.accounts.wake, lambda: self.accounts.advance(self.clock.now()))
 
     @cached_property
+    def drop_counts(self) -> DropCounts:
+        return DropCounts(self.database.unit(SqlDrops))
+
+    @cached_property
+    def drop_writer(self) -> Worker:
+        return Worker("drop counts", self.drop_counts.wake, self.drop_counts.flush, pause_seconds=5)
+
+    @cached_property
     def directory(self) -> SiteDirectory:
         return SiteDirectory(self.sites.all)
 
@@ -308,14 +318,17 @@ class Runtime(Core):
         agent.prepare()
         self.ingester.start()
         self.promoter.start()
+        self.drop_writer.start()
         self.scheduler.start()
 
     def close(self) -> None:
         self.scheduler.stop()
         self.promoter.stop()
+        self.drop_writer.stop()
         self.ingester.stop()
         self.spools.close()
         self.event_log.close()
+        self.drop_counts.flush()
         super().close()
 
 
@@ -352,7 +365,11 @@ def create_asgi(runtime: Runtime) -> AsgiCollect:
 
 def _door(runtime: Runtime) -> Door:
     return Door(
-        runtime.collector, runtime.directory, lambda key, site: _opens(runtime.sites, key, site), runtime.clock
+        runtime.collector,
+        runtime.directory,
+        lambda key, site: _opens(runtime.sites, key, site),
+        runtime.drop_counts,
+        runtime.clock,
     )
 
 
@@ -390,7 +407,7 @@ def _public(runtime: Runtime, manifest: Mapping[str, str]) -> list[Blueprint]:
             ROOT / "static" / "dist" / "w.js",
             runtime.clock,
         ),
-        api.blueprint(runtime.sites, runtime.stats, runtime.clock),
+        api.blueprint(runtime.sites, runtime.stats, runtime.drop_counts, runtime.clock),
         internal.blueprint(runtime.internal_token, commands(runtime)),
         health.blueprint(
             runtime.settings.metrics_token,
@@ -432,7 +449,14 @@ def _pages(runtime: Runtime) -> list[Blueprint]:
             runtime.settings.public_url,
             runtime.clock,
         ),
-        dashboards.blueprint(runtime.sites, runtime.stats, guard, lambda: runtime.event_log.revision, runtime.clock),
+        dashboards.blueprint(
+            runtime.sites,
+            runtime.stats,
+            runtime.drop_counts,
+            guard,
+            lambda: (runtime.event_log.revision, runtime.drop_counts.revision),
+            runtime.clock,
+        ),
     ]
 
 

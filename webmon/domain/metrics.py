@@ -11,7 +11,7 @@ About = Literal["rows", "visits", "engagement"]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A figure. Percentages are 0 to 100.
+    """A figure. Percentages are 0 to 100. `short`: a heading for a narrow column, where there is one.
 
     `about`: what it is counted from. Whole visits are grouped first; engagement is what pages report of how long and
     how far they were read, and is None where nothing was reported.
@@ -22,6 +22,7 @@ class Metric:
     unit: Unit
     about: About
     help: str
+    short: str = ""
 
 
 METRICS = {
@@ -42,6 +43,7 @@ METRICS = {
             "percent",
             "engagement",
             "How far down a page was seen, on average of visitors and pages.",
+            "Scroll",
         ),
         Metric(
             "time_on_page",
@@ -49,6 +51,7 @@ METRICS = {
             "seconds",
             "engagement",
             "How long a page was visible and in use, on average of visits; without a page, of all pages together.",
+            "Time",
         ),
         Metric("percentage", "Share", "percent", "rows", "Visitors of this row among all visitors."),
     )

@@ -38,6 +38,15 @@ class DateRange:
     start: datetime
     end: datetime
 
+    @property
+    def first_day(self) -> date:
+        return self.start.date()
+
+    @property
+    def last_day(self) -> date:
+        """The last day of which any moment is part of it."""
+        return (self.end - timedelta(microseconds=1)).date()
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
