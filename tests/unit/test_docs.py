@@ -12,6 +12,8 @@ from tests.support.world import World
 from webmon.app import create_app
 from webmon.cli import main
 from webmon.domain.breakdowns import BREAKDOWNS, PROPS
+from webmon.domain.drop import EXPLAINED, DropReason
+from webmon.domain.hit import Hit
 from webmon.domain.metrics import METRICS
 from webmon.domain.sources import CHANNELS
 from webmon.settings import Settings
@@ -98,6 +100,19 @@ def test_no_figure_breakdown_or_channel_is_documented_that_is_none() -> None:
     channels = re.search(r"by the field's rules: (.*?)\. ", text, re.DOTALL)
     assert channels
     assert re.split(r",\s+", channels[1].replace("\n", " ")) == [one.name for one in CHANNELS]
+
+
+def test_every_column_of_the_event_log_is_documented_and_no_other() -> None:
+    section = read("privacy.md").partition("## What a row of the event log holds")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| (`[^|]+) \|", section, re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(cells))) == sorted(Hit.__struct_fields__)
+
+
+def test_every_reason_not_to_count_a_hit_is_explained_and_documented() -> None:
+    text = read("figures.md").partition("## Not counted")[2]
+    assert set(re.findall(r"^\| `(\w+)`", text, re.MULTILINE)) == set(DropReason) == set(EXPLAINED)
+    for one in EXPLAINED.values():
+        assert f"| {one.label} | {one.sentence} |" in text
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -60,8 +60,8 @@ PANELS = {
             "Campaigns",
             (
                 Tab("campaign", "Campaigns", "visit:utm_campaign"),
-                Tab("utm_source", "UTM sources", "visit:utm_source"),
-                Tab("utm_medium", "UTM media", "visit:utm_medium"),
+                Tab("utm_source", "Sources", "visit:utm_source"),
+                Tab("utm_medium", "Media", "visit:utm_medium"),
             ),
         ),
         Panel(
