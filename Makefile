@@ -8,7 +8,7 @@ DEMO_PORT ?= 8001
 export WEBMON_DATA_DIR ?= data
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint fix front-end bench soak demo-data clean
+.PHONY: help serve test lint fix front-end lists bench soak demo-data clean
 
 help: ## Say what there is to do
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,9 @@ fix: $(VENV)/.test ## Mend what the style checker can mend by itself
 
 front-end: ## Build static/dist from static/src (needs Node)
 	@npm ci --silent --no-audit --no-fund && npm run --silent build
+
+lists: ## Renew the lists under webmon/data that others maintain (needs npm)
+	@$(PYTHON) tools/renew_lists.py
 
 bench: $(VENV)/.test ## Measure, and print the table with the machine's description
 	@$(BIN)/python bench/run.py

@@ -26,6 +26,7 @@ from webmon.domain.handling import InfoClass
 from webmon.domain.pseudonym import PseudonymKey
 from webmon.domain.retention import length
 from webmon.domain.site import Mode, Site
+from webmon.domain.unwanted import Unwanted
 from webmon.domain.visit import INACTIVITY
 from webmon.errors import NotAuthenticated, SettingsError, Unavailable, told
 from webmon.jobs.scheduler import Scheduler
@@ -33,6 +34,7 @@ from webmon.jobs.table import JOBS
 from webmon.jobs.worker import Worker
 from webmon.services.apply_retention import Retention
 from webmon.services.collect_hit import Collector
+from webmon.services.drop_counts import DropCounts
 from webmon.services.import_log import LogImporter
 from webmon.services.ingest import Ingester
 from webmon.services.manage_sites import Scope, Sites
@@ -53,6 +55,7 @@ from webmon.settings import Settings, load_settings
 from webmon.stores.control.accounts import SqlAccounts
 from webmon.stores.control.consent import SqlConsents
 from webmon.stores.control.database import ControlDatabase, sqlite_url
+from webmon.stores.control.drops import SqlDrops
 from webmon.stores.control.jobs import SqlJobs
 from webmon.stores.control.repository import Repository
 from webmon.stores.control.retention import SqlRetention
@@ -63,6 +66,7 @@ from webmon.stores.events.duckdb import DuckDBEventLog
 from webmon.stores.events.reader import EventStats
 from webmon.stores.expiring import ExpiringAccounts, ExpiringAudit, ExpiringConsents, ExpiringEvents
 from webmon.stores.geo import Geo
+from webmon.stores.lists import read_datacenters, read_spam_referrers
 from webmon.stores.ports.retention import Expiring
 from webmon.stores.ports.spool import SpoolEntry
 from webmon.stores.spool import Spool
@@ -119,7 +123,12 @@ class Core:
 
     @cached_property
     def geo(self) -> Geo:
-        return Geo(self.settings.country_file, self.settings.asn_file)
+        return Geo(self.settings.place_file, self.settings.asn_file)
+
+    @cached_property
+    def unwanted(self) -> Unwanted:
+        spam = read_spam_referrers(self.settings.spam_referrers_file)
+        return Unwanted(spam, read_datacenters(self.settings.datacenter_file))
 
     def add_site(
         self,
@@ -184,6 +193,14 @@ class Runtime(Core):
         self.promoter = Worker("promoter", self.accounts.wake, lambda: self.accounts.advance(self.clock.now()))
 
     @cached_property
+    def drop_counts(self) -> DropCounts:
+        return DropCounts(self.database.unit(SqlDrops))
+
+    @cached_property
+    def drop_writer(self) -> Worker:
+        return Worker("drop counts", self.drop_counts.wake, self.drop_counts.flush, pause_seconds=5)
+
+    @cached_property
     def directory(self) -> SiteDirectory:
         return SiteDirectory(self.sites.all)
 
@@ -223,6 +240,7 @@ class Runtime(Core):
             self.accounts,
             self.geo,
             Networks(self.settings.trusted_proxies),
+            self.unwanted,
         )
 
     @cached_property
@@ -300,14 +318,17 @@ class Runtime(Core):
         agent.prepare()
         self.ingester.start()
         self.promoter.start()
+        self.drop_writer.start()
         self.scheduler.start()
 
     def close(self) -> None:
         self.scheduler.stop()
         self.promoter.stop()
+        self.drop_writer.stop()
         self.ingester.stop()
         self.spools.close()
         self.event_log.close()
+        self.drop_counts.flush()
         super().close()
 
 
@@ -344,7 +365,11 @@ def create_asgi(runtime: Runtime) -> AsgiCollect:
 
 def _door(runtime: Runtime) -> Door:
     return Door(
-        runtime.collector, runtime.directory, lambda key, site: _opens(runtime.sites, key, site), runtime.clock
+        runtime.collector,
+        runtime.directory,
+        lambda key, site: _opens(runtime.sites, key, site),
+        runtime.drop_counts,
+        runtime.clock,
     )
 
 
@@ -382,7 +407,7 @@ def _public(runtime: Runtime, manifest: Mapping[str, str]) -> list[Blueprint]:
             ROOT / "static" / "dist" / "w.js",
             runtime.clock,
         ),
-        api.blueprint(runtime.sites, runtime.stats, runtime.clock),
+        api.blueprint(runtime.sites, runtime.stats, runtime.drop_counts, runtime.clock),
         internal.blueprint(runtime.internal_token, commands(runtime)),
         health.blueprint(
             runtime.settings.metrics_token,
@@ -424,7 +449,14 @@ def _pages(runtime: Runtime) -> list[Blueprint]:
             runtime.settings.public_url,
             runtime.clock,
         ),
-        dashboards.blueprint(runtime.sites, runtime.stats, guard, lambda: runtime.event_log.revision, runtime.clock),
+        dashboards.blueprint(
+            runtime.sites,
+            runtime.stats,
+            runtime.drop_counts,
+            guard,
+            lambda: (runtime.event_log.revision, runtime.drop_counts.revision),
+            runtime.clock,
+        ),
     ]
 
 

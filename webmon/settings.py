@@ -19,6 +19,7 @@ from pydantic_settings import (
 from webmon.errors import SettingsError
 
 COUNTRY_FILE = Path(__file__).parent / "data" / "country.mmdb"
+SPAM_REFERRERS_FILE = Path(__file__).parent / "data" / "spam_referrers.txt"
 
 
 class Settings(BaseSettings):
@@ -35,8 +36,22 @@ class Settings(BaseSettings):
         (), description="CIDRs, separated by commas, whose forwarding headers are believed."
     )
     country_file: Path = Field(COUNTRY_FILE, description="MMDB file that tells an address's country.")
+    city_file: Path | None = Field(
+        None,
+        description="MMDB file that tells an address's country, region and city, in place of the country file; "
+        "none: region and city are not recorded.",
+    )
     asn_file: Path | None = Field(
         None, description="MMDB file that tells an address's internet provider; none: not recorded."
+    )
+    spam_referrers_file: Path = Field(
+        SPAM_REFERRERS_FILE,
+        description="Text file of hosts, one on each line, whose referrers are spam; hits from them are not counted.",
+    )
+    datacenter_file: Path | None = Field(
+        None,
+        description="Text file of CIDRs, one on each line, from which no person browses; "
+        "hits from there that name no consent are not counted.",
     )
     retention_file: Path | None = Field(
         None, description="TOML file with retention rules; they win over those of the admin pages."
@@ -80,6 +95,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         toml = TomlConfigSettingsSource(settings_cls, Path(os.environ.get("WEBMON_CONFIG", "webmon.toml")))
         return init_settings, env_settings, toml
+
+    @property
+    def place_file(self) -> Path:
+        """The file that tells where an address is."""
+        return self.city_file or self.country_file
 
     @property
     def secure(self) -> bool:

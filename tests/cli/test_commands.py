@@ -141,7 +141,7 @@ def test_another_secret_or_none_beside_the_data_stops_everything(run: Run, folde
 def test_made_up_visits_are_for_the_demo_only_unless_told(run: Run) -> None:
     run("site", "add", "localhost")
     run("site", "add", "example.org")
-    assert "500 made-up page views" in run("demo-data", "--site", "localhost", "--rows", "500").output
+    assert "500 made-up rows" in run("demo-data", "--site", "localhost", "--rows", "500").output
     assert "--yes" in run("demo-data", "--site", "example.org", status=2).output
 
 

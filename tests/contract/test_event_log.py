@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from tests.support.rows import hit, store
@@ -135,6 +137,53 @@ def test_a_month_without_rows_goes_as_a_file(log: DuckDBEventLog, tmp_path: Path
     assert log.delete_before(2, datetime(2026, 12, 1, tzinfo=UTC)) == 1
     assert log.months == ["2026-12"]
     assert not [path for path in (tmp_path / "events").rglob("2026-11*") if path.is_file()]
+
+
+# The columns of the first version, in its order.
+FIRST_COLUMNS = """site_id integer, occurred_at timestamp, hit_id bigint, visitor_id bigint, visit_id bigint, name
+varchar, hostname varchar, pathname varchar, referrer varchar, source varchar, medium varchar,
+utm_source varchar, utm_medium varchar, utm_campaign varchar, utm_content varchar, utm_term varchar,
+country varchar, provider varchar, browser varchar, browser_version varchar, os varchar, os_version
+varchar, device varchar, interactive boolean, engagement_ms integer, scroll_pct integer, props
+varchar, basis varchar, notice varchar"""
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> Path:
+    """A folder with a month that the first version wrote, a row in it."""
+    folder = tmp_path / "events"
+    folder.mkdir()
+    row = hit(NOVEMBER, country="DE")
+    with duckdb.connect(str(folder / "2026-11.duckdb")) as file:
+        file.execute(f"create table event ({FIRST_COLUMNS})")
+        file.execute("create table spool_mark (spool_id varchar primary key, last_id bigint not null)")
+        names = [part.split()[0] for part in FIRST_COLUMNS.split(",")]
+        values = [getattr(row, name) for name in names]
+        file.execute(f"insert into event values ({', '.join('?' * len(names))})", values)  # noqa: S608
+    return folder
+
+
+def test_a_month_of_an_earlier_version_gets_the_columns_that_have_come_since(older: Path) -> None:
+    log = DuckDBEventLog(older)
+    store(log, [hit(NOVEMBER, visit=2, region="DE-BE", channel="Direct"), hit(DECEMBER, visit=3, city="Berlin")])
+    assert [(one.country, one.region, one.channel) for one in log.visit_hits(1, 1)] == [("DE", "", "")]
+    assert [(one.region, one.channel) for one in log.visit_hits(1, 2)] == [("DE-BE", "Direct")]
+    log.delete_visit(1, 2)
+    assert log.compact() == ["2026-11"]
+    log.close()
+    again = DuckDBEventLog(older)
+    assert again.faults() == []
+    assert [one.region for one in again.visit_hits(1, 1)] == [""]
+    assert [one.city for one in again.visit_hits(1, 3)] == ["Berlin"]
+    again.close()
+
+
+def test_a_line_that_was_spooled_by_an_earlier_version_is_stored_with_empty_texts(log: DuckDBEventLog) -> None:
+    document = json.loads(encode_hit(hit(NOVEMBER)))
+    first = {part.split()[0] for part in FIRST_COLUMNS.split(",")}
+    body = json.dumps({name: value for name, value in document.items() if name in first}).encode()
+    log.append("spool", Chunk("2026-11", 1, body))
+    assert [(one.region, one.language) for one in log.visit_hits(1, 1)] == [("", "")]
 
 
 def test_a_change_gives_another_revision_and_nothing_else_does(log: DuckDBEventLog) -> None:

@@ -32,6 +32,8 @@ FILTERS: dict[str, list[Any]] = {
     "a page and a browser": [["contains", "event:page", ["imag"]], ["is", "visit:browser", ["Chrome", "Firefox"]]],
     "an entry page": [["is", "visit:entry_page", ["/"]]],
     "an event": [["is", "event:name", ["Signup"]]],
+    "a property": [["is", "event:props:plan", ["pro"]]],
+    "not a property and a channel": [["is_not", "event:props:a/b~c", ["x"]], ["is", "visit:channel", ["Direct"]]],
 }
 
 
@@ -67,7 +69,7 @@ def check(stats: Stats, hits: list[Hit], document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("filters", FILTERS.values(), ids=FILTERS)
-@pytest.mark.parametrize("dimension", BREAKDOWNS)
+@pytest.mark.parametrize("dimension", [*BREAKDOWNS, "event:props:plan", "event:props:a/b~c"])
 def test_every_metric_by_every_breakdown_equals_a_plain_count(
     stats: Stats, hits: list[Hit], dimension: str, filters: list[Any]
 ) -> None:
@@ -88,7 +90,12 @@ def test_every_metric_alone_equals_a_plain_count(
 
 @pytest.mark.parametrize(
     "dimensions",
-    [["visit:country", "visit:device"], ["time:day", "event:page"], ["event:page", "visit:source"]],
+    [
+        ["visit:country", "visit:device"],
+        ["time:day", "event:page"],
+        ["event:page", "visit:source"],
+        ["visit:exit_page_hostname", "event:props:plan"],
+    ],
     ids=" and ".join,
 )
 def test_two_breakdowns_at_once_equal_a_plain_count(stats: Stats, hits: list[Hit], dimensions: list[str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.vectors import cases
 from tests.support.world import BROWSER, NOW, World
-from webmon.domain.breakdowns import BREAKDOWNS
+from webmon.domain.breakdowns import find_breakdown
 from webmon.domain.metrics import METRICS
 from webmon.domain.site import Mode
 
@@ -47,7 +47,7 @@ def happens(world: World, events: Sequence[dict[str, Any]], begin: timedelta) ->
         url = f"https://{event.get('host', 'example.org')}{event['path']}"
         browser = BROWSER.replace("142", str(100 + event["user"]))
         more = {"engagement_ms": 1000} if event["name"] == "engagement" else {}
-        sent = {"name": event["name"], "url": url, "domain": "example.org"} | more
+        sent = {"name": event["name"], "url": url, "domain": "example.org", "props": event.get("props", {})} | more
         answer = world.post("/api/event", sent, User_Agent=browser)
         assert answer.status_code == 202
         assert "x-webmon-dropped" not in answer.headers
@@ -60,9 +60,9 @@ def ask(world: World, **question: Any) -> Rows:
 
 
 def asks_what_is_known(parameter: Any) -> bool:
-    """Whether the case keeps to dimensions that there are: no goals, no properties."""
+    """Whether the case keeps to dimensions that there are: no goals."""
     query = parameter.values[0]["query"]
-    return {*query["dimensions"], *(one[1] for one in query.get("filters", []))} <= BREAKDOWNS.keys()
+    return all(map(find_breakdown, (*query["dimensions"], *(one[1] for one in query.get("filters", [])))))
 
 
 @pytest.mark.parametrize("case", [one for one in cases("entry_exit.json", "vectors") if asks_what_is_known(one)])
@@ -75,6 +75,28 @@ def test_entry_and_exit_pages_are_counted_as_elsewhere(world: World, case: dict[
         for values, figures in case["expected"]
     ]
     assert ask(world, **case["query"] | {"metrics": known}) == expected
+
+
+@pytest.mark.parametrize("case", [one for one in cases("identity.json", "vectors") if "a" in one.values[0]])
+def test_who_is_the_same_without_a_cookie_is_as_elsewhere(world: World, case: dict[str, Any]) -> None:
+    first, second = (
+        world.runtime.pseudonyms.cookieless(len(one["site"]), NOW, one["ip"], one["ua"], one["host"])
+        for one in (case["a"], case["b"])
+    )
+    assert (first == second) is case["same"]
+
+
+@pytest.mark.parametrize(("other", "same"), [("www.example.org", True), ("blog.example.org", True), ("x.net", False)])
+def test_hosts_of_one_domain_have_the_same_visitors(world: World, other: str, same: bool) -> None:
+    names = [world.runtime.pseudonyms.cookieless(1, NOW, "192.0.2.1", "U", one) for one in ("example.org", other)]
+    assert (names[0] == names[1]) is same
+
+
+def test_the_next_day_everybody_is_somebody_else(world: World) -> None:
+    (case,) = (one.values[0] for one in cases("identity.json", "vectors") if "a" not in one.values[0])
+    days = (NOW, NOW + timedelta(days=1))
+    names = [world.runtime.pseudonyms.cookieless(1, day, "192.0.2.1", "U", "example.org") for day in days]
+    assert (names[0] == names[1]) is case["same"]
 
 
 # docs/decisions/half-an-hour.md: half an hour is not a minute more.

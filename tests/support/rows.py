@@ -65,14 +65,18 @@ def _visit(draw: random.Random, number: int, start: datetime, span: timedelta, s
         "referrer": f"https://{source.lower()}" if source else "",
         "utm_campaign": draw.choice(["", "", "", "spring", "autumn"]),
         "utm_source": draw.choice(["", "newsletter"]),
+        "channel": draw.choice(["Direct", "Organic Search", ""]),
         "country": draw.choice(COUNTRIES),
+        "region": draw.choice(["DE-BE", "DE-BY", ""]),
+        "city": draw.choice(["Berlin", "Munich", "", ""]),
+        "language": draw.choice(["de", "en", ""]),
+        "screen": draw.choice(["Mobile", "Laptop", ""]),
         "provider": draw.choice(["", "Example Telecom", "Cable Net"]),
         "browser": browser,
         "browser_version": browser_version,
         "os": system,
         "os_version": system_version,
         "device": device,
-        "hostname": draw.choice(["example.org", "example.org", "www.example.org"]),
     }
     rows = []
     for _ in range(draw.choice([1, 1, 2, 3, 5])):
@@ -88,6 +92,10 @@ def _visit(draw: random.Random, number: int, start: datetime, span: timedelta, s
                 name=name,
                 interactive=interactive,
                 pathname=page,
+                hostname=draw.choice(["example.org", "example.org", "www.example.org"]),
+                props=draw.choice(["", "", '{"plan":"pro"}', '{"a/b~c":"x","plan":"free"}']),
+                engagement_ms=draw.randint(0, 90_000) if name == "engagement" else 0,
+                scroll_pct=draw.randint(0, 100) if name == "engagement" else 0,
                 **traits,
             )
         )

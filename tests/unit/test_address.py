@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.vectors import cases
 from webmon.domain.address import NO_NETWORKS, Networks, client_address
+from webmon.services.collect_hit import Client
 
 PROXY = "10.0.0.1"
 TRUSTED = Networks(["10.0.0.0/8", "2001:db8::/32"])
@@ -39,6 +40,13 @@ def test_a_trusted_proxy_is_believed_and_nobody_else(case: dict[str, Any]) -> No
 )
 def test_a_chain_is_read_from_the_right(forwarded: str, address: str) -> None:
     assert client_address(PROXY, {"x-forwarded-for": forwarded}, TRUSTED) == address
+
+
+@pytest.mark.parametrize("case", [one for one in cases("ip.json", "dnt") if "gpc" in one.values[0]["expected"]])
+def test_the_privacy_signal_is_read_as_its_specification_says(case: dict[str, Any]) -> None:
+    headers = {name.lower(): value for name, value in case["input"]["headers"].items()}
+    assert Client("", headers).gpc is case["expected"]["gpc"]
+    assert not Client("", {name: f"{value}0" for name, value in headers.items()}).gpc
 
 
 def test_a_network_that_is_none_is_named() -> None:

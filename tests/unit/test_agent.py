@@ -25,6 +25,31 @@ def test_a_known_agent_is_read_as_elsewhere(case: dict[str, Any]) -> None:
         assert getattr(agent, field) == expected, field
 
 
+# Other words there for what has one word here.
+SAME = {"Firefox Mobile iOS": "Firefox"}
+
+
+@pytest.mark.parametrize("case", cases("ua.json", "client_only"))
+def test_a_browser_that_hides_in_another_s_name_is_told(case: dict[str, Any]) -> None:
+    agent, expected = parse_agent(case["input"]["user_agent"]), case["expected"]
+    assert agent.browser == SAME.get(expected["client"], expected["client"])
+    assert agent.browser_version == ".".join(expected["client_version"].split(".")[:2])
+
+
+@pytest.mark.parametrize(
+    "case",
+    [one for one in cases("ua.json", "plausible_goatcounter") if "browser" in one.values[0]["expected"]],
+)
+def test_a_plain_agent_is_read_as_elsewhere(case: dict[str, Any]) -> None:
+    agent, expected = parse_agent(case["input"]["user_agent"]), case["expected"]
+    assert (agent.browser, agent.os, agent.os_version) == (
+        expected["browser"],
+        expected["os"],
+        expected["os_version"],
+    )
+    assert agent.browser_version.partition(".")[0] == expected["browser_major"]
+
+
 @pytest.mark.parametrize("case", cases("ua.json", "os_only"))
 def test_the_system_is_told_even_where_the_browser_is_rare(case: dict[str, Any]) -> None:
     agent = parse_agent(case["input"]["user_agent"])

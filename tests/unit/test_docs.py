@@ -11,8 +11,11 @@ import pytest
 from tests.support.world import World
 from webmon.app import create_app
 from webmon.cli import main
-from webmon.domain.breakdowns import BREAKDOWNS
+from webmon.domain.breakdowns import BREAKDOWNS, PROPS
+from webmon.domain.drop import EXPLAINED, DropReason
+from webmon.domain.hit import Hit
 from webmon.domain.metrics import METRICS
+from webmon.domain.sources import CHANNELS
 from webmon.settings import Settings
 from webmon.web.collect.door import PATH, PIXEL_PATH
 
@@ -72,7 +75,7 @@ def test_every_endpoint_is_documented_and_no_other(world: World) -> None:
     assert told == there | {("POST", PATH), ("GET", PIXEL_PATH), ("HEAD", PIXEL_PATH)}
 
 
-@pytest.mark.parametrize("name", [*METRICS, *(key for key in BREAKDOWNS if not key.startswith("visit:utm"))])
+@pytest.mark.parametrize("name", [*METRICS, *BREAKDOWNS])
 def test_every_figure_and_breakdown_is_documented(name: str) -> None:
     assert f"`{name}`" in read("figures.md")
 
@@ -86,6 +89,30 @@ def test_every_metric_is_documented_and_no_other(tmp_path: Path) -> None:
     there = {name.removesuffix("_total") for name in re.findall(r"^# TYPE (webmon_\w+)", text, re.M)}
     told = set(re.findall(r"`(webmon_\w+)`", "".join(re.findall(r"^\| `webmon_.*$", read("operating.md"), re.M))))
     assert told == {name for name in there if not name.endswith("_created")}
+
+
+def test_no_figure_breakdown_or_channel_is_documented_that_is_none() -> None:
+    text = read("figures.md")
+    assert set(re.findall(r"`((?:event|visit|time):[\w:]+)`", text)) == {*BREAKDOWNS, f"{PROPS}KEY"}
+    listed = re.search(r"Metrics: (.*?)\. Date", text, re.DOTALL)
+    assert listed
+    assert set(re.findall(r"`(\w+)`", listed[1])) == set(METRICS)
+    channels = re.search(r"by the field's rules: (.*?)\. ", text, re.DOTALL)
+    assert channels
+    assert re.split(r",\s+", channels[1].replace("\n", " ")) == [one.name for one in CHANNELS]
+
+
+def test_every_column_of_the_event_log_is_documented_and_no_other() -> None:
+    section = read("privacy.md").partition("## What a row of the event log holds")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| (`[^|]+) \|", section, re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(cells))) == sorted(Hit.__struct_fields__)
+
+
+def test_every_reason_not_to_count_a_hit_is_explained_and_documented() -> None:
+    text = read("figures.md").partition("## Not counted")[2]
+    assert set(re.findall(r"^\| `(\w+)`", text, re.MULTILINE)) == set(DropReason) == set(EXPLAINED)
+    for one in EXPLAINED.values():
+        assert f"| {one.label} | {one.sentence} |" in text
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

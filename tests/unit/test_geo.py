@@ -10,9 +10,12 @@ import pytest
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
+from tests.support.vectors import cases
 from webmon.domain.address import NOWHERE, Place
 from webmon.settings import COUNTRY_FILE
 from webmon.stores.geo import Geo
+
+DATA = Path(__file__).parents[1] / "data"
 
 
 def written(path: Path, record: dict[str, Any], network: str = "198.51.100.0/24") -> Path:
@@ -31,6 +34,62 @@ def test_the_country_is_read_from_either_form(tmp_path: Path, record: dict[str, 
     geo = Geo(written(tmp_path / "country.mmdb", record))
     assert geo.locate("198.51.100.7") == Place("DE", "")
     assert geo.locate("203.0.113.7") == NOWHERE
+    geo.close()
+
+
+CITY = {"country": {"iso_code": "DE"}, "city": {"names": {"de": "Köln", "en": "Cologne"}}}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        CITY | {"subdivisions": [{"iso_code": "NW", "names": {"en": "North Rhine-Westphalia"}}, {"iso_code": "X"}]},
+        CITY | {"subdivisions": [{"names": {"en": "Nordrhein-Westfalen"}}]},
+        {"country_code": "DE", "state1": "Nordrhein-Westfalen", "city": "Cologne"},
+        {"country": "DE", "region": "Nordrhein-Westfalen", "city": "Cologne"},
+    ],
+    ids=["GeoLite2", "DB-IP", "flat", "others"],
+)
+def test_region_and_city_are_read_from_every_form(tmp_path: Path, record: dict[str, Any]) -> None:
+    geo = Geo(written(tmp_path / "city.mmdb", record))
+    assert geo.locate("198.51.100.7") == Place("DE", "", "DE-NW", "Cologne")
+    geo.close()
+
+
+@pytest.mark.parametrize("case", cases("ip.json", "geo"))
+@pytest.mark.parametrize("file", ["GeoIP2-City-Test.mmdb", "GeoLite2-City-Test.mmdb"])
+def test_places_are_as_elsewhere(case: dict[str, Any], file: str) -> None:
+    geo, expected = Geo(DATA / file), case["expected"]
+    for _ in range(2):
+        found = geo.locate(case["input"]["ip"])
+        assert found.country == expected["country"]
+        assert found.region == expected.get("subdivision1", "")
+        # The file's number for it is 2655045.
+        assert found.city == ("Boxford" if "city_geoname_id" in expected else "")
+    geo.close()
+
+
+@pytest.mark.parametrize(
+    ("file", "provider"),
+    [("GeoLite2-ASN-Test.mmdb", "Telstra Pty Ltd"), ("GeoIP2-ISP-Test.mmdb", "Telstra Internet")],
+)
+def test_the_provider_is_read_from_either_of_its_files(file: str, provider: str) -> None:
+    geo = Geo(COUNTRY_FILE, DATA / file)
+    assert geo.locate("1.128.0.0") == Place("AU", provider)
+    geo.close()
+
+
+def test_neighbours_are_told_apart_where_the_file_does(tmp_path: Path) -> None:
+    writer = MMDBWriter(4, "test", languages=["en"])
+    writer.insert_network(IPSet(["198.51.100.0/25"]), {"country_code": "DE"})
+    writer.insert_network(IPSet(["198.51.100.128/25"]), {"country_code": "AT"})
+    writer.insert_network(IPSet(["203.0.113.0/24"]), {"country_code": "CH"})
+    writer.to_db_file(str(tmp_path / "country.mmdb"))
+    geo = Geo(tmp_path / "country.mmdb")
+    addresses = ["198.51.100.7", "198.51.100.207", "203.0.113.7", "203.0.113.207"] * 2
+    assert [geo.locate(one).country for one in addresses] == ["DE", "AT", "CH", "CH"] * 2
+    # What is remembered is no address.
+    assert list(geo._near) == [bytes([203, 0, 113])]
     geo.close()
 
 
@@ -53,7 +112,7 @@ def test_the_bundled_file_knows_the_world_and_its_own_age() -> None:
     geo = Geo(COUNTRY_FILE)
     assert geo.locate("193.99.144.80").country == "DE"
     assert geo.locate("2a02:2e0:3fe:1001:302::").country == "DE"
-    assert datetime(2026, 1, 1, tzinfo=UTC) < geo.country_built_at < datetime(2030, 1, 1, tzinfo=UTC)
+    assert datetime(2026, 1, 1, tzinfo=UTC) < geo.built_at < datetime(2030, 1, 1, tzinfo=UTC)
     geo.close()
 
 

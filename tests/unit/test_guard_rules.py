@@ -149,6 +149,6 @@ def test_an_event_is_scrubbed_as_a_whole_and_what_went_is_told_by_kind() -> None
     url = scrub_url(event.url)
     found = guard_event(event, url, NO_RULES)
     assert found.name == "Call [phone]"
-    assert found.source.referrer == "elsewhere.example/unsubscribe/:email"
+    assert found.came.source.referrer == "elsewhere.example/unsubscribe/:email"
     assert found.props == {"note": "[email]"}
     assert sorted(found.removed) == ["email", "email", "parameter", "path_id", "phone", "property"]

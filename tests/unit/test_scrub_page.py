@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.vectors import cases
+from tests.support.vectors import FOLDER, cases
 from webmon.domain.scrub import PATH_LIMIT, scrub_path, scrub_query, scrub_url
 
 TEMPLATES = [
@@ -122,10 +123,36 @@ def test_a_path_has_one_form(path: str, expected: str) -> None:
     assert scrub_path(path).value == expected
 
 
-@pytest.mark.parametrize("case", [case for case in cases("paths.json", "goatcounter") if case.id != "path-11"])
+@pytest.mark.parametrize("case", cases("paths.json", "goatcounter"))
 def test_paths_are_cleaned_as_elsewhere_but_for_the_query(case: dict[str, Any]) -> None:
     found = scrub_url("https://example.org" + case["input"]).pathname
     assert (found.rstrip("/") or "/") == case["expected"].partition("?")[0]
+
+
+STRIPPED = json.loads((FOLDER / "paths.json").read_text("utf-8"))["strip_params"]
+
+
+@pytest.mark.parametrize("name", sorted({name for names in STRIPPED.values() for name in names}))
+def test_parameters_that_others_strip_tell_nobody_apart(name: str) -> None:
+    parameter = name.partition(" ")[0].replace("*", "campaign")
+    found = scrub_url(f"https://example.org/page?{parameter}=4f9c1be2")
+    assert found.pathname == "/page"
+    # Campaigns, and `ref` as a name of a source, are kept apart from the page.
+    assert parameter in {"ref", "utm_campaign"} or not any(found.query.values())
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/web/20190820072242/https://example.org/about", "/about"),
+        ("/web/20190820072242if_/http://example.org", "/"),
+        ("/web/2019/https:/example.org/a/b", "/a/b"),
+        ("/web/2019/news", "/web/2019/news"),
+        ("/web/design", "/web/design"),
+    ],
+)
+def test_a_copy_in_an_archive_is_the_page_it_is_a_copy_of(path: str, expected: str) -> None:
+    assert scrub_path(path).value == expected
 
 
 def test_a_path_has_a_limit() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.vectors import cases
-from webmon.domain.sources import channel_of, source_of
+from webmon.domain.sources import Acquired, acquired_by, channel_of, source_of
 from webmon.services.collect_hit import checked_url
 
 # The field's other names for the same thing.
@@ -16,19 +16,49 @@ SAME = {"Perplexity.ai": "Perplexity"}
 
 @pytest.mark.parametrize("case", cases("referrers.json", "referer_parser"))
 def test_a_referrer_s_name(case: dict[str, Any]) -> None:
-    expected = case["expected"]["source"]
-    assert source_of(case["input"]["referrer"], "example.org", {}).name == SAME.get(expected, expected)
+    expected = case["expected"]
+    found = source_of(case["input"]["referrer"], "example.org", {})
+    assert found.name == SAME.get(expected["source"], expected["source"])
+    assert found.medium == expected["medium"]
+
+
+def acquired(asked: dict[str, Any]) -> Acquired:
+    url = checked_url(asked["url"])
+    return acquired_by(asked.get("referrer") or "", url.hostname, url.query)
 
 
 @pytest.mark.parametrize("case", cases("channels.json", "referrer_source_rules", "url_level"))
-def test_a_source_by_address_and_referrer(case: dict[str, Any]) -> None:
-    asked, expected = case["input"], case["expected"]
-    url = checked_url(asked["url"])
-    found = source_of(asked.get("referrer") or "", url.hostname, url.query)
-    if expected.get("source"):
-        assert (found.name or "Direct / None") == expected["source"]
-    if expected.get("referrer"):
-        assert found.referrer.removeprefix("https://") == expected["referrer"]
+def test_how_a_visit_came_by_address_and_referrer(case: dict[str, Any]) -> None:
+    found = acquired(case["input"])
+    figures = {
+        "source": found.source.name,
+        "referrer": found.source.referrer,
+        "channel": found.channel,
+        "utm_source": found.utm_source,
+        "utm_medium": found.utm_medium,
+        "click_id_param": found.click_id,
+    }
+    expected = case["expected"]
+    assert {name: figures[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("case", cases("channels.json", "matomo_referrer_type"))
+def test_the_kind_of_a_referrer(case: dict[str, Any]) -> None:
+    kinds = {"": "direct", "referral": "website"}
+    medium = acquired(case["input"]).source.medium
+    assert kinds.get(medium, medium) == case["expected"]["referrer_type"]
+
+
+# Another tracker's cleaning: of these only what does not contradict the rules above.
+@pytest.mark.parametrize(
+    "case", [one for one in cases("referrers.json", "goatcounter") if one.id not in {"gc-ref-03", "gc-ref-07"}]
+)
+def test_a_referrer_is_an_app_a_group_or_a_website_as_elsewhere(case: dict[str, Any]) -> None:
+    kinds = {"referral": "h", "app": "o", "": "o", "social": "g"}
+    found = source_of(case["input"]["referrer"], "example.org", {})
+    assert kinds[found.medium] == case["expected"]["scheme"]
+    if found.medium != "social":
+        assert found.referrer == case["expected"]["ref"]
 
 
 @pytest.mark.parametrize("case", cases("channels.json", "source_level"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from tests.support.world import ADDRESS, BROWSER, NOW, World, problem
 from webmon.domain.site import Mode
 from webmon.services.guard_counts import REMOVED
 
+MAPS = Path(__file__).parents[1] / "data"
 GOOD = {"name": "pageview", "url": "https://example.org/good", "domain": "example.org"}
 
 
@@ -118,6 +120,46 @@ def test_what_policy_drops_is_told_and_not_stored(
     assert (answer.headers["x-webmon-dropped"], answer.headers["x-webmon-drop-reason"]) == ("1", reason)
     world.settle()
     assert world.rows() == []
+
+
+@pytest.fixture
+def listing_world(tmp_path: Path) -> Iterator[World]:
+    (tmp_path / "centres.txt").write_text("# ours\n203.0.113.0/24\n", "utf-8")
+    made = World(tmp_path / "data", Mode.COOKIELESS_UNTIL_CONSENT, datacenter_file=tmp_path / "centres.txt")
+    yield made
+    made.close()
+
+
+def test_nobody_browses_from_a_data_centre_but_who_has_agreed(listing_world: World) -> None:
+    assert listing_world.event("/").headers["x-webmon-drop-reason"] == "datacenter"
+    assert "x-webmon-dropped" not in listing_world.visitor().sees("/agreed").headers
+    listing_world.settle()
+    assert listing_world.paths() == ["/agreed"]
+
+
+def test_spam_in_the_referrer_is_not_counted(open_world: World) -> None:
+    dropped = open_world.event("/", referrer="https://semalt.semalt.com/crawler.php")
+    assert dropped.headers["x-webmon-drop-reason"] == "spam_referrer"
+    assert "x-webmon-dropped" not in open_world.event("/", referrer="https://news.example.net/").headers
+
+
+def test_what_a_hit_tells_is_stored_as_one_of_few_values(tmp_path: Path) -> None:
+    world = World(tmp_path / "data", Mode.COOKIELESS_ALWAYS, city_file=MAPS / "GeoIP2-City-Test.mmdb")
+    world.client.post(
+        "/api/event",
+        data=json.dumps({"n": "pageview", "u": "https://example.org/?gclid=secret", "d": "example.org", "w": 1200}),
+        headers={"User-Agent": BROWSER, "Accept-Language": "de-AT,de;q=0.9,en;q=0.8"},
+        environ_base={"REMOTE_ADDR": "2.125.160.216"},
+    )
+    world.move(seconds=1)
+    world.event("/two", referrer="https://chatgpt.com/", screen_width=-4)
+    world.settle()
+    first, second = world.rows()
+    assert (first.country, first.region, first.city) == ("GB", "GB-ENG", "Boxford")
+    assert (first.language, first.screen, first.click_id, first.channel) == ("de", "Laptop", "gclid", "Direct")
+    assert (second.language, second.screen, second.channel) == ("", "", "AI Assistants")
+    assert world.found_in_files(b"secret") == []
+    world.close()
 
 
 def test_the_global_privacy_control_holds_where_nobody_was_asked(open_world: World) -> None:

@@ -39,6 +39,25 @@ def test_figures_of_today(world: World) -> None:
     assert results(world, dimensions=["visit:exit_page"], metrics=["visits"]) == [(["/one"], [1]), (["/two"], [1])]
 
 
+def test_how_long_and_how_far_pages_were_read(world: World) -> None:
+    first, second = world.visitor(), world.visitor()
+    for visitor, scrolls in ((first, (20, 80)), (second, (40,))):
+        visitor.sees("/one", props={"plan": "pro" if visitor is first else "free"})
+        for depth in scrolls:
+            world.move(seconds=10)
+            visitor.sees("/one", name="engagement", engagement_ms=9000, scroll_pct=depth)
+    second.sees("/two")
+    world.settle()
+    asked = ["scroll_depth", "time_on_page", "visitors"]
+    # 80 and 40 per cent; 27 seconds in two visits.
+    by_page = results(world, metrics=asked, dimensions=["event:page"], order_by=[["visitors", "desc"]])
+    assert by_page == [(["/one"], [60.0, 14, 2]), (["/two"], [None, None, 1])]
+    by_plan = results(world, metrics=["pageviews"], dimensions=["event:props:plan"])
+    assert sorted(by_plan) == [(["(none)"], [1]), (["free"], [1]), (["pro"], [1])]
+    only = results(world, metrics=["visitors"], filters=[["is", "event:props:plan", ["free", "basic"]]])
+    assert only == [([], [1])]
+
+
 def test_hours_and_days_are_the_site_s_own(world: World) -> None:
     world.runtime.sites.change(
         world.site, NOW, actor="test", timezone="Asia/Tokyo", mode="consented_only", minimum_group_count=1

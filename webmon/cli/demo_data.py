@@ -45,4 +45,4 @@ def command(domain: str, rows: int, days: int, yes: bool) -> None:
 
     stored = bring_in(core, f"demo-{site.id}-{secrets.token_hex(4)}", fill)
     core.record_import(site, actor="operator", kept=rows, stored=stored)
-    click.echo(f"{stored} made-up page views stand in the event log of {site.domain}, over {days} days.")
+    click.echo(f"{stored} made-up rows stand in the event log of {site.domain}, over {days} days.")

@@ -106,12 +106,13 @@ def _proxies(core: Core) -> Iterator[Finding]:
 
 
 def _maps(core: Core) -> Iterator[Finding]:
-    """The files that tell country and provider."""
-    age = (core.clock.now() - core.geo.country_built_at).days
-    text = f"{core.settings.country_file.name}, {age} days old"
-    advice = "; a newer file goes into WEBMON_COUNTRY_FILE"
+    """The files that tell place and provider."""
+    age = (core.clock.now() - core.geo.built_at).days
+    text = f"{core.settings.place_file.name}, {age} days old"
+    name = "city file" if core.settings.city_file else "country file"
+    advice = f"; a newer file goes into WEBMON_{name.upper().replace(' ', '_')}"
     old = age > _OLD_MAP_DAYS
-    yield Finding("country file", WARNING if old else OK, text + (advice if old else ""))
+    yield Finding(name, WARNING if old else OK, text + (advice if old else ""))
     asn = core.settings.asn_file
     yield Finding("provider file", OK, asn.name if asn else "none set (WEBMON_ASN_FILE): providers stay unknown")
 

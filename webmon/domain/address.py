@@ -24,10 +24,13 @@ ADDRESS_HEADERS = (*SINGLE_HEADERS, "x-forwarded-for", "forwarded")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What an address tells: ISO 3166 alpha-2 country and internet provider, empty where unknown."""
+    """What an address tells, empty where unknown: country (ISO 3166-1 alpha-2), internet provider, region (3166-2),
+    and the city's name."""
 
     country: str = ""
     provider: str = ""
+    region: str = ""
+    city: str = ""
 
 
 NOWHERE = Place()
@@ -77,7 +80,7 @@ def client_address(peer: str, headers: Mapping[str, str], trusted: Networks) -> 
     if not trusted or (asking := _peer(peer)) is None or asking not in trusted:
         return peer
     for name in SINGLE_HEADERS:
-        if name in headers and (found := _packed(headers[name].split(",")[0])) is not None:
+        if name in headers and (found := packed_address(headers[name].split(",")[0])) is not None:
             return _text(found)
     forwarded_for = headers.get("x-forwarded-for")
     found = _last_untrusted(forwarded_for.split(","), trusted) if forwarded_for else None
@@ -88,7 +91,7 @@ def client_address(peer: str, headers: Mapping[str, str], trusted: Networks) -> 
 
 def _last_untrusted(texts: Sequence[str], trusted: Networks) -> bytes | None:
     for text in reversed(texts):
-        found = _packed(text)
+        found = packed_address(text)
         if found is None or found not in trusted:
             return found
     return None
@@ -105,7 +108,7 @@ def _forwarded(header: str) -> list[str]:
     return found
 
 
-def _packed(text: str) -> bytes | None:
+def packed_address(text: str) -> bytes | None:
     """Read an address with or without a port, IPv6 in brackets or not; None for what is none."""
     text = text.strip()
     if text.startswith("["):
@@ -122,7 +125,7 @@ def _packed(text: str) -> bytes | None:
 
 
 # Peers are few: proxies, which hold their connections.
-_peer = lru_cache(maxsize=64)(_packed)
+_peer = lru_cache(maxsize=64)(packed_address)
 
 
 def _text(packed: bytes) -> str:

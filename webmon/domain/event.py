@@ -14,6 +14,7 @@ from webmon.errors import InvalidInput
 NAME_LIMIT = 120
 URL_LIMIT = 2000
 MOST_ENGAGEMENT_MS = 12 * 60 * 60 * 1000
+WIDEST_SCREEN = 100_000
 CLOCK_SKEW = timedelta(minutes=1)
 # Before there was a web, and before arithmetic on time zones can overflow.
 OLDEST_YEAR, NEWEST_YEAR = 1990, 9000
@@ -31,6 +32,7 @@ _SHORT = {
     "i": "interactive",
     "e": "engagement_ms",
     "sd": "scroll_pct",
+    "w": "screen_width",
 }
 
 
@@ -48,6 +50,7 @@ class IncomingEvent(msgspec.Struct, frozen=True):
     consent: str = ""
     engagement_ms: int = 0
     scroll_pct: int = 0
+    screen_width: int = 0
     timestamp: datetime | None = None
     event_id: str = ""
 
@@ -89,6 +92,8 @@ class _Wire(msgspec.Struct):
     e: int | None = None
     scroll_pct: int | None = None
     sd: int | None = None
+    screen_width: int | None = None
+    w: int | None = None
     timestamp: None = None  # needs more than its type to be right
 
 
@@ -123,6 +128,7 @@ def decode_event(body: bytes, now: datetime) -> IncomingEvent:
         wire.consent or "",
         _within(engagement, MOST_ENGAGEMENT_MS),
         _within(scroll, 100),
+        _within(wire.w if wire.screen_width is None else wire.screen_width, WIDEST_SCREEN),
         event_id=wire.event_id or "",
     )
 
@@ -161,6 +167,7 @@ def parse_event(fields: Mapping[str, Any], now: datetime) -> IncomingEvent:
         consent=_identifier(fields, "consent", errors),
         engagement_ms=_within(engagement, MOST_ENGAGEMENT_MS),
         scroll_pct=_within(scroll, 100),
+        screen_width=_within(_count(fields, "screen_width"), WIDEST_SCREEN),
         timestamp=_moment(fields.get("timestamp"), now, errors),
         event_id=_identifier(fields, "event_id", errors),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from webmon.domain.event import IncomingEvent
 from webmon.domain.scrub import NO_RULES, GuardRules, ScrubbedUrl, scrub_props, scrub_text
-from webmon.domain.sources import Source, source_of
+from webmon.domain.sources import Acquired, acquired_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class GuardedEvent:
     """
 
     name: str
-    source: Source
+    came: Acquired
     props: Mapping[str, str]
     removed: tuple[str, ...] = ()
 
@@ -26,9 +26,9 @@ class GuardedEvent:
 def guard_event(event: IncomingEvent, url: ScrubbedUrl, rules: GuardRules = NO_RULES) -> GuardedEvent:
     """Return the event's texts as they may be stored; `url` is its address, scrubbed by the same rules."""
     name = scrub_text(event.name)
-    source = source_of(event.referrer, url.hostname, url.query)
-    removed = name.removed + url.removed + source.removed
+    came = acquired_by(event.referrer, url.hostname, url.query)
+    removed = name.removed + url.removed + came.source.removed
     if not event.props:
-        return GuardedEvent(name.value, source, {}, removed)
+        return GuardedEvent(name.value, came, {}, removed)
     props, gone = scrub_props(event.props, rules.property_keys)
-    return GuardedEvent(name.value, source, props, (*removed, *gone.elements()) if gone else removed)
+    return GuardedEvent(name.value, came, props, (*removed, *gone.elements()) if gone else removed)

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from webmon.domain.breakdowns import BREAKDOWNS, Breakdown
+from webmon.domain.breakdowns import BREAKDOWNS, PROPS, Breakdown, find_breakdown
 from webmon.domain.metrics import METRICS
 from webmon.errors import InvalidInput
 
@@ -37,6 +37,15 @@ class DateRange:
 
     start: datetime
     end: datetime
+
+    @property
+    def first_day(self) -> date:
+        return self.start.date()
+
+    @property
+    def last_day(self) -> date:
+        """The last day of which any moment is part of it."""
+        return (self.end - timedelta(microseconds=1)).date()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +166,10 @@ def _dimensions(value: object) -> tuple[Breakdown, ...]:
 def _breakdown(name: object, field: str) -> Breakdown:
     if name == "time":
         name = "time:day"
-    if not isinstance(name, str) or name not in BREAKDOWNS:
-        raise InvalidInput.field(field, f"{str(name)[:40]!r} is not one of {', '.join(BREAKDOWNS)}")
-    return BREAKDOWNS[name]
+    found = find_breakdown(name) if isinstance(name, str) else None
+    if found is None:
+        raise InvalidInput.field(field, f"{str(name)[:40]!r} is not one of {', '.join(BREAKDOWNS)}, {PROPS}KEY")
+    return found
 
 
 def _filters(value: object) -> tuple[Filter, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+from webmon.domain.hostname import SECOND_LEVEL
 from webmon.domain.known_sources import (
     ALIASES,
     APP_PACKAGES,
@@ -30,7 +31,6 @@ REFERRER_LIMIT = 500
 SOURCE_PARAMETERS = ("utm_source", "source", "ref")
 # A click identifier says that this source was paid, by its name alone.
 _PAID_CLICKS = {"gclid": "Google", "gbraid": "Google", "wbraid": "Google", "msclkid": "Bing"}
-_SECOND_LEVEL = frozenset({"co", "com", "org", "net", "ac", "gov", "edu"})
 _AD_ENDING = re.compile(r"[-_ ]?ads?$", re.IGNORECASE)
 _IMAGES = re.compile(r"/(?:images|imghp|imgres)\b")
 _UNKNOWN = Known("", "")
@@ -159,11 +159,46 @@ def _named(host: str) -> Known:
 
 def _registered(labels: list[str]) -> Known | None:
     """Look up a name under any public suffix: `google.co.uk` is ``google.*``, `google.evil.example` is not."""
-    suffix = 2 if len(labels) > 2 and labels[-2] in _SECOND_LEVEL else 1
+    suffix = 2 if len(labels) > 2 and labels[-2] in SECOND_LEVEL else 1
     return BY_HOST.get(".".join(labels[:-suffix]) + ".*")
 
 
 # Channels
+
+# Asked in this order: the first that is there names the click.
+CLICK_IDS = ("gclid", "gbraid", "wbraid", "msclkid", "fbclid", "twclid")
+
+
+@dataclass(frozen=True, slots=True)
+class Acquired:
+    """How a visit came: what is stored of it.
+
+    `utm_source` is what the address says, by whichever parameter; `utm_medium` is the campaign's, or ``(gclid)`` and
+    the like for a paid click without one. `click_id` is the name of a click identifier: its value names a click, and
+    so a person.
+    """
+
+    source: Source = DIRECT
+    channel: str = "Direct"
+    utm_source: str = ""
+    utm_medium: str = ""
+    click_id: str = ""
+
+
+NOT_ACQUIRED = Acquired()
+
+
+def acquired_by(referrer: str, page_host: str, query: Mapping[str, str]) -> Acquired:
+    """Return source and channel of a page view on `page_host` with these (scrubbed) query parameters."""
+    source = source_of(referrer, page_host, query)
+    if not query and source is DIRECT:
+        return NOT_ACQUIRED
+    said = said_source(query)
+    click_id = next((name for name in CLICK_IDS if name in query), "")
+    medium = query.get("utm_medium", "") or _paid_click(source.name, query)
+    campaign = query.get("utm_campaign", "")
+    channel = _channel(source.name, said, medium, campaign, click_id)
+    return Acquired(source, channel, said, medium, click_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +281,11 @@ def channel_of(
     return next(channel.name for channel in CHANNELS if channel.takes(visit))
 
 
+@lru_cache(maxsize=4096)
+def _channel(source: str, said: str, medium: str, campaign: str, click_id: str) -> str:
+    return channel_of(source, utm_source=said, utm_medium=medium, utm_campaign=campaign, click_id=click_id)
+
+
 def _is_paid_source(said: str) -> bool:
     """Whether a known name has "ad" at its end: fbad, google-ads; "threads" is a name of its own."""
     base = _AD_ENDING.sub("", said)
@@ -263,5 +303,5 @@ def _kind(source: str) -> str:
 
 def _registered_name(source: str) -> tuple[str, ...]:
     labels = source.split(".")
-    suffix = 2 if len(labels) > 2 and labels[-2] in _SECOND_LEVEL else 1
+    suffix = 2 if len(labels) > 2 and labels[-2] in SECOND_LEVEL else 1
     return (labels[-suffix - 1],) if len(labels) > suffix else ()

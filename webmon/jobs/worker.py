@@ -16,10 +16,14 @@ log = structlog.get_logger()
 
 
 class Worker:
-    def __init__(self, name: str, wake: threading.Event, work: Callable[[], object]) -> None:
+    def __init__(
+        self, name: str, wake: threading.Event, work: Callable[[], object], pause_seconds: float = 0.0
+    ) -> None:
+        """`pause_seconds`: how long it rests after its work, so that what comes in meanwhile is done in one go."""
         self._name = name
         self._wake = wake
         self._work = work
+        self._pause_seconds = pause_seconds
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -44,3 +48,4 @@ class Worker:
                 self._work()
             except Exception as error:
                 log.error("worker.failed", worker=self._name, error=told(error))
+            self._stop.wait(self._pause_seconds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -11,14 +11,16 @@ import msgspec
 
 from webmon.domain.address import NO_NETWORKS, Networks, Place, client_address
 from webmon.domain.agent import parse_agent
-from webmon.domain.bots import is_bot
 from webmon.domain.decision import Claim, decide
 from webmon.domain.drop import DropReason
 from webmon.domain.event import IncomingEvent
 from webmon.domain.guard import guard_event
 from webmon.domain.hit import Basis, Hit, encode_hit
+from webmon.domain.language import language_of
+from webmon.domain.screen import screen_of
 from webmon.domain.scrub import NO_RULES, GuardRules, ScrubbedUrl, scrub_url
 from webmon.domain.site import Site
+from webmon.domain.unwanted import Unwanted
 from webmon.errors import InvalidInput
 from webmon.services.guard_counts import count_removed
 from webmon.services.visits import Visit, VisitBook, random_visit_id
@@ -55,7 +57,7 @@ class Locator(Protocol):
 
 
 # What is read of a client's headers here; addresses and client hints are read where they are understood.
-CLIENT_HEADERS = ("user-agent", "sec-gpc")
+CLIENT_HEADERS = ("accept-language", "user-agent", "sec-gpc")
 
 
 class Client(msgspec.Struct, frozen=True):
@@ -67,6 +69,10 @@ class Client(msgspec.Struct, frozen=True):
     @property
     def user_agent(self) -> str:
         return self.headers.get("user-agent", "")
+
+    @property
+    def language(self) -> str:
+        return language_of(self.headers.get("accept-language", ""))
 
     @property
     def gpc(self) -> bool:
@@ -92,6 +98,7 @@ class Collector:
     keeper: SealingKeeper
     geo: Locator
     trusted_proxies: Networks = NO_NETWORKS
+    unwanted: Unwanted = field(default_factory=Unwanted)
 
     def prepare(self, site: Site, event: IncomingEvent, client: Client, now: datetime) -> ReadyHit | DropReason:
         """Return the hit, ready to be stored, or why it must not be.
@@ -100,14 +107,15 @@ class Collector:
         """
         url = checked_url(event.url, site.rules)
         grant = self.grants.grant(site.id, event.consent, now) if event.visitor and event.consent else None
+        address = client_address(client.peer, client.headers, self.trusted_proxies)
         # Crawlers press no button: whoever was asked and agreed is a visitor, whatever the browser calls itself; and
         # whose consent was withdrawn elsewhere is told so.
-        if not event.visitor and is_bot(client.user_agent):
-            return DropReason.BOT
+        unwanted = None if event.visitor else self.unwanted.reason(client.user_agent, event.referrer, address)
+        if unwanted is not None:
+            return unwanted
         basis = decide(site.mode, Claim(bool(event.visitor), grant is not None, client.gpc))
         if isinstance(basis, DropReason):
             return basis
-        address = client_address(client.peer, client.headers, self.trusted_proxies)
         if basis == Basis.CONSENT:
             visitor_id, carried = self.pseudonyms.visitor(site.id, event.visitor), None
         else:
@@ -189,21 +197,27 @@ def build_hit(
         name=kept.name,
         hostname=url.hostname,
         pathname=url.pathname,
-        referrer=kept.source.referrer,
-        source=kept.source.name,
-        medium=kept.source.medium,
-        utm_source=url.query.get("utm_source", ""),
-        utm_medium=url.query.get("utm_medium", ""),
+        referrer=kept.came.source.referrer,
+        source=kept.came.source.name,
+        medium=kept.came.source.medium,
+        utm_source=kept.came.utm_source,
+        utm_medium=kept.came.utm_medium,
         utm_campaign=url.query.get("utm_campaign", ""),
         utm_content=url.query.get("utm_content", ""),
         utm_term=url.query.get("utm_term", ""),
+        channel=kept.came.channel,
+        click_id=kept.came.click_id,
         country=place.country,
+        region=place.region,
+        city=place.city,
         provider=place.provider,
         browser=agent.browser,
         browser_version=agent.browser_version,
         os=agent.os,
         os_version=agent.os_version,
         device=agent.device,
+        screen=screen_of(event.screen_width),
+        language=agent_of.language,
         interactive=event.interactive,
         engagement_ms=event.engagement_ms,
         scroll_pct=event.scroll_pct,

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from webmon.domain.address import Place
-from webmon.domain.event import PAGEVIEW, IncomingEvent
+from webmon.domain.event import ENGAGEMENT, PAGEVIEW, IncomingEvent
 from webmon.domain.hit import Basis, Hit
 from webmon.domain.site import Site
 from webmon.services.collect_hit import Client, HitIds, build_hit, checked_url
 
+T = TypeVar("T")
+# Pseudonym, user agent, place, width of the screen.
+_Visitor = tuple[int, str, Place, int]
 # (value, weight): the more, the more often it is drawn.
 _PAGES = (
     ("/", 30),
@@ -36,7 +40,19 @@ _REFERRERS = (
     ("https://www.example.net/clinics", 4),
 )
 _CAMPAIGNS = (("", 92), ("?utm_source=newsletter&utm_medium=email&utm_campaign=autumn", 8))
-_COUNTRIES = (("DE", 60), ("AT", 12), ("CH", 10), ("FR", 6), ("NL", 4), ("PL", 4), ("GB", 4))
+_PLACES = (
+    (Place("DE", region="DE-BE", city="Berlin"), 26),
+    (Place("DE", region="DE-BY", city="Munich"), 16),
+    (Place("DE", region="DE-HH", city="Hamburg"), 10),
+    (Place("DE", region="DE-NW", city="Cologne"), 8),
+    (Place("AT", region="AT-9", city="Vienna"), 12),
+    (Place("CH", region="CH-ZH", city="Zurich"), 10),
+    (Place("FR", region="FR-IDF", city="Paris"), 6),
+    (Place("NL", region="NL-NH", city="Amsterdam"), 4),
+    (Place("PL", region="PL-14", city="Warsaw"), 4),
+    (Place("GB", region="GB-ENG", city="London"), 4),
+)
+_LANGUAGES = {"FR": "fr-FR", "NL": "nl-NL", "PL": "pl-PL", "GB": "en-GB"}
 _WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
 _AGENTS = (
     (f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {_WEBKIT} Chrome/142.0.0.0 Safari/537.36", 26),
@@ -59,6 +75,8 @@ _AGENTS = (
 _HOURS = (2, 1, 1, 1, 1, 2, 4, 8, 12, 14, 14, 13, 12, 12, 12, 12, 12, 11, 11, 12, 12, 10, 7, 4)
 _RETURNS = 0.3
 _STAYS = 0.55
+# The share of pages that say how long they were read.
+_REPORTS = 0.7
 _LONGEST_PAUSE_SECONDS = 240
 
 
@@ -74,7 +92,7 @@ class DemoVisits:
     def rows(self, count: int) -> Iterator[Hit]:
         """Yield `count` rows."""
         draw = random.Random(self.seed)  # noqa: S311 - nothing secret is drawn
-        known: list[tuple[int, str, str]] = []
+        known: list[_Visitor] = []
         made = 0
         while made < count:
             visitor = self._visitor(draw, known)
@@ -83,33 +101,62 @@ class DemoVisits:
                     yield hit
                     made += 1
 
-    def _visitor(self, draw: random.Random, known: list[tuple[int, str, str]]) -> tuple[int, str, str]:
+    def _visitor(self, draw: random.Random, known: list[_Visitor]) -> _Visitor:
         if known and draw.random() < _RETURNS:
             return draw.choice(known)
-        visitor = (draw.getrandbits(63), _pick(draw, _AGENTS), _pick(draw, _COUNTRIES))
+        agent = _pick(draw, _AGENTS)
+        width = 390 if "Mobile" in agent else draw.choice((1280, 1440, 1536, 1920))
+        visitor = (draw.getrandbits(63), agent, _pick(draw, _PLACES), width)
         known.append(visitor)
         return visitor
 
-    def _visit(self, draw: random.Random, visitor_id: int, agent: str, country: str) -> Iterator[Hit]:
+    def _visit(self, draw: random.Random, visitor_id: int, agent: str, place: Place, width: int) -> Iterator[Hit]:
         moment, visit_id = self._start(draw), draw.getrandbits(63)
         referrer, query = _pick(draw, _REFERRERS), _pick(draw, _CAMPAIGNS)
         while moment < self.now:
             path = _pick(draw, _PAGES)
-            event = IncomingEvent(PAGEVIEW, f"https://{self.site.domain}{path}{query}", self.site.domain, referrer)
-            yield build_hit(
-                self.site,
-                event,
-                checked_url(event.url),
-                agent_of=Client("", {"user-agent": agent}),
-                place=Place(country, ""),
-                moment=moment,
-                ids=HitIds(draw.getrandbits(63), visitor_id, visit_id),
-                basis=Basis.IMPORT,
+            event = IncomingEvent(
+                PAGEVIEW,
+                f"https://{self.site.domain}{path}{query}",
+                self.site.domain,
+                referrer,
+                screen_width=width,
             )
+            headers = {"user-agent": agent, "accept-language": _LANGUAGES.get(place.country, "de-DE")}
+            yield self._hit(draw, event, Client("", headers), place, moment, (visitor_id, visit_id))
+            if draw.random() < _REPORTS:
+                read = IncomingEvent(
+                    ENGAGEMENT,
+                    event.url,
+                    self.site.domain,
+                    engagement_ms=draw.randint(2000, 90_000),
+                    scroll_pct=draw.randint(20, 100),
+                )
+                yield self._hit(draw, read, Client("", headers), place, moment, (visitor_id, visit_id))
             if draw.random() > _STAYS:
                 return
             moment += timedelta(seconds=draw.randint(5, _LONGEST_PAUSE_SECONDS))
             referrer, query = "", ""
+
+    def _hit(
+        self,
+        draw: random.Random,
+        event: IncomingEvent,
+        client: Client,
+        place: Place,
+        moment: datetime,
+        who: tuple[int, int],
+    ) -> Hit:
+        return build_hit(
+            self.site,
+            event,
+            checked_url(event.url),
+            agent_of=client,
+            place=place,
+            moment=moment,
+            ids=HitIds(draw.getrandbits(63), *who),
+            basis=Basis.IMPORT,
+        )
 
     def _start(self, draw: random.Random) -> datetime:
         day = (self.now - timedelta(days=draw.randrange(self.days))).astimezone(self.site.zone)
@@ -120,5 +167,5 @@ class DemoVisits:
         return start.astimezone(self.now.tzinfo)
 
 
-def _pick(draw: random.Random, weighted: tuple[tuple[str, int], ...]) -> str:
+def _pick(draw: random.Random, weighted: Sequence[tuple[T, int]]) -> T:
     return draw.choices([value for value, _ in weighted], [weight for _, weight in weighted])[0]

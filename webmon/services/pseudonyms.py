@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from webmon.domain.hostname import registrable
 from webmon.domain.pseudonym import PseudonymKey, day_of
 from webmon.services.manage_sites import KeyWrapper
 from webmon.stores.ports import Unit
@@ -45,10 +46,11 @@ class Pseudonyms:
     def cookieless(self, site_id: int, moment: datetime, address: str, user_agent: str, host: str) -> int:
         """Return the pseudonym of the day of `moment` for whoever asks from `address` with `user_agent`.
 
-        `host` is the page's: one site may measure several, and who visits two of them is not linked.
+        `host` is the page's: one site may measure several, and who visits two that are not of one domain is not
+        linked.
         """
         key = self.day_keys.key(site_id, day_of(moment))
-        return key.pseudonym(address, user_agent, host.removeprefix("www."))
+        return key.pseudonym(address, user_agent, registrable(host))
 
     def rotate(self, now: datetime, keep: Mapping[int, timedelta]) -> int:
         """Begin a new epoch where the newest key is old, destroy keys that no kept row was made with.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from webmon.domain.breakdowns import Breakdown
 from webmon.domain.grouping import Row, hide_small
 from webmon.domain.metrics import METRICS
-from webmon.domain.query import Query, offsets, parse_query
+from webmon.domain.query import DateRange, Query, offsets, parse_query, resolve_range
 from webmon.domain.site import Site
 from webmon.stores.ports.stats import Plan, StatsReader
 
@@ -59,8 +59,14 @@ class Stats:
 
     def ask(self, site: Site, document: Mapping[str, Any], now: datetime) -> Result:
         """Answer a question as it came; raises `InvalidInput` naming the field that cannot be understood."""
-        first = self.reader.first_day(site.id) if document.get("date_range") == "all" else None
-        return self.answer(site, parse_query(document, site.zone, now, first))
+        return self.answer(site, parse_query(document, site.zone, now, self._first(site, document.get("date_range"))))
+
+    def dates(self, site: Site, date_range: object, now: datetime) -> DateRange:
+        """Return the days that a `date_range` means for the site; raises `InvalidInput` where it means none."""
+        return resolve_range(date_range, site.zone, now, self._first(site, date_range))
+
+    def _first(self, site: Site, date_range: object) -> date | None:
+        return self.reader.first_day(site.id) if date_range == "all" else None
 
     def answer(self, site: Site, query: Query) -> Result:
         # Visitors are always counted along: how many people stand behind a row decides whether it is shown.

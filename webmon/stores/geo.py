@@ -1,8 +1,12 @@
-"""Country and internet provider of an address, from MMDB files; nothing leaves the machine."""
+"""Place and internet provider of an address, from MMDB files; nothing leaves the machine."""
 
 from __future__ import annotations
 
+import json
+import socket
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,32 +14,67 @@ import maxminddb
 
 from webmon.domain.address import NOWHERE, Place
 
+_REGIONS = Path(__file__).resolve().parents[1] / "data" / "regions.json"
+_LONGEST_NAME = 120
+# A neighbourhood is as many addresses as a provider gives to a street: /24, or /48 of IPv6.
+_NEAR4, _NEAR6 = 24, 48
+_REMEMBERED = 65_536
+
 
 class Geo:
-    """Reads iptoasn, GeoLite2, GeoIP2 and DB-IP alike. Lookups are in memory and safe for many threads."""
+    """Reads iptoasn, GeoLite2, GeoIP2, DB-IP and their like. Lookups are in memory and safe for many threads.
 
-    def __init__(self, country_file: Path, asn_file: Path | None = None) -> None:
-        self._country = _open(country_file)
+    Where a file says the same of a whole neighbourhood, the answer is remembered under the neighbourhood, never under
+    an address: decoding a record of a city takes twenty microseconds.
+    """
+
+    def __init__(self, place_file: Path, asn_file: Path | None = None) -> None:
+        """`place_file` tells countries, or cities with their regions and countries."""
+        self._places = _open(place_file)
         self._asn = _open(asn_file) if asn_file else None
+        self._near: dict[bytes, Place] = {}
 
     def locate(self, address: str) -> Place:
         """Return where the address is; an unknown, private or malformed one is nowhere."""
-        try:
-            country = _country(self._country.get(address))
-            provider = _provider(self._asn.get(address)) if self._asn else ""
-        except ValueError:
+        near = _neighbourhood(address)
+        if near is None:
             return NOWHERE
-        return Place(country, provider) if country or provider else NOWHERE
+        found = self._near.get(near)
+        if found is None:
+            found = self._look_up(address, near)
+        return found
+
+    def _look_up(self, address: str, near: bytes) -> Place:
+        record, length = self._places.get_with_prefix_len(address)
+        network, asn_length = self._asn.get_with_prefix_len(address) if self._asn else (None, 0)
+        country = _country(record)
+        found = Place(country, _provider(network), _region(record, country), _city(record))
+        found = found if found != NOWHERE else NOWHERE
+        if max(length, asn_length) <= (_NEAR4 if len(near) == _NEAR4 // 8 else _NEAR6):
+            if len(self._near) >= _REMEMBERED:
+                self._near.clear()
+            self._near[near] = found
+        return found
 
     @property
-    def country_built_at(self) -> datetime:
-        """When the country file was made, as it says itself."""
-        return datetime.fromtimestamp(self._country.metadata().build_epoch, UTC)
+    def built_at(self) -> datetime:
+        """When the file of places was made, as it says itself."""
+        return datetime.fromtimestamp(self._places.metadata().build_epoch, UTC)
 
     def close(self) -> None:
-        self._country.close()
+        self._places.close()
         if self._asn:
             self._asn.close()
+
+
+def _neighbourhood(address: str) -> bytes | None:
+    """Return the bytes that an address shares with its neighbours, or None where it is none."""
+    try:
+        if ":" in address:
+            return socket.inet_pton(socket.AF_INET6, address)[: _NEAR6 // 8]
+        return socket.inet_pton(socket.AF_INET, address)[: _NEAR4 // 8]
+    except (OSError, ValueError):
+        return None
 
 
 def _open(path: Path) -> maxminddb.Reader:
@@ -46,14 +85,46 @@ def _open(path: Path) -> maxminddb.Reader:
 
 
 def _country(record: Any) -> str:
+    """Read `country.iso_code` (GeoIP2, DB-IP), `country_code` (iptoasn) or a bare `country` (others)."""
     if not isinstance(record, dict):
         return ""
     country = record.get("country")
-    code = country.get("iso_code") if isinstance(country, dict) else record.get("country_code")
-    return code if isinstance(code, str) and len(code) == 2 and code.isalpha() else ""
+    code = country.get("iso_code") if isinstance(country, dict) else record.get("country_code") or country
+    return code.upper() if isinstance(code, str) and len(code) == 2 and code.isalpha() else ""
+
+
+def _region(record: Any, country: str) -> str:
+    """Return the ISO 3166-2 code of the largest region: as the file has it, or by its name (DB-IP has no codes)."""
+    if not isinstance(record, dict) or not country:
+        return ""
+    listed = record.get("subdivisions")
+    largest = listed[0] if isinstance(listed, list) and listed else None
+    code = largest.get("iso_code") if isinstance(largest, dict) else record.get("region_code")
+    if isinstance(code, str) and 1 <= len(code) <= 3 and code.isalnum():
+        return f"{country}-{code.upper()}"
+    name = _name(largest) or _name(record.get("state1")) or _name(record.get("region"))
+    return _regions_by_name().get((country, name.casefold()), "") if name else ""
+
+
+def _city(record: Any) -> str:
+    return _name(record.get("city")) if isinstance(record, dict) else ""
 
 
 def _provider(record: Any) -> str:
     if not isinstance(record, dict):
         return ""
-    return str(record.get("isp") or record.get("autonomous_system_organization") or "")[:120]
+    return _name(record.get("isp") or record.get("autonomous_system_organization") or record.get("as_name"))
+
+
+def _name(value: Any) -> str:
+    """Return a name that stands bare, or its English form."""
+    if isinstance(value, dict):
+        names = value.get("names")
+        value = names.get("en") if isinstance(names, dict) else value.get("name")
+    return value[:_LONGEST_NAME] if isinstance(value, str) else ""
+
+
+@cache
+def _regions_by_name() -> Mapping[tuple[str, str], str]:
+    names: dict[str, str] = json.loads(_REGIONS.read_text("utf-8"))
+    return {(code[:2], name.casefold()): code for code, name in reversed(names.items())}

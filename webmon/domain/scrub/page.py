@@ -182,6 +182,8 @@ _NEWS = re.compile(
 # Stand for the dates while the rest is looked at: one private character each.
 _FIRST_MASK, _MASK_LIMIT = 0xE000, 16
 _MASK = re.compile("[\ue000-\ue00f]")
+# A page out of the Internet Archive, with the moment of the copy (and how it is shown) before its address.
+_ARCHIVED = re.compile(r"^/web/\d{4,14}(?:[a-z]{2}_)?/https?:/{1,2}[^/]+")
 _FOUND = re.compile(r"\[(\w+)\]")
 _UNSAFE = re.compile(r"[/?#;\[\]]")
 # Kinds that say no more than that it was an identifier.
@@ -217,6 +219,7 @@ def _automatic(path: str) -> Scrubbed:
 
 def _one_round(path: str) -> Scrubbed:
     path, parameters = re.subn(r";[^/]*", "", path.partition("?")[0].partition("#")[0])
+    path = _ARCHIVED.sub("", path)
     removed = ["parameter"] * parameters
     path, dates = _without_dates(path)
     shown: list[str] = []

@@ -227,6 +227,17 @@ class ConsentCountRow(Base):
     answer_count: Mapped[int] = mapped_column(BigInteger)
 
 
+class DropCountRow(Base):
+    """How many hits of a site were not counted on a day, for one reason."""
+
+    __tablename__ = "drop_count"
+
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"), primary_key=True)
+    counted_on: Mapped[date] = mapped_column(primary_key=True)
+    reason: Mapped[str] = mapped_column(String(32), primary_key=True)
+    hit_count: Mapped[int] = mapped_column(BigInteger)
+
+
 class AuditRow(Base):
     """One entry of the audit trail, hash-chained over the whole installation."""
 

@@ -54,6 +54,13 @@ class average(FunctionElement[float]):
     inherit_cache = True
 
 
+class text_in_json(FunctionElement[str]):
+    """The text under a key of a JSON object; null where the object is empty or has no such key."""
+
+    type = String()
+    inherit_cache = True
+
+
 def _arguments(element: FunctionElement[Any], compiler: Any, **kw: Any) -> list[str]:
     return [compiler.process(clause, **kw) for clause in element.clauses]
 
@@ -91,6 +98,14 @@ def _(element: Any, compiler: Any, **kw: Any) -> str:
 def _(element: Any, compiler: Any, **kw: Any) -> str:
     moment, unit = _arguments(element, compiler, **kw)
     return f"cast(date_trunc({unit}, {moment}) as timestamp)"
+
+
+@compiles(text_in_json, "duckdb")
+def _(element: Any, compiler: Any, **kw: Any) -> str:
+    document, key = _arguments(element, compiler, **kw)
+    # As a JSON pointer (RFC 6901), in which any key can be written.
+    pointer = f"concat('/', replace(replace({key}, '~', '~0'), '/', '~1'))"
+    return f"json_extract_string(nullif({document}, ''), {pointer})"
 
 
 @compiles(average, "duckdb")

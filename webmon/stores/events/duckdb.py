@@ -279,11 +279,23 @@ class DuckDBEventLog:
             self._connection.execute(f"attach '{path}' as {alias}")
             self._connection.execute(f"create table if not exists {alias}.event ({columns})")
             self._connection.execute(f"create table if not exists {alias}.spool_mark ({marks})")
+            self._add_columns(alias)
         except duckdb.Error as error:
             self._connection.execute(f"detach database if exists {alias}")
             raise Unavailable(f"The event log's file {path} cannot be opened: {error}") from error
         path.chmod(0o600)
         self._months[month] = alias
+
+    def _add_columns(self, alias: str) -> None:
+        """Give a file that an earlier version made the columns that have come since; their values are empty."""
+        found = self._connection.execute(
+            "select column_name from duckdb_columns() where database_name = ? and table_name = 'event'", [alias]
+        )
+        there = {row[0] for row in found.fetchall()}
+        for name in _COLUMNS:
+            if name not in there:
+                kind = f"{_COLUMNS[name]} default {DEFAULTS[name]}"
+                self._connection.execute(f'alter table {alias}.event add column if not exists "{name}" {kind}')
 
     def _detach(self, month: str) -> None:
         alias = self._months.pop(month)

@@ -8,14 +8,16 @@ from typing import Any
 from flask import Blueprint, Request, Response, request
 
 from webmon.clock import Clock
+from webmon.domain.drop import EXPLAINED
 from webmon.domain.site import Site
 from webmon.errors import InvalidInput, NotAuthenticated
+from webmon.services.drop_counts import DropCounts
 from webmon.services.manage_sites import Scope, Sites
 from webmon.services.read_stats import Stats
 from webmon.web.shared.body import read_json
 
 
-def blueprint(sites: Sites, stats: Stats, clock: Clock) -> Blueprint:
+def blueprint(sites: Sites, stats: Stats, drops: DropCounts, clock: Clock) -> Blueprint:
     """Return the interface; who asks is told by the key alone, so it needs no CSRF token."""
     pages = Blueprint("api", __name__)
 
@@ -26,6 +28,22 @@ def blueprint(sites: Sites, stats: Stats, clock: Clock) -> Blueprint:
         site = _site_of(sites, document, site_id)
         answer = stats.ask(site, document, clock.now()).document()
         answer["query"]["site_id"] = site.domain
+        return Response(json.dumps(answer, ensure_ascii=False), content_type="application/json")
+
+    @pages.post("/api/v2/not-counted")
+    def not_counted() -> Response:
+        """Hits that were not counted, by reason, for the `date_range` of a query."""
+        site_id = sites.authenticate(_key(request), Scope.STATS)
+        document: dict[str, Any] = read_json(request, dict[str, Any])
+        site = _site_of(sites, document, site_id)
+        dates = stats.dates(site, document.get("date_range"), clock.now())
+        found = drops.read(site.id, dates.first_day, dates.last_day)
+        results = [
+            {"reason": reason.value, "hits": count, "meaning": EXPLAINED[reason].sentence}
+            for reason, count in found.items()
+        ]
+        asked = {"site_id": site.domain, "date_range": [dates.first_day.isoformat(), dates.last_day.isoformat()]}
+        answer = {"results": results, "query": asked}
         return Response(json.dumps(answer, ensure_ascii=False), content_type="application/json")
 
     return pages

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import traceback
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from time import perf_counter
 from typing import Protocol
 from urllib.parse import parse_qsl
@@ -110,6 +110,10 @@ class HitCollector(Protocol):
     def prepare(self, site: Site, event: IncomingEvent, client: Client, now: datetime) -> ReadyHit | DropReason: ...
 
 
+class DropCounter(Protocol):
+    def count(self, site_id: int, reason: DropReason, day: date) -> None: ...
+
+
 class SiteFinder(Protocol):
     def find(self, domain: str, now: datetime) -> Site | None: ...
 
@@ -118,12 +122,18 @@ class Door:
     """Reads requests for `PATHS`; what it says of a hit holds once the hit is stored."""
 
     def __init__(
-        self, collector: HitCollector, sites: SiteFinder, opens: Callable[[str, Site], bool], clock: Clock
+        self,
+        collector: HitCollector,
+        sites: SiteFinder,
+        opens: Callable[[str, Site], bool],
+        drops: DropCounter,
+        clock: Clock,
     ) -> None:
         """`opens(key, site)`: whether an API key may send events with times of their own to the site."""
         self._collector = collector
         self._sites = sites
         self._opens = opens
+        self._drops = drops
         self._clock = clock
 
     def prepare(self, asked: Asked) -> tuple[ReadyHit | None, Answer]:
@@ -150,7 +160,10 @@ class Door:
         client = Client(asked.peer, asked.headers)
         moment = now if event.timestamp is None else self._moment(event.timestamp, site, asked.headers, now)
         hit = self._collector.prepare(site, event, client, moment)
-        return (None, kind.dropped[hit]) if isinstance(hit, DropReason) else (hit, kind.stored)
+        if isinstance(hit, DropReason):
+            self._drops.count(site.id, hit, moment.astimezone(site.zone).date())
+            return None, kind.dropped[hit]
+        return hit, kind.stored
 
     def _moment(self, said: datetime, site: Site, headers: Mapping[str, str], now: datetime) -> datetime:
         """A time in a body is believed only with a key: without one, anybody could rewrite the past."""

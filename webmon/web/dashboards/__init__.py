@@ -14,6 +14,7 @@ from webmon.clock import Clock
 from webmon.domain.site import Site
 from webmon.domain.staff import Role
 from webmon.errors import InvalidInput
+from webmon.services.drop_counts import DropCounts
 from webmon.services.manage_sites import Sites
 from webmon.services.read_stats import Stats
 from webmon.web.dashboards.page import build, written
@@ -23,8 +24,10 @@ from webmon.web.shared.guard import Guard
 _READERS = frozenset({Role.MARKETING, Role.PRIVACY})
 
 
-def blueprint(sites: Sites, stats: Stats, guard: Guard, revision: Callable[[], int], clock: Clock) -> Blueprint:
-    """Return the dashboards. `revision` tells another number whenever the event log has changed."""
+def blueprint(
+    sites: Sites, stats: Stats, drops: DropCounts, guard: Guard, revision: Callable[[], object], clock: Clock
+) -> Blueprint:
+    """Return the dashboards. `revision` tells something else whenever what they show has changed."""
     pages = Blueprint("dashboards", __name__)
     # Another process may draw the same figures otherwise.
     start = secrets.token_hex(4)
@@ -67,7 +70,7 @@ def blueprint(sites: Sites, stats: Stats, guard: Guard, revision: Callable[[], i
     def content(site: Site) -> dict[str, Any]:
         # The tag is taken first: what changes meanwhile is then asked for once more, and never missed.
         tag, state, now = tag_of(site), parse_state(request.args), clock.now()
-        page = build(stats, site, state, now)
+        page = build(stats, drops, site, state, now)
         return {
             "site": site,
             "state": state,

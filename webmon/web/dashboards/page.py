@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from webmon.domain.breakdowns import BREAKDOWNS, Breakdown
+from webmon.domain.breakdowns import BREAKDOWNS, NOT_SET, Breakdown
+from webmon.domain.drop import EXPLAINED
 from webmon.domain.grouping import Row
 from webmon.domain.metrics import METRICS, Metric, Unit
 from webmon.domain.query import DateRange
 from webmon.domain.site import Site
+from webmon.services.drop_counts import DropCounts
 from webmon.services.read_stats import Result, Stats
 from webmon.web.dashboards import words
 from webmon.web.dashboards.chart import Bucket, Chart, draw
@@ -37,7 +39,10 @@ class FigureCard:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row of a list. `share` in percent of all visitors; `bar` is the length of its bar, in percent."""
+    """One row of a list. `share` in percent of all visitors; `bar` is the length of its bar, in percent.
+
+    `more` are the tab's further figures, each short and in full.
+    """
 
     value: str
     name: str
@@ -46,16 +51,21 @@ class Line:
     visitors_full: str
     share: str
     bar: float
+    more: Sequence[tuple[str, str]]
     chosen: bool
 
 
 @dataclass(frozen=True, slots=True)
 class List:
-    """A panel with one tab open. `hidden_count`: groups left out for being too small; `more`: there are further."""
+    """A panel with one tab open. `metrics` are figures besides visitors.
+
+    `hidden_count`: groups left out for being too small; `more`: there are further.
+    """
 
     panel: Panel
     tab: Tab
     dimension: Breakdown
+    metrics: Sequence[Metric]
     lines: Sequence[Line]
     hidden_count: int
     more: bool
@@ -84,23 +94,38 @@ class Chip:
 
 
 @dataclass(frozen=True, slots=True)
+class NotCounted:
+    """Hits that were not counted for one reason."""
+
+    label: str
+    sentence: str
+    hits: str
+    hits_full: str
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
-    """`too_few`: the filters single out fewer people than the site shows; then there is nothing else."""
+    """`too_few`: the filters single out fewer people than the site shows; then there is nothing else.
+
+    `not_counted` is empty while filters are on: nothing is known of those hits that a filter could ask about.
+    """
 
     figures: Sequence[FigureCard]
     series: Series | None
     lists: Sequence[List]
     chips: Sequence[Chip]
     dates: str
+    not_counted: Sequence[NotCounted]
     empty: bool
     too_few: bool
 
 
-def build(stats: Stats, site: Site, state: State, now: datetime) -> Page:
+def build(stats: Stats, drops: DropCounts, site: Site, state: State, now: datetime) -> Page:
     """Ask for all that the state shows."""
     asker = _Asker(stats, site, state, now)
     summary = asker.ask(TOP_METRICS)
     row = summary.rows[0] if summary.rows else None
+    not_counted = _not_counted(drops, site, summary.query.dates) if not state.filters else ()
     if row is None or not row.visitors:
         return Page(
             figures=_cards(row, state),
@@ -108,6 +133,7 @@ def build(stats: Stats, site: Site, state: State, now: datetime) -> Page:
             lists=(),
             chips=_chips(state),
             dates=_dates(summary.query.dates),
+            not_counted=not_counted,
             empty=True,
             too_few=row is None,
         )
@@ -117,6 +143,7 @@ def build(stats: Stats, site: Site, state: State, now: datetime) -> Page:
         lists=[found for panel in PANELS.values() if (found := _list(asker, panel, row.visitors))],
         chips=_chips(state),
         dates=_dates(summary.query.dates),
+        not_counted=not_counted,
         empty=False,
         too_few=False,
     )
@@ -181,18 +208,21 @@ def _list(asker: _Asker, panel: Panel, everybody: int) -> List | None:
     state = asker.state
     tab = next(tab for tab in panel.tabs if tab.key == state.tab(panel.key))
     limit = MANY if state.more == panel.key else FEW
-    found = asker.ask(["visitors"], tab.dimension, pagination={"limit": limit + 1})
+    found = asker.ask(["visitors", *tab.metrics], tab.dimension, pagination={"limit": limit + 1})
     dimension = BREAKDOWNS[tab.dimension]
-    if panel.optional and all(row.dimensions[0] == dimension.empty for row in found.rows):
+    unknown = all(row.dimensions[0] == dimension.empty for row in found.rows)
+    if panel.optional and unknown:
         return None
-    rows = found.rows[:limit]
+    rows = () if unknown and dimension.empty == NOT_SET else found.rows[:limit]
     longest = max((row.visitors for row in rows), default=0)
-    lines = [_line(state, tab.dimension, row, everybody, longest) for row in rows]
-    return List(panel, tab, dimension, lines, found.hidden_count, len(found.rows) > limit, limit == MANY)
+    lines = [_line(state, tab, row, everybody, longest) for row in rows]
+    more = [METRICS[name] for name in tab.metrics]
+    return List(panel, tab, dimension, more, lines, found.hidden_count, len(found.rows) > limit, limit == MANY)
 
 
-def _line(state: State, dimension: str, row: Row, everybody: int, longest: int) -> Line:
-    value, visitors = row.dimensions[0], row.visitors
+def _line(state: State, tab: Tab, row: Row, everybody: int, longest: int) -> Line:
+    dimension, value, visitors = tab.dimension, row.dimensions[0], row.visitors
+    units = [METRICS[name].unit for name in tab.metrics]
     return Line(
         value=value,
         name=words.name_of(dimension, value),
@@ -201,15 +231,26 @@ def _line(state: State, dimension: str, row: Row, everybody: int, longest: int) 
         visitors_full=words.whole(visitors),
         share=words.percent(100 * visitors / everybody),
         bar=round(100 * visitors / longest, 1) if longest else 0,
+        more=[
+            (_WRITE[unit](figure), _FULL[unit](figure)) for unit, figure in zip(units, row.metrics[1:], strict=True)
+        ],
         chosen=state.chooses(dimension, value),
     )
+
+
+def _not_counted(drops: DropCounts, site: Site, dates: DateRange) -> list[NotCounted]:
+    found = drops.read(site.id, dates.first_day, dates.last_day)
+    return [
+        NotCounted(EXPLAINED[reason].label, EXPLAINED[reason].sentence, words.short(count), words.whole(count))
+        for reason, count in found.items()
+    ]
 
 
 def _chips(state: State) -> list[Chip]:
     return [
         Chip(
             chosen,
-            BREAKDOWNS[chosen.dimension].label,
+            chosen.label,
             _OPERATORS[chosen.operator],
             " or ".join(words.name_of(chosen.dimension, value) for value in chosen.values),
         )

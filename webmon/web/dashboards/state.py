@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from werkzeug.datastructures import MultiDict
 
-from webmon.domain.breakdowns import BREAKDOWNS
+from webmon.domain.breakdowns import find_breakdown
 from webmon.domain.query import OPERATORS
 from webmon.errors import InvalidInput
 from webmon.web.dashboards.panels import PANELS, TOP_METRICS
@@ -54,6 +54,11 @@ class Chosen:
     operator: str
     dimension: str
     values: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        found = find_breakdown(self.dimension)
+        return found.label if found else self.dimension
 
     @property
     def query(self) -> list[Any]:
@@ -200,7 +205,7 @@ def _filters(texts: Iterable[str]) -> tuple[Chosen, ...]:
     for text in texts:
         operator, _, rest = text.partition(",")
         dimension, comma, value = rest.partition(",")
-        if operator not in OPERATORS or dimension not in BREAKDOWNS or not comma or len(value) > _LONGEST_VALUE:
+        if operator not in OPERATORS or find_breakdown(dimension) is None or not comma or len(value) > _LONGEST_VALUE:
             raise InvalidInput.field("f", "must be such as is,visit:country,DE")
         values = found.setdefault((operator, dimension), [])
         if value not in values:

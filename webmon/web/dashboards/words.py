@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
-_COUNTRIES = Path(__file__).resolve().parents[2] / "data" / "countries.json"
+_DATA = Path(__file__).resolve().parents[2] / "data"
+_COUNTRIES = _DATA / "countries.json"
+_REGIONS = _DATA / "regions.json"
 
 Figure = int | float | None
 NOTHING = DASH = "\N{EN DASH}"
@@ -62,8 +64,73 @@ def country(code: str) -> str:
     return _countries().get(code, code)
 
 
+@cache
+def _regions() -> Mapping[str, str]:
+    names: dict[str, str] = json.loads(_REGIONS.read_text("utf-8"))
+    return names
+
+
+def region(code: str) -> str:
+    """The name of an ISO 3166-2 code, or the code where it has none."""
+    return _regions().get(code, code)
+
+
+# Languages that a browser asks for often; of the others the tag is shown (ISO 639).
+_LANGUAGES = {
+    "ar": "Arabic",
+    "bg": "Bulgarian",
+    "ca": "Catalan",
+    "cs": "Czech",
+    "da": "Danish",
+    "de": "German",
+    "el": "Greek",
+    "en": "English",
+    "es": "Spanish",
+    "et": "Estonian",
+    "fa": "Persian",
+    "fi": "Finnish",
+    "fr": "French",
+    "ga": "Irish",
+    "he": "Hebrew",
+    "hi": "Hindi",
+    "hr": "Croatian",
+    "hu": "Hungarian",
+    "id": "Indonesian",
+    "it": "Italian",
+    "ja": "Japanese",
+    "ko": "Korean",
+    "lt": "Lithuanian",
+    "lv": "Latvian",
+    "mt": "Maltese",
+    "nb": "Norwegian",
+    "nl": "Dutch",
+    "no": "Norwegian",
+    "pl": "Polish",
+    "pt": "Portuguese",
+    "ro": "Romanian",
+    "ru": "Russian",
+    "sk": "Slovak",
+    "sl": "Slovenian",
+    "sr": "Serbian",
+    "sv": "Swedish",
+    "th": "Thai",
+    "tr": "Turkish",
+    "uk": "Ukrainian",
+    "vi": "Vietnamese",
+    "zh": "Chinese",
+}
+
+
+def language(tag: str) -> str:
+    return _LANGUAGES.get(tag, tag)
+
+
 # How the values of a dimension are written out; the others are shown as they are.
-_NAMES: Mapping[str, Callable[[str], str]] = {"visit:country": country}
+_NAMES: Mapping[str, Callable[[str], str]] = {
+    "visit:country": country,
+    "visit:region": region,
+    "visit:language": language,
+}
 
 
 def name_of(dimension: str, value: str) -> str:
@@ -73,4 +140,6 @@ def name_of(dimension: str, value: str) -> str:
 
 def mark_of(dimension: str, value: str) -> str:
     """What stands before the name: a country's code, which every device can show (flags it often cannot)."""
+    if dimension == "visit:region" and value in _regions():
+        return value[:2]
     return value if dimension == "visit:country" and value in _countries() else ""

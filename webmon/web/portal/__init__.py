@@ -248,14 +248,16 @@ def words_asked_for() -> Words:
 
 
 def row_shown(hit: Hit, words: Words) -> dict[str, str]:
+    screen = words.texts["screen"].format(screen=hit.screen) if hit.screen else ""
+    language = words.texts["asks_in"].format(language=hit.language) if hit.language else ""
     names = {PAGEVIEW: words.texts["page_view"], ENGAGEMENT: words.texts["engagement"]}
     return {
         "when": f"{hit.occurred_at:%Y-%m-%d %H:%M:%S}",
         "what": names.get(hit.name, hit.name),
         "page": f"{hit.hostname}{hit.pathname}",
-        "from": hit.source,
-        "with": ", ".join(_joined_words((hit.browser, hit.os, hit.device))),
-        "where": hit.country,
+        "from": ", ".join(_joined_words((hit.source, hit.channel))),
+        "with": ", ".join(_joined_words((hit.browser, hit.os, hit.device, screen, language))),
+        "where": ", ".join(_joined_words((hit.city, hit.region or hit.country))),
         "provider": hit.provider,
     }
 
