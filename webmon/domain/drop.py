@@ -9,5 +9,6 @@ class DropReason(StrEnum):
     BOT = "bot"
     NO_CONSENT = "no_consent"
     GPC = "gpc"
+    DNT = "dnt"
     SPAM_REFERRER = "spam_referrer"
     ORPHAN_ENGAGEMENT = "orphan_engagement"

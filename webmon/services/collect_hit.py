@@ -55,7 +55,7 @@ class Locator(Protocol):
 
 
 # What is read of a client's headers here; addresses and client hints are read where they are understood.
-CLIENT_HEADERS = ("user-agent", "sec-gpc")
+CLIENT_HEADERS = ("user-agent", "sec-gpc", "dnt")
 
 
 class Client(msgspec.Struct, frozen=True):
@@ -81,6 +81,10 @@ class ReadyHit(msgspec.Struct, frozen=True):
     entry: SpoolEntry
     key: tuple[int, int] | None = None
 
+    @property
+    def dnt(self) -> bool:
+        return self.headers.get("dnt", "").strip() == "1"
+
 
 @dataclass(frozen=True, slots=True)
 class Collector:
@@ -104,7 +108,8 @@ class Collector:
         # whose consent was withdrawn elsewhere is told so.
         if not event.visitor and is_bot(client.user_agent):
             return DropReason.BOT
-        basis = decide(site.mode, Claim(bool(event.visitor), grant is not None, client.gpc))
+        dnt = site.honour_dnt and client.dnt
+        basis = decide(site.mode, Claim(bool(event.visitor), grant is not None, client.gpc, dnt))
         if isinstance(basis, DropReason):
             return basis
         address = client_address(client.peer, client.headers, self.trusted_proxies)
