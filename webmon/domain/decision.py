@@ -22,7 +22,7 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
 def decide(mode: Mode, claim: Claim) -> str | DropReason:
     """Return the basis under which the hit may be stored, or why it may not.
 
-    An explicit consent outweighs the Global Privacy Control and Do Not Track, which speak for those who were not asked
+    An explicit consent outweighs the Global Privacy Control and Do Not Track: they speak for those who were not asked
     (invariant 12). A hit with an identifier needs a consent on record, in every mode (invariant 1).
     """
     if claim.names_visitor:

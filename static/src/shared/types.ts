@@ -41,7 +41,7 @@ export type Send = (name: string, more: Body) => Promise<boolean>;
 /** Ask webmon, and once more where it could not answer; rejects where it cannot be reached. */
 export type Post = (what: string, body: Body) => Promise<Response>;
 /** Count the page shown now, unless that was done; again where an event says that the page persisted. */
-export type Routed = (event?: { persisted: boolean }) => Promise<unknown>;
+export type Routed = (event: { persisted: boolean }) => Promise<unknown>;
 
 /** What the files export that w.js loads where they are needed: they are given what they use of it. */
 export type Part = (

@@ -16,7 +16,7 @@ const base = new URL(data.api || "/", data.api ? (loc as any) : src).href.replac
 let settings = __WEBMON_SETTINGS__;
 let shown = ""; // the address of the page that is measured now; empty where nothing of it may be sent
 let engaged = 0;
-let since = 0;
+let since: number | false = 0;
 let depth = 0;
 
 /** Whatever goes wrong in here, the page never hears of it. */
@@ -34,9 +34,15 @@ const on = (type: string, run: Run) => {
   return () => removeEventListener(type, run, true);
 };
 
-const cookie = (name: string): string => doc.cookie.match(`(^|; )webmon_${name}=([^;]*)`)?.[2] || "";
+const cookie = (name: string): string => {
+  try {
+    return doc.cookie.match(`(^|; )webmon_${name}=([^;]*)`)![2];
+  } catch {
+    return ""; // there is none, or the page may have none
+  }
+};
 const setCookie = (name: string, value: string, seconds: number): string => (
-  (doc.cookie = `webmon_${name}=${value};path=/;max-age=${seconds};samesite=lax${loc.protocol === "https:" ? ";secure" : ""}`), value
+  (doc.cookie = `webmon_${name}=${value};path=/;max-age=${seconds};samesite=lax${/s:/.test(loc.protocol) ? ";secure" : ""}`), value
 );
 /** 128 random bits. */
 const mint = (): string => crypto.getRandomValues(new Uint32Array(4)).join("-");
@@ -81,8 +87,8 @@ const send = safe(async (name: string, more: Body): Promise<boolean> => {
 /** Tell how long the page has been in view and in focus since the last time. */
 const report = (): void => {
   const now = Date.now();
-  engaged += since && now - since;
-  since = doc.hasFocus() && !doc.hidden ? now : 0;
+  if (since) engaged += now - since;
+  since = doc.hasFocus() && !doc.hidden && now;
   if (shown && engaged > 999) {
     send("engagement", { e: engaged, sd: depth });
     engaged = 0;
@@ -93,7 +99,7 @@ const scrolled = (): void => {
 };
 
 const view = (again?: boolean): void => {
-  const url = loc.href.split(data.hash == null ? "#" : " ")[0];
+  const url = loc.href.split("hash" in data ? " " : "#")[0];
   if (url === shown && !again) return;
   report();
   const referrer = (!again && shown) || doc.referrer;
@@ -105,7 +111,7 @@ const view = (again?: boolean): void => {
   if (shown && data.track) load(settings.more, data.track);
 };
 /** A page has come into view, perhaps out of the browser's memory: then it is seen again. */
-const routed = safe((event?: PageTransitionEvent) => data.manual ?? view(event?.persisted));
+const routed = safe((event: { persisted?: boolean }) => data.manual ?? view(event.persisted));
 
 /** What a page may need besides: run what the file exports. */
 const load = safe(async (file: string, what: unknown, more?: unknown) =>
@@ -145,7 +151,7 @@ const run = safe(async () => {
     const inner = history[name];
     history[name] = (...given) => {
       inner.apply(history, given);
-      routed();
+      routed(given);
     };
   }
   on("hashchange", prepare);
@@ -162,10 +168,9 @@ const run = safe(async () => {
       ui("show");
     }
   });
-  report();
   // Whoever has signed out is not to see this page as the one who was signed in.
   before?.q?.map((call: any) => call[0] === "logout" && api(...call));
-  routed();
+  routed(data);
   before?.q?.map((call: any) => call[0] !== "logout" && api(...call));
   if (doc.querySelector("[data-category]") || (!choice().decided && settings.ask)) ui("start");
 });

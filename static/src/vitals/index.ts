@@ -22,5 +22,4 @@ export default function vitals(send: Send): void {
   };
   // In the bubble phase, so that the library has heard of it before.
   addEventListener("visibilitychange", tell);
-  addEventListener("pagehide", tell);
 }

@@ -17,9 +17,7 @@ class SiteRepository(Audited, Protocol):
     ) -> Site:
         """Add a site; raises `Conflict` where the domain is taken."""
 
-    def change(
-        self, site_id: int, timezone: str, mode: Mode, minimum_group_count: int, honour_dnt: bool
-    ) -> Site: ...
+    def change(self, site_id: int, timezone: str, mode: Mode, minimum_group_count: int, honour_dnt: bool) -> Site: ...
 
     def change_rules(self, site_id: int, rules: GuardRules) -> Site: ...
 
