@@ -74,16 +74,16 @@ class Client(msgspec.Struct, frozen=True):
         said = self.headers.get("sec-gpc")
         return said is not None and "1" in (part.strip() for part in said.split(","))
 
+    @property
+    def dnt(self) -> bool:
+        return self.headers.get("dnt", "").strip() == "1"
+
 
 class ReadyHit(msgspec.Struct, frozen=True):
     """A hit that may be stored, as it will stand in the spool; `key` is set for an event with an id of its own."""
 
     entry: SpoolEntry
     key: tuple[int, int] | None = None
-
-    @property
-    def dnt(self) -> bool:
-        return self.headers.get("dnt", "").strip() == "1"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,10 @@
 // What becomes of an answer: kept in the browser, told to webmon, known to the page.
 import type { Action, Choice, Decisions, Post, Routed, SetCookie, Settings, UiSource } from "../shared/types";
 
+/** 128 random bits in the letters of base64url. */
+const number = (): string =>
+  btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16)))).replace(/[+/=]/g, (sign) => (sign === "+" ? "-" : sign === "/" ? "_" : ""));
+
 /** Takes the answers; `changes` is called after each change of what is allowed. */
 export function recorder(
   settings: Settings,
@@ -31,7 +35,9 @@ export function recorder(
   /** Tell webmon; the receipt's id, empty for a refusal, or undefined where the answer could not be stored. */
   const tell = async (body: Record<string, unknown>, before: Choice, grants: boolean): Promise<string | undefined> => {
     const previous = before.receipt || undefined;
-    const answer = await post("consent", { site: settings.site, ...body, previous }).catch(() => undefined);
+    // With a number of its own, an answer that is sent again is one record. A refusal that nobody records gets none.
+    const receipt = grants || previous ? number() : undefined;
+    const answer = await post("consent", { site: settings.site, ...body, previous, receipt }).catch(() => undefined);
     if (answer?.ok) return answer.status === 201 && grants ? (await answer.json()).consent_receipt_id : "";
     // A refusal holds in this browser, whether or not webmon could be told.
     return grants ? undefined : "";
