@@ -226,12 +226,16 @@ def test_a_page_out_of_the_browser_s_memory_counts_again(visit: Callable[..., Vi
 def test_time_in_view_and_depth_are_told_when_the_page_loses_the_visitor(
     visit: Callable[..., Visit], site: Website, webmon: WebmonServer
 ) -> None:
-    site.pages["/"] = page(webmon.url, LONG)
+    site.pages["/"] = page(webmon.url, "<input><input>" + LONG)
     one = visit()
     one.page.clock.install()
     one.page.goto(f"{site.url}/")
     one.wait_for("pageview")
     one.page.clock.run_for(4000)
+    # From field to field within the page is no farewell.
+    for field in one.page.locator("input").all():
+        field.focus()
+    assert [hit["name"] for hit in one.marked()] == ["pageview"]
     one.page.evaluate("scrollTo(0, 2000)")
     wait_until(lambda: one.page.evaluate("scrollY") == 2000, 5, "scrolled")
     one.page.evaluate("new Promise(done => { addEventListener('scroll', done); scrollTo(0, 2001) })")

@@ -84,12 +84,12 @@ const send = safe(async (name: string, more: Body): Promise<boolean> => {
   return answer.ok;
 });
 
-/** Tell how long the page has been in view and in focus since the last time. */
-const report = (): void => {
+/** Tell how long the page was in view and in focus, once it is no more; on an event that leaves it so, only reckon. */
+const report = (event?: Event): void => {
   const now = Date.now();
   if (since) engaged += now - since;
   since = doc.hasFocus() && !doc.hidden && now;
-  if (shown && engaged > 999) {
+  if (shown && engaged > 999 && !(event && since)) {
     send("engagement", { e: engaged, sd: depth });
     engaged = 0;
   }
@@ -157,7 +157,6 @@ const run = safe(async () => {
   on("hashchange", prepare);
   on("popstate", routed);
   on("pageshow", routed);
-  on("pagehide", report);
   on("visibilitychange", report);
   on("focus", report);
   on("blur", report);
