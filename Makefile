@@ -16,7 +16,7 @@ help: ## Say what there is to do
 serve: $(VENV)/.serve ## Set everything up and start webmon with the demo website
 	@$(BIN)/python demo/start.py --port $(PORT) --demo-port $(DEMO_PORT)
 
-test: $(VENV)/.test ## Run all tests, those in a browser included
+test: $(VENV)/.test node_modules/.package-lock.json ## Run all tests, those in a browser included
 	@$(BIN)/python tests/support/need_chromium.py
 	@$(BIN)/pytest -n 2 --dist loadgroup
 
@@ -31,6 +31,10 @@ lint: $(VENV)/.test ## Check style, types, layers and the built front end
 fix: $(VENV)/.test ## Mend what the style checker can mend by itself
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+node_modules/.package-lock.json: package-lock.json
+	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund; \
+	else echo "npm is not here: tests/browser/test_other_clients.py bundles npm packages, and will fail without it"; fi
 
 front-end: ## Build static/dist from static/src (needs Node)
 	@npm ci --silent --no-audit --no-fund && npm run --silent build

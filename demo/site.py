@@ -123,6 +123,10 @@ def _public_pages(app: Flask) -> None:
     def thanks() -> str:
         return render_template("thanks.html")
 
+    @app.get("/files/imaging-checklist.pdf")
+    def checklist() -> Response:
+        return app.send_static_file("imaging-checklist.pdf")
+
     @app.get("/embed/film")
     def film() -> Response:
         """What another company's player would be; it is here, so that the demo loads nothing from elsewhere."""

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -22,9 +23,12 @@ const common = {
   outdir: target,
 };
 
+/** What w.js loads where it is needed: modules with one export each. */
+const PARTS = ["banner", "more", "prepare", "vitals"];
+
 /** Every page's entry points: name in the manifest (without ending) to file. */
 function entries() {
-  const found = { banner: join(source, "banner", "index.ts") };
+  const found = Object.fromEntries(PARTS.map((name) => [name, join(source, name, "index.ts")]));
   const dashboard = join(source, "dashboard", "index.ts");
   if (existsSync(dashboard)) found.dashboard = dashboard;
   const pages = join(source, "pages");
@@ -34,26 +38,38 @@ function entries() {
   return found;
 }
 
-async function bundle(file) {
-  const result = await build({ ...common, entryPoints: [file], format: "iife", mangleProps: /_$/ });
+async function bundle(file, options = {}) {
+  const result = await build({ ...common, entryPoints: [file], format: "iife", ...options });
   return result.outputFiles.map((output) => ({ ending: output.path.split(".").pop(), bytes: output.contents }));
+}
+
+/** Whose code is in a file besides ours. */
+function thanks(name) {
+  if (name !== "vitals") return {};
+  const { version, license } = JSON.parse(readFileSync(join(here, "..", "node_modules", "web-vitals", "package.json"), "utf8"));
+  return { banner: { js: `/* web-vitals ${version}, Google LLC, ${license} */` } };
 }
 
 const files = new Map();
 const manifest = {};
 for (const [name, file] of Object.entries(entries())) {
-  for (const { ending, bytes } of await bundle(file)) {
+  const part = PARTS.includes(name);
+  for (const { ending, bytes } of await bundle(file, part ? { format: "esm", ...thanks(name) } : {})) {
     const base = name.replace(/\.(css|ts)$/, "");
     const hash = createHash("sha256").update(bytes).digest("hex").slice(0, 8);
     files.set(`${base}.${hash}.${ending}`, bytes);
-    manifest[name === "banner" ? "banner" : `${base}.${ending}`] = `/static/dist/${base}.${hash}.${ending}`;
+    manifest[part ? name : `${base}.${ending}`] = `/static/dist/${base}.${hash}.${ending}`;
   }
 }
 const icon = readFileSync(join(source, "pages", "icon.svg"));
 const iconName = `icon.${createHash("sha256").update(icon).digest("hex").slice(0, 8)}.svg`;
 files.set(iconName, icon);
 manifest["icon.svg"] = `/static/dist/${iconName}`;
-files.set("w.js", (await bundle(join(source, "snippet", "index.ts")))[0].bytes);
+// Not in strict mode: where a page has frozen what w.js would change, it goes without.
+const loose = { tsconfigRaw: { compilerOptions: { alwaysStrict: false } } };
+const snippet = (await bundle(join(source, "snippet", "index.ts"), loose))[0].bytes;
+files.set("w.js", Buffer.from(Buffer.from(snippet).toString().trimEnd()));
+files.set("webmon.d.ts", readFileSync(join(here, "types", "webmon.d.ts")));
 files.set("manifest.json", Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`));
 
 mkdirSync(target, { recursive: true });
@@ -70,3 +86,7 @@ if (checking) {
     process.exit(1);
   }
 }
+
+/** Bytes as a page loads them; w.js without its settings. */
+const gzipped = (name) => gzipSync(Buffer.from(files.get(name)).toString().replace("__WEBMON_SETTINGS__", "null"), { level: 9 }).length;
+for (const name of files.keys()) if (/\.js$/.test(name)) console.log(`${String(gzipped(name)).padStart(7)}  ${name}`);

@@ -138,11 +138,18 @@ class Core:
         timezone: str = "UTC",
         mode: str = Mode.CONSENTED_ONLY,
         minimum_group: int = 1,
+        honour_dnt: bool = False,
     ) -> Site:
         """Add a site with everything that it begins with."""
         now = self.clock.now()
         site = self.sites.add(
-            domain, now, actor=actor, timezone=timezone, mode=mode, minimum_group_count=minimum_group
+            domain,
+            now,
+            actor=actor,
+            timezone=timezone,
+            mode=mode,
+            minimum_group_count=minimum_group,
+            honour_dnt=honour_dnt,
         )
         self.notices.publish_defaults(site, now, actor=actor)
         return site

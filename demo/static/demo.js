@@ -6,6 +6,11 @@ for (const button of document.querySelectorAll("[data-privacy-choices]")) {
   button.addEventListener("click", () => window.webmon.consent && window.webmon.consent.show());
 }
 
+// An event by markup: w.js tells of the click, this website only answers it.
+for (const button of document.querySelectorAll("[data-hours]")) {
+  button.addEventListener("click", () => button.replaceWith(button.dataset.hours));
+}
+
 // Sign-in and sign-out: the backend has said so, the page passes it on.
 const { loginToken, signedOut } = document.body.dataset;
 if (loginToken) {

@@ -9,7 +9,8 @@ from tests.support.demo import Demo
 from tests.support.need_chromium import find_chromium
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while Playwright runs, no other test of this process can have an event loop.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])

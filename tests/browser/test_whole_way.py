@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 
@@ -136,3 +137,53 @@ def _owner_on_the_dashboard(demo: Demo, staff: BrowserContext) -> Page:
 def _in_a_file(demo: Demo, text: bytes) -> list[str]:
     files = [path for path in demo.data.rglob("*") if path.is_file() and path.name != "demo.env"]
     return [path.name for path in files if text in path.read_bytes()]
+
+
+def test_the_demo_website_shows_what_data_track_turns_on(demo: Demo, person: Person) -> None:
+    context = person()
+    hits: list[tuple[str, dict[str, str]]] = []
+
+    def keep(one: Request) -> None:
+        if one.url.endswith("/api/event"):
+            hit = json.loads(one.post_data or "{}")
+            hits.append((hit["name"], hit.get("props", {})))
+
+    context.on("request", keep)
+    context.route("https://www.example.org/**", lambda route: route.fulfill(body="elsewhere"))
+    page = context.new_page()
+    home = demo.address("Demo website")
+    page.goto(home)
+    with page.expect_response("**/more.*.js"):
+        page.locator("[data-webmon=accept]").click()
+
+    def seen(name: str, props: dict[str, str]) -> None:
+        wait_until(lambda: page.evaluate("1") and (name, props) in hits, 10, name, lambda: hits)
+
+    def ready() -> None:
+        """The file that hears of clicks has run: it is a module, and modules are run once."""
+        name = json.loads(
+            request("GET", f"{demo.address('Preference page').partition('/privacy')[0]}/api/settings/localhost").body
+        )["more"]
+        page.evaluate("url => import(url)", f"http://127.0.0.1:{demo.port}{name}")
+
+    ready()
+    page.get_by_role("button", name="When are we open?").click()
+    seen("Opening hours", {"place": "home"})
+    page.goto(home + "contact")
+    ready()
+    page.get_by_label("What is it about?").fill("Somebody's knee")
+    page.get_by_role("button", name="Send").click()
+    seen("Form: Submission", {"path": "/contact", "form": "contact"})
+    page.goto(home + "imaging")
+    ready()
+    page.evaluate(
+        "void document.querySelector('a[href$=pdf]').addEventListener('click', one => one.preventDefault())"
+    )
+    page.get_by_role("link", name="the checklist for your scan").click()
+    seen("File Download", {"url": f"{home}files/imaging-checklist.pdf"})
+    assert request("GET", f"{home}files/imaging-checklist.pdf").body.startswith(b"%PDF-")
+    page.goto(home + "services")
+    ready()
+    page.get_by_role("link", name="example.org").click()
+    seen("Outbound Link: Click", {"url": "https://www.example.org/pharmacies"})
+    context.remove_listener("request", keep)

@@ -20,7 +20,10 @@ from tests.support.server import ROOT
 from tests.support.world import csrf
 
 CONFIG = Config("http://127.0.0.1:8000", "localhost", "k" * 43, "s" * 43)
-TAG = '<script defer src="http://127.0.0.1:8000/w.js" data-site="localhost"></script>'
+TAG = (
+    '<script defer src="http://127.0.0.1:8000/w.js" data-site="localhost" '
+    'data-track="outbound downloads forms 404 events"></script>'
+)
 
 ADDRESSES = ["/", *(f"/{name}" for name in PAGES), "/guide", *(f"/guide/{step}" for step in GUIDE), "/contact"]
 

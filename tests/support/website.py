@@ -7,15 +7,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Website:
-    """Serves `pages` (path to HTML) at http://localhost:PORT, each under the given headers."""
+    """Serves `pages` (path to HTML) at http://localhost:PORT, each under the given headers.
+
+    `asked` holds the address and the headers (names in lower case) of every request.
+    """
 
     def __init__(self, pages: dict[str, str], headers: dict[str, str] | None = None) -> None:
         self.pages = pages
         self.headers = headers or {}
+        self.asked: list[tuple[str, dict[str, str]]] = []
         site = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                site.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
                 path = self.path.partition("?")[0]
                 body = site.pages.get(path, "<!doctype html><title>none</title>").encode()
                 self.send_response(200 if path in site.pages else 404)

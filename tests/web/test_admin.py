@@ -67,10 +67,14 @@ def test_a_slip_in_a_new_site_is_said_beside_the_field(
 
 
 def test_settings_are_changed_and_on_record(world: World, owner: Client) -> None:
-    form = fields_of(owner.get(SITE), SITE) | {"timezone": "Asia/Tokyo", "minimum_group_count": "10"}
+    form = fields_of(owner.get(SITE), SITE) | {
+        "timezone": "Asia/Tokyo",
+        "minimum_group_count": "10",
+        "honour_dnt": "y",
+    }
     assert owner.post(SITE, data=form).status_code == 302
     site = world.runtime.sites.get("example.org")
-    assert (site.timezone, site.minimum_group_count) == ("Asia/Tokyo", 10)
+    assert (site.timezone, site.minimum_group_count, site.honour_dnt) == ("Asia/Tokyo", 10, True)
     assert world.runtime.audit.newest()[0].action == "site.change"
 
 

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
+from pathlib import Path
 
-from tests.support.world import World
-from webmon.web.embed import PLACEHOLDER
+import pytest
 
-COOKIELESS = ("/w.js?site=example.org", "/api/settings/example.org", "/.well-known/gpc.json", "/healthz")
+from tests.support.world import GRANTED, World
+from webmon.app import ROOT
+from webmon.domain.site import Mode
+from webmon.web.embed import PARTS, PLACEHOLDER
+
+DIST = ROOT / "static" / "dist"
+COOKIELESS = (
+    "/w.js?site=example.org",
+    "/api/settings/example.org",
+    "/.well-known/gpc.json",
+    "/healthz",
+    "/webmon.d.ts",
+)
 
 
 def test_the_snippet_carries_the_settings_of_the_site_that_asks(world: World) -> None:
@@ -58,8 +71,77 @@ def test_a_name_of_a_site_cannot_break_out_of_the_script(world: World) -> None:
 
 
 def test_the_snippet_keeps_nothing_before_an_answer_by_its_own_source() -> None:
-    from webmon.app import ROOT
-
-    text = (ROOT / "static" / "dist" / "w.js").read_text("utf-8")
+    text = (DIST / "w.js").read_text("utf-8")
     assert re.search(r"localStorage|sessionStorage|indexedDB", text) is None
     assert text.count(PLACEHOLDER) == 1
+
+
+def size(name: str) -> int:
+    """Bytes of a built file as a page loads it, without settings."""
+    (path,) = DIST.glob(name)
+    return len(gzip.compress(path.read_text("utf-8").replace(PLACEHOLDER, "null").encode(), 9))
+
+
+def test_what_a_page_loads_is_small() -> None:
+    assert size("w.js") <= 1600
+    assert size("w.js") + size("more.*.js") <= 2400
+
+
+def test_every_file_that_the_snippet_may_load_is_there_for_any_website(world: World) -> None:
+    settings = world.client.get("/api/settings/example.org").get_json()
+    unknown = world.client.get("/w.js", headers={"Referer": "https://elsewhere.example/"}).get_data(as_text=True)
+    for name in PARTS:
+        answer = world.client.get(settings[name])
+        assert answer.status_code == 200
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert "immutable" in answer.headers["Cache-Control"]
+        assert settings[name] in unknown
+        answer.close()
+
+
+def test_the_types_of_the_snippet_are_served(world: World) -> None:
+    answer = world.client.get("/webmon.d.ts")
+    assert answer.content_type == "text/plain; charset=utf-8"
+    assert answer.get_data(as_text=True) == (ROOT / "static" / "types" / "webmon.d.ts").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("mode", "early", "ask"),
+    [
+        (Mode.CONSENTED_ONLY, False, True),
+        (Mode.COOKIELESS_UNTIL_CONSENT, True, True),
+        (Mode.COOKIELESS_ALWAYS, True, False),
+    ],
+)
+def test_the_settings_say_what_may_be_sent_and_asked(tmp_path: Path, mode: Mode, early: bool, ask: bool) -> None:
+    world = World(tmp_path / "data", mode)
+    settings = world.client.get("/api/settings/example.org").get_json()
+    assert (settings["early"], settings["ask"], settings["signals"]) == (early, ask, ["globalPrivacyControl"])
+    world.close()
+
+
+def test_do_not_track_is_an_objection_where_the_site_says_so_and_consent_outweighs_it(tmp_path: Path) -> None:
+    world = World(tmp_path / "data", Mode.COOKIELESS_UNTIL_CONSENT)
+    receipt = world.consent(GRANTED).get_json()["consent_receipt_id"]
+    agreed = {"visitor": "v" * 22, "visit": "w" * 22, "consent": receipt}
+
+    def dropped(value: str, **fields: str) -> str | None:
+        event = {"name": "pageview", "url": "https://example.org/", "domain": "example.org"}
+        return world.post("/api/event", event | fields, DNT=value).headers.get("x-webmon-drop-reason")
+
+    assert dropped("1") is None
+    world.runtime.sites.change(
+        world.site,
+        world.clock.now(),
+        actor="test",
+        timezone="UTC",
+        mode=Mode.COOKIELESS_UNTIL_CONSENT,
+        minimum_group_count=1,
+        honour_dnt=True,
+    )
+    world.move(seconds=3)
+    assert [dropped(value) for value in ("1", "0", "", "null")] == ["dnt", None, None, None]
+    assert dropped("1", **agreed) is None
+    settings = world.client.get("/api/settings/example.org").get_json()
+    assert settings["signals"] == ["globalPrivacyControl", "doNotTrack"]
+    world.close()

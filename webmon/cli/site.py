@@ -23,11 +23,14 @@ def command() -> None:
     "--mode", default=Mode.CONSENTED_ONLY.value, show_default=True, type=click.Choice([m.value for m in Mode])
 )
 @click.option("--minimum-group", default=1, show_default=True, help="Smallest group of visitors a breakdown shows.")
-def add(domain: str, timezone: str, mode: str, minimum_group: int) -> None:
+@click.option("--dnt", is_flag=True, help="Take the browser's Do Not Track for an objection.")
+def add(domain: str, timezone: str, mode: str, minimum_group: int, dnt: bool) -> None:
     """Add the site DOMAIN, with its first notices in English and German."""
     from webmon.app import Core
 
-    site = Core().add_site(domain, actor=ACTOR, timezone=timezone, mode=mode, minimum_group=minimum_group)
+    site = Core().add_site(
+        domain, actor=ACTOR, timezone=timezone, mode=mode, minimum_group=minimum_group, honour_dnt=dnt
+    )
     click.echo(f"Added {site.domain} ({site.mode}, {site.timezone}).")
 
 

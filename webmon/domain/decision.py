@@ -15,16 +15,20 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     names_visitor: bool
     consent_in_force: bool
     gpc: bool
+    # Do Not Track, where the site honours it.
+    dnt: bool = False
 
 
 def decide(mode: Mode, claim: Claim) -> str | DropReason:
     """Return the basis under which the hit may be stored, or why it may not.
 
-    An explicit consent outweighs the Global Privacy Control signal, which speaks for those who were not asked
+    An explicit consent outweighs the Global Privacy Control and Do Not Track: they speak for those who were not asked
     (invariant 12). A hit with an identifier needs a consent on record, in every mode (invariant 1).
     """
     if claim.names_visitor:
         return Basis.CONSENT if claim.consent_in_force else DropReason.NO_CONSENT
     if mode is Mode.CONSENTED_ONLY:
         return DropReason.NO_CONSENT
-    return DropReason.GPC if claim.gpc else Basis.EXEMPT
+    if claim.gpc:
+        return DropReason.GPC
+    return DropReason.DNT if claim.dnt else Basis.EXEMPT

@@ -11,6 +11,7 @@ class DropReason(StrEnum):
     BOT = "bot"
     NO_CONSENT = "no_consent"
     GPC = "gpc"
+    DNT = "dnt"
     SPAM_REFERRER = "spam_referrer"
     DATACENTER = "datacenter"
     ORPHAN_ENGAGEMENT = "orphan_engagement"

@@ -34,6 +34,7 @@ class Site:
     minimum_group_count: int
     created_at: datetime
     rules: GuardRules = NO_RULES
+    honour_dnt: bool = False
 
     @property
     def zone(self) -> ZoneInfo:

@@ -57,7 +57,7 @@ class Locator(Protocol):
 
 
 # What is read of a client's headers here; addresses and client hints are read where they are understood.
-CLIENT_HEADERS = ("accept-language", "user-agent", "sec-gpc")
+CLIENT_HEADERS = ("accept-language", "user-agent", "sec-gpc", "dnt")
 
 
 class Client(msgspec.Struct, frozen=True):
@@ -79,6 +79,10 @@ class Client(msgspec.Struct, frozen=True):
         # Only the exact value counts, whatever else is joined to it (GPC specification, section 3.2).
         said = self.headers.get("sec-gpc")
         return said is not None and "1" in (part.strip() for part in said.split(","))
+
+    @property
+    def dnt(self) -> bool:
+        return self.headers.get("dnt", "").strip() == "1"
 
 
 class ReadyHit(msgspec.Struct, frozen=True):
@@ -113,7 +117,8 @@ class Collector:
         unwanted = None if event.visitor else self.unwanted.reason(client.user_agent, event.referrer, address)
         if unwanted is not None:
             return unwanted
-        basis = decide(site.mode, Claim(bool(event.visitor), grant is not None, client.gpc))
+        dnt = site.honour_dnt and client.dnt
+        basis = decide(site.mode, Claim(bool(event.visitor), grant is not None, client.gpc, dnt))
         if isinstance(basis, DropReason):
             return basis
         if basis == Basis.CONSENT:

@@ -52,6 +52,7 @@ class Sites:
         timezone: str = "UTC",
         mode: str = Mode.CONSENTED_ONLY,
         minimum_group_count: int = 1,
+        honour_dnt: bool = False,
         prepare: Callable[[SiteRepository, Site], None] | None = None,
     ) -> Site:
         """Add a site with its first pseudonym key.
@@ -61,7 +62,7 @@ class Sites:
         values = _checked(timezone, mode, minimum_group_count)
         name = _clean("domain", clean_domain, domain)
         with self.unit() as sites:
-            site = sites.add(name, *values, now)
+            site = sites.add(name, *values, honour_dnt, now)
             key = self.vault.wrap(secrets.token_bytes(32), f"epoch:{site.id}:{FIRST_EPOCH}")
             sites.add_epoch_key(site.id, FIRST_EPOCH, key, now)
             if prepare is not None:
@@ -70,15 +71,24 @@ class Sites:
         return site
 
     def change(
-        self, site: Site, now: datetime, *, actor: str, timezone: str, mode: str, minimum_group_count: int
+        self,
+        site: Site,
+        now: datetime,
+        *,
+        actor: str,
+        timezone: str,
+        mode: str,
+        minimum_group_count: int,
+        honour_dnt: bool = False,
     ) -> Site:
         values = _checked(timezone, mode, minimum_group_count)
         with self.unit() as sites:
-            changed = sites.change(site.id, *values)
+            changed = sites.change(site.id, *values, honour_dnt)
             detail: dict[str, str | int] = {
                 "timezone": changed.timezone,
                 "mode": changed.mode.value,
                 "minimum_group_count": minimum_group_count,
+                "honour_dnt": honour_dnt,
             }
             sites.audit.record(now, actor, "site.change", site_id=site.id, detail=detail)
         return changed

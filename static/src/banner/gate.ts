@@ -1,5 +1,5 @@
 // Third-party content that waits for its category: scripts run in document order, frames and images get a placeholder.
-import type { Bridge, Notice } from "../shared/types";
+import type { Choice, Notice } from "../shared/types";
 import { button, element } from "./dom";
 
 const trusted = (window as any).trustedTypes?.createPolicy?.("webmon-gate", {
@@ -28,9 +28,8 @@ const run = (waiting: HTMLScriptElement): Promise<void> =>
   });
 
 /** Show what is allowed by now, and a placeholder in place of what is not. */
-export async function gate(bridge: Bridge, notice: Notice, always: (category: string) => void): Promise<void> {
-  const allowed = bridge.choice()?.decisions || {};
-  const ok = (one: HTMLElement): boolean => one.dataset.category === "necessary" || !!allowed[one.dataset.category!];
+export async function gate(allowed: Choice, notice: Notice, always: (category: string) => void): Promise<void> {
+  const ok = (one: HTMLElement): boolean => one.dataset.category === "necessary" || allowed[one.dataset.category!] === true;
   for (const one of document.querySelectorAll<HTMLElement>("iframe[data-category][data-src],img[data-category][data-src]")) {
     if (ok(one)) reveal(one);
     else if (!one.hidden) hide(one, notice, always);

@@ -1,7 +1,8 @@
 // The question and the preference centre. Loaded only when they are needed; all texts come from the notice.
-import type { Action, Bridge, Decisions, Notice, UiSource } from "../shared/types";
+import type { Action, Choice, Decisions, Notice, Part, Post, Routed, SetCookie, Settings, UiSource } from "../shared/types";
 import { button, element } from "./dom";
 import { gate } from "./gate";
+import { recorder } from "./record";
 import { css } from "./style";
 
 interface Shown {
@@ -9,8 +10,8 @@ interface Shown {
   notice: Notice;
 }
 
-function banner(bridge: Bridge) {
-  const { settings, base } = bridge;
+function banner(settings: Settings, base: string, setCookie: SetCookie, choice: () => Choice, post: Post, routed: Routed) {
+  const record = recorder(settings, setCookie, choice, post, routed, () => void openGates());
   let shown: Promise<Shown> | undefined;
   let open: HTMLElement[] = [];
   let before: Element | null = null;
@@ -53,7 +54,7 @@ function banner(bridge: Bridge) {
       tabindex: "-1",
     });
     box.append(element("h2", { id: `webmon-${hook}` }, title));
-    if (bridge.gpc) box.append(element("p", { class: "q", "data-webmon": "gpc" }, notice.texts.gpc_note));
+    if (settings.signals.some((name) => (navigator as any)[name] > 0)) box.append(element("p", { class: "q", "data-webmon": "gpc" }, notice.texts.gpc_note));
     return box;
   };
 
@@ -62,7 +63,7 @@ function banner(bridge: Bridge) {
 
   const decide = async ({ hash, notice }: Shown, decisions: Decisions, action: Action, ui: UiSource): Promise<void> => {
     const box = open[open.length - 1];
-    if (await bridge.decide(hash, notice.language, decisions, action, ui)) close();
+    if (await record.decide(hash, notice.language, decisions, action, ui)) close();
     else if (box && !box.querySelector(".e")) box.append(element("p", { class: "e", role: "alert" }, notice.texts.error));
   };
 
@@ -105,7 +106,7 @@ function banner(bridge: Bridge) {
     const one = await fetchNotice();
     const { notice } = one;
     const { texts } = notice;
-    const now = bridge.choice();
+    const now = choice();
     const asked = open.length > 0;
     for (const box of open) box.remove();
     before ||= document.activeElement;
@@ -119,7 +120,7 @@ function banner(bridge: Bridge) {
       else {
         const id = `webmon-p-${purpose.key}`;
         const input = element("input", { type: "checkbox", id, name: purpose.key, "aria-describedby": `${id}-d` }) as HTMLInputElement;
-        input.checked = !!now?.decisions[purpose.key];
+        input.checked = now[purpose.key] === true;
         boxes[purpose.key] = input;
         row.append(element("label", { for: id }, purpose.name), input);
       }
@@ -129,7 +130,7 @@ function banner(bridge: Bridge) {
     const done = (): void => {
       close();
       // The question stays open: closing the preferences decides nothing.
-      if (asked && !bridge.choice()) void ask();
+      if (asked && !choice().decided) void ask();
     };
     const act = choices(one, "preferences");
     const save = (): void => {
@@ -144,7 +145,7 @@ function banner(bridge: Bridge) {
     );
     const foot = element("div", { class: "f" });
     foot.append(held(texts.held_link));
-    if (now?.receipt) foot.append(button(texts.withdraw, "withdraw", () => void decide(one, every(notice, false), "withdraw", "preferences"), "k"));
+    if (now.receipt) foot.append(button(texts.withdraw, "withdraw", () => void decide(one, every(notice, false), "withdraw", "preferences"), "k"));
     foot.append(button(texts.close, "close", done, "k"));
     box.append(element("p", {}, texts.preferences_body), list, buttons, foot);
     const shade = element("div", { class: "webmon-shade" });
@@ -158,7 +159,8 @@ function banner(bridge: Bridge) {
   /** Opens the visitor's own page, with what identifies the rows where there is such a thing. */
   const held = (text: string): HTMLElement => {
     const portal = base + settings.portal;
-    const { visitor, consent } = bridge.ids();
+    const visitor = document.cookie.match(/(?:^|; )webmon_id=([^;]*)/)?.[1];
+    const consent = choice().receipt || "";
     if (!visitor) return element("a", { href: portal, target: "_blank", rel: "noopener", "data-webmon": "held" }, text);
     const form = element("form", { method: "post", action: `${portal}/open`, target: "_blank", rel: "noopener" });
     for (const [name, value] of Object.entries({ visitor, consent })) form.append(element("input", { type: "hidden", name, value }));
@@ -173,7 +175,8 @@ function banner(bridge: Bridge) {
 
   const grant = async (category: string): Promise<void> => {
     const one = await fetchNotice();
-    const decisions = { ...every(one.notice, false), ...bridge.choice()?.decisions, [category]: true };
+    const decisions = { ...every(one.notice, false), [category]: true };
+    for (const key in decisions) decisions[key] ||= choice()[key] === true;
     await decide(one, decisions, "custom", "preferences");
   };
 
@@ -185,9 +188,19 @@ function banner(bridge: Bridge) {
     if (added) void openGates();
   });
   watched.observe(document.documentElement, { childList: true, subtree: true });
-  const openGates = async (): Promise<void> => gate(bridge, (await fetchNotice()).notice, grant);
+  const openGates = async (): Promise<void> => gate(choice(), (await fetchNotice()).notice, grant);
 
-  return { ask, show, withdraw, gate: openGates };
+  /** What a page needs on arrival: what waits for consent, and the question where it is open. */
+  const start = async (): Promise<void> => {
+    if (document.querySelector("[data-category]")) await openGates();
+    if (!choice().decided && settings.ask) await ask();
+  };
+  const lost = (receipt: string): Promise<void> => (record.lost(receipt), start());
+
+  return { show, withdraw, start, lost };
 }
 
-(window as any).__webmon_banner = banner;
+let made: ReturnType<typeof banner> | undefined;
+
+export default ((what: "lost", _send, settings, base, setCookie, choice, post, routed, given) =>
+  (made ||= banner(settings, base, setCookie, choice, post, routed))[what](given)) satisfies Part;

@@ -1,37 +1,60 @@
-/** What the server puts into w.js (docs/wire.md). */
+/** What the server puts into w.js (docs/wire.md). Where it could not tell the site, only the files are there. */
 export interface Settings {
+  banner: string;
+  more: string;
+  prepare: string;
+  vitals: string;
   site: string;
   mode: "consented_only" | "cookieless_until_consent" | "cookieless_always";
-  banner: string;
+  /** Whether hits without identifiers may be sent before a choice. */
+  early: boolean;
+  /** Whether a choice is asked for on arrival. */
+  ask: boolean;
+  /** Signals of the browser that are taken as an objection, by their name in `navigator`. */
+  signals: string[];
   notices: Record<string, string>;
   portal: string;
   choice_days: number;
   visitor_days: number;
-  dnt?: boolean;
+  /** Paths that are not measured: not from the server, out of `data-exclude`. */
+  excluded?: RegExp;
 }
 
 export type Decisions = Record<string, boolean>;
 export type UiSource = "banner" | "preferences" | "form";
 export type Action = "accept_all" | "reject_all" | "custom" | "withdraw" | "gpc";
 
-/** A choice, as the cookie holds it. `receipt` is empty in a refusal. */
+/** A choice, as the cookie holds it: the purposes, and beside them what follows. Nothing of it before a choice. */
 export interface Choice {
-  decided: string;
-  notice: string;
-  decisions: Decisions;
-  receipt: string;
+  [purpose: string]: boolean | string | undefined;
+  decided?: string;
+  notice?: string;
+  /** Empty in a refusal. */
+  receipt?: string;
 }
 
-/** What the banner is given by the snippet. */
-export interface Bridge {
-  settings: Settings;
-  base: string;
-  gpc: boolean;
-  choice(): Choice | undefined;
-  /** Record a choice; resolves false where it could not be stored. */
-  decide(notice: string, language: string, decisions: Decisions, action: Action, ui: UiSource): Promise<boolean>;
-  ids(): { visitor: string; consent: string };
-}
+export type Body = Record<string, unknown>;
+
+export type SetCookie = (name: string, value: string, seconds: number) => string;
+/** Send a hit, if one may be sent now; false where it was not. */
+export type Send = (name: string, more: Body) => Promise<boolean>;
+/** Ask webmon, and once more where it could not answer; rejects where it cannot be reached. */
+export type Post = (what: string, body: Body) => Promise<Response>;
+/** Count the page shown now, unless that was done; again where an event says that the page persisted. */
+export type Routed = (event: { persisted: boolean }) => Promise<unknown>;
+
+/** What the files export that w.js loads where they are needed: they are given what they use of it. */
+export type Part = (
+  what: any,
+  send: Send,
+  settings: Settings,
+  base: string,
+  setCookie: SetCookie,
+  choice: () => Choice,
+  post: Post,
+  routed: Routed,
+  more?: any,
+) => unknown;
 
 export interface Purpose {
   key: string;

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -71,6 +72,7 @@ class SiteRow(Base):
     timezone: Mapped[str] = mapped_column(String(64))
     mode: Mapped[str] = mapped_column(String(32))
     minimum_group_count: Mapped[int]
+    honour_dnt: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[datetime]
     # The guard's rules, one a line.
     allowed_parameters: Mapped[str] = mapped_column(Text, default="", server_default="")

@@ -15,7 +15,9 @@ from webmon.stores.control.repository import Repository
 
 
 class SqlSites(Repository):
-    def add(self, domain: str, timezone: str, mode: Mode, minimum_group_count: int, now: datetime) -> Site:
+    def add(
+        self, domain: str, timezone: str, mode: Mode, minimum_group_count: int, honour_dnt: bool, now: datetime
+    ) -> Site:
         if self.by_domain(domain) is not None:
             raise Conflict(f"The site {domain} is there already")
         row = SiteRow(
@@ -23,17 +25,19 @@ class SqlSites(Repository):
             timezone=timezone,
             mode=mode.value,
             minimum_group_count=minimum_group_count,
+            honour_dnt=honour_dnt,
             created_at=now,
         )
         self._session.add(row)
         self._session.flush()
         return _site(row)
 
-    def change(self, site_id: int, timezone: str, mode: Mode, minimum_group_count: int) -> Site:
+    def change(self, site_id: int, timezone: str, mode: Mode, minimum_group_count: int, honour_dnt: bool) -> Site:
         row = self._session.get(SiteRow, site_id)
         if row is None:
             raise NotFound("There is no such site")
         row.timezone, row.mode, row.minimum_group_count = timezone, mode.value, minimum_group_count
+        row.honour_dnt = honour_dnt
         return _site(row)
 
     def change_rules(self, site_id: int, rules: GuardRules) -> Site:
@@ -84,7 +88,16 @@ class SqlSites(Repository):
 
 def _site(row: SiteRow) -> Site:
     rules = GuardRules(_lines(row.allowed_parameters), _lines(row.path_templates), _lines(row.property_keys))
-    return Site(row.id, row.domain, row.timezone, Mode(row.mode), row.minimum_group_count, row.created_at, rules)
+    return Site(
+        row.id,
+        row.domain,
+        row.timezone,
+        Mode(row.mode),
+        row.minimum_group_count,
+        row.created_at,
+        rules,
+        row.honour_dnt,
+    )
 
 
 def _lines(text: str) -> tuple[str, ...]:

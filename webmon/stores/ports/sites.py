@@ -12,10 +12,12 @@ from webmon.stores.ports.audit import Audited
 
 
 class SiteRepository(Audited, Protocol):
-    def add(self, domain: str, timezone: str, mode: Mode, minimum_group_count: int, now: datetime) -> Site:
+    def add(
+        self, domain: str, timezone: str, mode: Mode, minimum_group_count: int, honour_dnt: bool, now: datetime
+    ) -> Site:
         """Add a site; raises `Conflict` where the domain is taken."""
 
-    def change(self, site_id: int, timezone: str, mode: Mode, minimum_group_count: int) -> Site: ...
+    def change(self, site_id: int, timezone: str, mode: Mode, minimum_group_count: int, honour_dnt: bool) -> Site: ...
 
     def change_rules(self, site_id: int, rules: GuardRules) -> Site: ...
 

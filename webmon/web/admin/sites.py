@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 from flask import Blueprint, flash, g, redirect, render_template, url_for
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
-from wtforms import IntegerField, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, IntegerField, SelectField, StringField, TextAreaField
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 
 from webmon.clock import Clock
@@ -34,7 +34,9 @@ SCOPES = {
 
 
 class AddSite(Protocol):
-    def __call__(self, domain: str, *, actor: str, timezone: str, mode: str, minimum_group: int) -> Site: ...
+    def __call__(
+        self, domain: str, *, actor: str, timezone: str, mode: str, minimum_group: int, honour_dnt: bool
+    ) -> Site: ...
 
 
 class SettingsForm(FlaskForm):  # type: ignore[misc]
@@ -45,6 +47,7 @@ class SettingsForm(FlaskForm):  # type: ignore[misc]
         [InputRequired("must be a whole number"), NumberRange(1, 1000, "must be between 1 and 1000")],
         default=1,
     )
+    honour_dnt = BooleanField("Take the browser's Do Not Track for an objection")
 
 
 class RulesForm(FlaskForm):  # type: ignore[misc]
@@ -88,6 +91,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                     timezone=form.data["timezone"],
                     mode=form.data["mode"],
                     minimum_group=form.data["minimum_group_count"],
+                    honour_dnt=form.data["honour_dnt"],
                 )
             except (InvalidInput, Conflict) as error:
                 blame(form, error if isinstance(error, InvalidInput) else InvalidInput.field("domain", str(error)))
@@ -99,7 +103,10 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
     def page(site: Site, **more: Any) -> str:
         values: dict[str, Any] = {
             "form": SettingsForm(
-                timezone=site.timezone, mode=site.mode.value, minimum_group_count=site.minimum_group_count
+                timezone=site.timezone,
+                mode=site.mode.value,
+                minimum_group_count=site.minimum_group_count,
+                honour_dnt=site.honour_dnt,
             ),
             "rules_form": RulesForm(
                 parameters="\n".join(site.rules.parameters),
@@ -134,6 +141,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                     timezone=form.data["timezone"],
                     mode=form.data["mode"],
                     minimum_group_count=form.data["minimum_group_count"],
+                    honour_dnt=form.data["honour_dnt"],
                 )
             except InvalidInput as error:
                 blame(form, error)

@@ -15,7 +15,7 @@ from flask import Blueprint, Response, request
 
 from webmon.clock import Clock
 from webmon.domain.consent import CHOICE_LIFETIME
-from webmon.domain.site import Site
+from webmon.domain.site import Mode, Site
 from webmon.errors import UnknownSite
 from webmon.services.manage_sites import Sites
 from webmon.services.promote_visit import AccountKeeper
@@ -30,6 +30,8 @@ _BRIEFLY = "public, max-age=300"
 _FOR_EVER = "public, max-age=31536000, immutable"
 # CNIL: an audience-measurement cookie lives at most 13 months.
 _VISITOR_LIFETIME = timedelta(days=390)
+# What the snippet loads where a page needs it: names in the manifest and in the settings.
+PARTS = ("banner", "more", "prepare", "vitals")
 
 
 class ConsentBody(msgspec.Struct):
@@ -70,11 +72,15 @@ def blueprint(
     pages = Blueprint("embed", __name__)
     snippet = script.read_text("utf-8")
 
+    parts = {name: manifest[name] for name in PARTS}
+
     def settings_of(site: Site) -> dict[str, Any]:
-        return {
+        return parts | {
             "site": site.domain,
             "mode": site.mode.value,
-            "banner": manifest["banner"],
+            "early": site.mode is not Mode.CONSENTED_ONLY,
+            "ask": site.mode is not Mode.COOKIELESS_ALWAYS,
+            "signals": ["globalPrivacyControl", *(["doNotTrack"] if site.honour_dnt else [])],
             "notices": dict(notices.current(site)),
             "portal": f"/privacy/{site.domain}",
             "choice_days": CHOICE_LIFETIME.days,
@@ -88,10 +94,14 @@ def blueprint(
     @pages.get("/w.js")
     def w_js() -> Response:
         site = _site_asked_for(directory, clock)
-        settings = json.dumps(settings_of(site) if site else None, separators=(",", ":"))
+        settings = json.dumps(settings_of(site) if site else parts, separators=(",", ":"))
         # `</script>` and line separators cannot end or break a script that holds them in this form.
         settings = settings.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
         return _cached(snippet.replace(PLACEHOLDER, settings), "text/javascript; charset=utf-8", _BRIEFLY, "Referer")
+
+    @pages.get("/webmon.d.ts")
+    def types() -> Response:
+        return _cached(script.with_name("webmon.d.ts").read_text("utf-8"), "text/plain; charset=utf-8", _BRIEFLY)
 
     @pages.get("/api/settings/<path:domain>")
     def settings(domain: str) -> Response:

@@ -37,6 +37,8 @@ def harden(app: Flask, *, secure: bool, session_key: bytes) -> None:
         if _BUILT.fullmatch(request.path) and response.status_code in {200, 304}:
             headers["Cache-Control"] = "public, max-age=31536000, immutable"
             headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+            # The snippet imports them as modules, which browsers fetch with CORS.
+            headers["Access-Control-Allow-Origin"] = "*"
         headers.setdefault("Content-Security-Policy", PAGE_CSP)
         headers.setdefault("X-Content-Type-Options", "nosniff")
         headers.setdefault("Referrer-Policy", "same-origin")
