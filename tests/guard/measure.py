@@ -131,7 +131,7 @@ def _url(url: str) -> Kept:
 
 def _event(name: str = "pageview", referrer: str = "", props: dict[str, str] | None = None) -> Kept:
     found = guard_event(IncomingEvent(name, PAGE, "example.org", referrer, props or {}), scrub_url(PAGE))
-    source = found.source
+    source = found.came.source
     return [
         found.name,
         source.name,

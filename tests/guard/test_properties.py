@@ -91,7 +91,7 @@ def test_properties_are_scrubbed_once_and_for_all(props: dict[str, object]) -> N
 def test_any_event_is_guarded_and_can_be_written(name: str, referrer: str, props: dict[str, str]) -> None:
     url = scrub_url("https://example.org/")
     found = guard_event(IncomingEvent(name, "https://example.org/", "example.org", referrer, props), url, RULES)
-    json.dumps([found.name, found.source.referrer, dict(found.props)])
+    json.dumps([found.name, found.came.source.referrer, dict(found.props)])
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,9 @@ EXPLAINED: Mapping[DropReason, Explained] = {
         "No consent", "The site measures only who has agreed, and this visitor has not, or no longer."
     ),
     DropReason.GPC: Explained("Privacy signal", "The browser sends Global Privacy Control, which is an objection."),
+    DropReason.DNT: Explained(
+        "Do Not Track", "The browser sends Do Not Track, and the site takes it for an objection."
+    ),
     DropReason.SPAM_REFERRER: Explained("Referrer spam", "The referrer is on the list of known spam."),
     DropReason.DATACENTER: Explained("Data centres", "The address is in a network that you have listed."),
     DropReason.ORPHAN_ENGAGEMENT: Explained(
