@@ -117,6 +117,7 @@ def test_a_readable_path_stays(path: str) -> None:
         ("/a%2Fb", "/a b"),
         ("/a%3Fq=1", "/a q=1"),
         ("/%00", "/-"),
+        ("/%00NAME=[Ann", "/:name"),
     ],
 )
 def test_a_path_has_one_form(path: str, expected: str) -> None:

@@ -169,11 +169,25 @@ class HitIds(msgspec.Struct, frozen=True, gc=False):
     visit_id: int
 
 
+# Addresses in which nothing was found to remove; most come again. What identifies is never kept here.
+_CLEAN_URLS: dict[tuple[GuardRules, str], ScrubbedUrl] = {}
+_CLEAN_URLS_LIMIT = 8192
+_LONGEST_CLEAN_URL = 256
+
+
 def checked_url(url: str, rules: GuardRules = NO_RULES) -> ScrubbedUrl:
+    known = _CLEAN_URLS.get((rules, url))
+    if known is not None:
+        return known
     try:
-        return scrub_url(url, rules)
+        found = scrub_url(url, rules)
     except ValueError as error:
         raise InvalidInput.field("url", str(error)) from error
+    if not found.removed and len(url) <= _LONGEST_CLEAN_URL:
+        if len(_CLEAN_URLS) >= _CLEAN_URLS_LIMIT:
+            _CLEAN_URLS.clear()
+        _CLEAN_URLS[rules, url] = found
+    return found
 
 
 def build_hit(

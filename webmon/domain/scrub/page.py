@@ -208,7 +208,7 @@ _ROUNDS = 4
 def _automatic(path: str) -> Scrubbed:
     found = _one_round(path)
     for _ in range(_ROUNDS):
-        if _WHOLE.issuperset(found.removed):
+        if found.value == path or (found.removed and _WHOLE.issuperset(found.removed)):
             break
         again = _one_round(found.value)
         if again.value == found.value:
