@@ -10,7 +10,7 @@ from webmon.domain import agent
 from webmon.domain.address import Networks, client_address
 from webmon.domain.bots import is_bot
 from webmon.domain.event import decode_event
-from webmon.domain.scrub import scrub_props, scrub_text, scrub_url
+from webmon.domain.guard import guard_event
 from webmon.settings import COUNTRY_FILE
 from webmon.stores.geo import Geo
 
@@ -29,7 +29,5 @@ def microseconds_per_hit() -> float:
         is_bot(headers["user-agent"])
         agent.parse_agent(headers["user-agent"], headers)
         geo.locate(address)
-        scrub_url(event.url)
-        scrub_text(event.name)
-        scrub_props(event.props)
+        guard_event(event)
     return (time.process_time() - began) / COUNT * 1e6

@@ -11,10 +11,12 @@ import pytest
 
 from tests.support.vectors import cases
 from tests.support.world import BROWSER, NOW, World
+from webmon.domain.address import packed_address
 from webmon.domain.breakdowns import find_breakdown
 from webmon.domain.metrics import METRICS
 from webmon.domain.site import Mode
 
+ADDRESS = packed_address("192.0.2.1")
 MIDNIGHT = NOW.replace(hour=0, minute=0)
 # Other names there, or figures that are not there for a visit without a page view.
 FIGURES = {
@@ -80,7 +82,7 @@ def test_entry_and_exit_pages_are_counted_as_elsewhere(world: World, case: dict[
 @pytest.mark.parametrize("case", [one for one in cases("identity.json", "vectors") if "a" in one.values[0]])
 def test_who_is_the_same_without_a_cookie_is_as_elsewhere(world: World, case: dict[str, Any]) -> None:
     first, second = (
-        world.runtime.pseudonyms.cookieless(len(one["site"]), NOW, one["ip"], one["ua"], one["host"])
+        world.runtime.pseudonyms.cookieless(len(one["site"]), NOW, packed_address(one["ip"]), one["ua"], one["host"])
         for one in (case["a"], case["b"])
     )
     assert (first == second) is case["same"]
@@ -88,14 +90,14 @@ def test_who_is_the_same_without_a_cookie_is_as_elsewhere(world: World, case: di
 
 @pytest.mark.parametrize(("other", "same"), [("www.example.org", True), ("blog.example.org", True), ("x.net", False)])
 def test_hosts_of_one_domain_have_the_same_visitors(world: World, other: str, same: bool) -> None:
-    names = [world.runtime.pseudonyms.cookieless(1, NOW, "192.0.2.1", "U", one) for one in ("example.org", other)]
+    names = [world.runtime.pseudonyms.cookieless(1, NOW, ADDRESS, "U", one) for one in ("example.org", other)]
     assert (names[0] == names[1]) is same
 
 
 def test_the_next_day_everybody_is_somebody_else(world: World) -> None:
     (case,) = (one.values[0] for one in cases("identity.json", "vectors") if "a" not in one.values[0])
     days = (NOW, NOW + timedelta(days=1))
-    names = [world.runtime.pseudonyms.cookieless(1, day, "192.0.2.1", "U", "example.org") for day in days]
+    names = [world.runtime.pseudonyms.cookieless(1, day, ADDRESS, "U", "example.org") for day in days]
     assert (names[0] == names[1]) is case["same"]
 
 

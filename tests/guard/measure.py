@@ -130,13 +130,12 @@ def _url(url: str) -> Kept:
 
 
 def _event(name: str = "pageview", referrer: str = "", props: dict[str, str] | None = None) -> Kept:
-    found = guard_event(IncomingEvent(name, PAGE, "example.org", referrer, props or {}), scrub_url(PAGE))
-    source = found.came.source
+    found = guard_event(IncomingEvent(name, PAGE, "example.org", referrer, props or {}))
     return [
         found.name,
-        source.name,
-        source.medium,
-        source.referrer,
+        found.source,
+        found.medium,
+        found.referrer,
         *found.props,
         *found.props.values(),
     ], found.removed

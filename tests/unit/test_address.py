@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -14,12 +15,16 @@ PROXY = "10.0.0.1"
 TRUSTED = Networks(["10.0.0.0/8", "2001:db8::/32"])
 
 
+def told(peer: str, headers: dict[str, str], trusted: Networks) -> str:
+    return str(ip_address(client_address(peer, headers, trusted)))
+
+
 @pytest.mark.parametrize("case", cases("ip.json", "headers"))
 def test_a_trusted_proxy_is_believed_and_nobody_else(case: dict[str, Any]) -> None:
     headers = {name.lower(): value for name, value in case["input"]["headers"].items()}
-    assert client_address(PROXY, headers, TRUSTED) == case["expected"]["ip"]
-    assert client_address("203.0.113.5", headers, TRUSTED) == "203.0.113.5"
-    assert client_address(PROXY, headers, NO_NETWORKS) == PROXY
+    assert told(PROXY, headers, TRUSTED) == case["expected"]["ip"]
+    assert told("203.0.113.5", headers, TRUSTED) == "203.0.113.5"
+    assert told(PROXY, headers, NO_NETWORKS) == PROXY
 
 
 @pytest.mark.parametrize(
@@ -39,7 +44,11 @@ def test_a_trusted_proxy_is_believed_and_nobody_else(case: dict[str, Any]) -> No
     ],
 )
 def test_a_chain_is_read_from_the_right(forwarded: str, address: str) -> None:
-    assert client_address(PROXY, {"x-forwarded-for": forwarded}, TRUSTED) == address
+    assert told(PROXY, {"x-forwarded-for": forwarded}, TRUSTED) == address
+
+
+def test_who_asks_without_an_address_has_none() -> None:
+    assert client_address("", {"x-forwarded-for": "198.51.100.7"}, TRUSTED) == b""
 
 
 @pytest.mark.parametrize("case", [one for one in cases("ip.json", "dnt") if "gpc" in one.values[0]["expected"]])

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.support.vectors import cases
+from webmon.domain.scrub import scrub_url
 from webmon.domain.sources import Acquired, acquired_by, channel_of, source_of
-from webmon.services.collect_hit import checked_url
 
 # The field's other names for the same thing.
 SAME = {"Perplexity.ai": "Perplexity"}
@@ -23,7 +23,7 @@ def test_a_referrer_s_name(case: dict[str, Any]) -> None:
 
 
 def acquired(asked: dict[str, Any]) -> Acquired:
-    url = checked_url(asked["url"])
+    url = scrub_url(asked["url"])
     return acquired_by(asked.get("referrer") or "", url.hostname, url.query)
 
 

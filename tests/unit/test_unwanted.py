@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.vectors import cases
 from tests.support.world import BROWSER
+from webmon.domain.address import packed_address
 from webmon.domain.drop import DropReason
 from webmon.domain.unwanted import AddressRanges, SpamReferrers, Unwanted, listed
 from webmon.errors import SettingsError
@@ -62,8 +63,8 @@ def test_spam_is_a_host_and_what_is_under_it(referrer: str, spam: bool) -> None:
     ],
 )
 def test_an_address_is_in_a_range_or_not(address: str, inside: bool) -> None:
-    assert (address in CENTRES) is inside
-    assert address not in AddressRanges()
+    assert (packed_address(address) in CENTRES) is inside
+    assert packed_address(address) not in AddressRanges()
 
 
 @given(
@@ -75,7 +76,7 @@ def test_ranges_say_what_a_search_through_all_networks_says(
 ) -> None:
     parsed = [ipaddress.ip_network(one, strict=False) for one in networks]
     for one in (address, *(network[-1] for network in parsed)):
-        assert (str(one) in AddressRanges(networks)) is any(one in network for network in parsed)
+        assert (one.packed in AddressRanges(networks)) is any(one in network for network in parsed)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,10 @@ def test_ranges_say_what_a_search_through_all_networks_says(
     ],
 )
 def test_the_first_reason_is_told(user_agent: str, referrer: str, address: str, reason: DropReason | None) -> None:
-    assert Unwanted(SpamReferrers(["spam.example"]), CENTRES).reason(user_agent, referrer, address) is reason
+    assert (
+        Unwanted(SpamReferrers(["spam.example"]), CENTRES).reason(user_agent, referrer, packed_address(address))
+        is reason
+    )
 
 
 def test_a_list_has_an_entry_on_each_line_and_remarks() -> None:

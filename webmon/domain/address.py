@@ -1,4 +1,7 @@
-"""Addresses: who is asking, and where that is. An address is used in memory and never stored."""
+"""Addresses: who is asking, and where that is. An address is used in memory and never stored.
+
+Everywhere but in headers an address is packed: 4 or 16 bytes, as it stands in a packet; none where it is unknown.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+from socket import AF_INET, AF_INET6, inet_pton
 
 # Set by one party each, so they hold one address; asked in this order before the lists.
 SINGLE_HEADERS = (
@@ -40,7 +43,7 @@ _MAPPED = b"\0" * 10 + b"\xff\xff"
 
 
 class Networks:
-    """Networks that an address can be in. Addresses are packed: 4 or 16 bytes, as they stand in a packet.
+    """Networks that an address can be in.
 
     Every hit behind a proxy asks, so it is done on whole numbers: `ipaddress` takes ten times as long.
     """
@@ -71,30 +74,31 @@ class Networks:
 NO_NETWORKS = Networks(())
 
 
-def client_address(peer: str, headers: Mapping[str, str], trusted: Networks) -> str:
+def client_address(peer: str, headers: Mapping[str, str], trusted: Networks) -> bytes:
     """Return the client's address: the peer, or what a trusted peer says about whom it asks for.
 
     `headers` has lower-case names. Lists are read from the right, past trusted proxies: what stands further left was
     written by the client itself (https://adam-p.ca/blog/2022/03/x-forwarded-for/).
     """
-    if not trusted or (asking := _peer(peer)) is None or asking not in trusted:
-        return peer
+    asking = _peer(peer)
+    if asking not in trusted:
+        return asking
     for name in SINGLE_HEADERS:
-        if name in headers and (found := packed_address(headers[name].split(",")[0])) is not None:
-            return _text(found)
+        if name in headers and (found := packed_address(headers[name].split(",")[0])):
+            return found
     forwarded_for = headers.get("x-forwarded-for")
-    found = _last_untrusted(forwarded_for.split(","), trusted) if forwarded_for else None
-    if found is None and "forwarded" in headers:
+    found = _last_untrusted(forwarded_for.split(","), trusted) if forwarded_for else b""
+    if not found and "forwarded" in headers:
         found = _last_untrusted(_forwarded(headers["forwarded"]), trusted)
-    return peer if found is None else _text(found)
+    return found or asking
 
 
-def _last_untrusted(texts: Sequence[str], trusted: Networks) -> bytes | None:
+def _last_untrusted(texts: Sequence[str], trusted: Networks) -> bytes:
     for text in reversed(texts):
         found = packed_address(text)
-        if found is None or found not in trusted:
+        if found not in trusted:
             return found
-    return None
+    return b""
 
 
 def _forwarded(header: str) -> list[str]:
@@ -108,8 +112,8 @@ def _forwarded(header: str) -> list[str]:
     return found
 
 
-def packed_address(text: str) -> bytes | None:
-    """Read an address with or without a port, IPv6 in brackets or not; None for what is none."""
+def packed_address(text: str) -> bytes:
+    """Read an address with or without a port, IPv6 in brackets or not; no bytes for what is none."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -120,13 +124,9 @@ def packed_address(text: str) -> bytes | None:
             return inet_pton(AF_INET, text)
         packed = inet_pton(AF_INET6, text.partition("%")[0])
     except (OSError, ValueError):  # a null character in it is a ValueError
-        return None
+        return b""
     return packed[12:] if packed.startswith(_MAPPED) else packed
 
 
 # Peers are few: proxies, which hold their connections.
 _peer = lru_cache(maxsize=64)(packed_address)
-
-
-def _text(packed: bytes) -> str:
-    return inet_ntop(AF_INET if len(packed) == 4 else AF_INET6, packed)

@@ -233,6 +233,7 @@ def _moment(value: Any, now: datetime, errors: dict[str, list[str]]) -> datetime
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     if not OLDEST_YEAR <= moment.year <= NEWEST_YEAR:
         errors["timestamp"] = [f"must be between the years {OLDEST_YEAR} and {NEWEST_YEAR}"]
-    elif moment > now + CLOCK_SKEW:
+        return None
+    if moment > now + CLOCK_SKEW:
         errors["timestamp"] = ["is in the future"]
-    return moment
+    return moment.astimezone(UTC)

@@ -6,6 +6,8 @@ from datetime import datetime
 
 import msgspec
 
+from webmon.domain.pseudonym import day_of
+
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A scrubbed, enriched, pseudonymized hit: exactly the columns of the event log.
@@ -58,7 +60,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     @property
     def month(self) -> str:
         """The file of the event log that holds it, such as ``2026-11``."""
-        return self.occurred_at.date().isoformat()[:7]
+        return day_of(self.occurred_at)[:7]
 
 
 class Basis:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import hmac
 import re
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+
+import msgspec
 
 # A visit may cross midnight once: the key of the day before is needed for as long as a visit may pause.
 DAY_KEY_GRACE = timedelta(hours=1)
 RAW_ID = r"[A-Za-z0-9_-]{16,64}"
 RAW_ID_FORM = "must be 16 to 64 letters, digits, - or _"
 _RAW_ID = re.compile(RAW_ID)
+
+
+_encode = msgspec.json.Encoder().encode
 
 
 class PseudonymKey:
@@ -25,11 +31,11 @@ class PseudonymKey:
     def pseudonym(self, *parts: str) -> int:
         """Return HMAC-SHA256 of the parts under the key, cut to 63 bits.
 
-        63 and not 64, so that every store's signed integer holds it. Parts are length-prefixed: no two lists of
-        parts give the same message.
+        63 and not 64, so that every store's signed integer holds it. The parts are written as JSON: no two lists of
+        parts give the same message. Text that is no Unicode is a `UnicodeEncodeError`.
         """
         keyed = self._keyed.copy()
-        keyed.update("".join([f"{len(part)}:{part}" for part in parts]).encode("utf-8", "surrogatepass"))
+        keyed.update(_encode(parts))
         return int.from_bytes(keyed.digest()[:8], "little") & 0x7FFF_FFFF_FFFF_FFFF
 
 
@@ -39,8 +45,12 @@ def is_raw_id(text: str) -> bool:
 
 
 def day_of(moment: datetime) -> str:
-    """The UTC day that names a day key, such as ``2026-11-23``."""
-    return moment.date().isoformat()
+    """The day that names the day key of a moment in UTC, such as ``2026-11-23``."""
+    return _text(moment.date())
+
+
+# A stream of hits asks for today, over and over.
+_text = lru_cache(maxsize=64)(date.isoformat)
 
 
 def day_key_expired(day: str, now: datetime) -> bool:

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from webmon.domain.address import packed_address
 from webmon.domain.bots import is_bot
 from webmon.domain.drop import DropReason
 
@@ -23,8 +22,6 @@ class SpamReferrers:
         self._hosts = frozenset(host.strip().lower().removeprefix("www.") for host in hosts)
 
     def __contains__(self, referrer: str) -> bool:
-        if not referrer or not self._hosts:
-            return False
         try:
             labels = (urlsplit(referrer).hostname or "").rstrip(".").split(".")
         except ValueError:
@@ -51,13 +48,13 @@ class AddressRanges:
     def __bool__(self) -> bool:
         return any(self._starts.values())
 
-    def __contains__(self, address: str) -> bool:
-        packed = packed_address(address) if self else None
-        if packed is None:
+    def __contains__(self, address: bytes) -> bool:
+        starts = self._starts.get(len(address))
+        if not starts:
             return False
-        number = int.from_bytes(packed, "big")
-        place = bisect_right(self._starts[len(packed)], number) - 1
-        return place >= 0 and number <= self._ends[len(packed)][place]
+        number = int.from_bytes(address, "big")
+        place = bisect_right(starts, number) - 1
+        return place >= 0 and number <= self._ends[len(address)][place]
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
@@ -72,11 +69,11 @@ class Unwanted:
     spam: SpamReferrers = field(default_factory=SpamReferrers)
     datacenters: AddressRanges = field(default_factory=AddressRanges)
 
-    def reason(self, user_agent: str, referrer: str, address: str) -> DropReason | None:
+    def reason(self, user_agent: str, referrer: str, address: bytes) -> DropReason | None:
         """Return why a hit that names no visitor must not be counted, or None."""
         if is_bot(user_agent):
             return DropReason.BOT
-        if referrer in self.spam:
+        if referrer and referrer in self.spam:
             return DropReason.SPAM_REFERRER
         return DropReason.DATACENTER if address in self.datacenters else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
@@ -14,14 +14,12 @@ from webmon.domain.agent import parse_agent
 from webmon.domain.decision import Claim, decide
 from webmon.domain.drop import DropReason
 from webmon.domain.event import IncomingEvent
-from webmon.domain.guard import guard_event
+from webmon.domain.guard import GuardedEvent, guard_event
 from webmon.domain.hit import Basis, Hit, encode_hit
 from webmon.domain.language import language_of
 from webmon.domain.screen import screen_of
-from webmon.domain.scrub import NO_RULES, GuardRules, ScrubbedUrl, scrub_url
 from webmon.domain.site import Site
 from webmon.domain.unwanted import Unwanted
-from webmon.errors import InvalidInput
 from webmon.services.guard_counts import count_removed
 from webmon.services.visits import Visit, VisitBook, random_visit_id
 from webmon.stores.ports.spool import SpoolEntry
@@ -45,7 +43,7 @@ class PseudonymSource(Protocol):
 
     def event(self, site_id: int, event_id: str) -> int: ...
 
-    def cookieless(self, site_id: int, moment: datetime, address: str, user_agent: str, host: str) -> int: ...
+    def cookieless(self, site_id: int, moment: datetime, address: bytes, user_agent: str, host: str) -> int: ...
 
 
 class SealingKeeper(Protocol):
@@ -53,7 +51,7 @@ class SealingKeeper(Protocol):
 
 
 class Locator(Protocol):
-    def locate(self, address: str) -> Place: ...
+    def locate(self, address: bytes) -> Place: ...
 
 
 # What is read of a client's headers here; addresses and client hints are read where they are understood.
@@ -105,11 +103,11 @@ class Collector:
     unwanted: Unwanted = field(default_factory=Unwanted)
 
     def prepare(self, site: Site, event: IncomingEvent, client: Client, now: datetime) -> ReadyHit | DropReason:
-        """Return the hit, ready to be stored, or why it must not be.
+        """Return the hit of a moment in UTC, ready to be stored, or why it must not be.
 
         Raises `InvalidInput` for an address that is none.
         """
-        url = checked_url(event.url, site.rules)
+        kept = guard_event(event, site.rules)
         grant = self.grants.grant(site.id, event.consent, now) if event.visitor and event.consent else None
         address = client_address(client.peer, client.headers, self.trusted_proxies)
         # Crawlers press no button: whoever was asked and agreed is a visitor, whatever the browser calls itself; and
@@ -124,15 +122,15 @@ class Collector:
         if basis == Basis.CONSENT:
             visitor_id, carried = self.pseudonyms.visitor(site.id, event.visitor), None
         else:
-            visitor_id, carried = self._cookieless(site, now, address, client.user_agent, url.hostname)
+            visitor_id, carried = self._cookieless(site, now, address, client.user_agent, kept.hostname)
         visit = self._visit(site, visitor_id, event, now, carried)
         if visit is None:
             return DropReason.ORPHAN_ENGAGEMENT
         hit_id = self.pseudonyms.event(site.id, event.event_id) if event.event_id else random_visit_id()
         hit = build_hit(
-            site,
+            site.id,
             event,
-            url,
+            kept,
             agent_of=client,
             place=self.geo.locate(address),
             moment=now,
@@ -149,7 +147,7 @@ class Collector:
         return follow(site.id, visitor_id, now, carried_from=carried)
 
     def _cookieless(
-        self, site: Site, now: datetime, address: str, user_agent: str, host: str
+        self, site: Site, now: datetime, address: bytes, user_agent: str, host: str
     ) -> tuple[int, int | None]:
         """Return the pseudonym of today and, just after midnight, the one of yesterday."""
         today = self.pseudonyms.cookieless(site.id, now, address, user_agent, host)
@@ -169,31 +167,10 @@ class HitIds(msgspec.Struct, frozen=True, gc=False):
     visit_id: int
 
 
-# Addresses in which nothing was found to remove; most come again. What identifies is never kept here.
-_CLEAN_URLS: dict[tuple[GuardRules, str], ScrubbedUrl] = {}
-_CLEAN_URLS_LIMIT = 8192
-_LONGEST_CLEAN_URL = 256
-
-
-def checked_url(url: str, rules: GuardRules = NO_RULES) -> ScrubbedUrl:
-    known = _CLEAN_URLS.get((rules, url))
-    if known is not None:
-        return known
-    try:
-        found = scrub_url(url, rules)
-    except ValueError as error:
-        raise InvalidInput.field("url", str(error)) from error
-    if not found.removed and len(url) <= _LONGEST_CLEAN_URL:
-        if len(_CLEAN_URLS) >= _CLEAN_URLS_LIMIT:
-            _CLEAN_URLS.clear()
-        _CLEAN_URLS[rules, url] = found
-    return found
-
-
 def build_hit(
-    site: Site,
+    site_id: int,
     event: IncomingEvent,
-    url: ScrubbedUrl,
+    kept: GuardedEvent,
     *,
     agent_of: Client,
     place: Place,
@@ -202,30 +179,29 @@ def build_hit(
     basis: str,
     notice: str = "",
 ) -> Hit:
-    """Return the row of an event: scrubbed, enriched, and without anything that identifies."""
+    """Return the row of an event of a moment in UTC: scrubbed, enriched, and without anything that identifies."""
     agent = parse_agent(agent_of.user_agent, agent_of.headers)
-    kept = guard_event(event, url, site.rules)
     if kept.removed:
         count_removed(kept.removed)
     return Hit(
-        site_id=site.id,
-        occurred_at=moment.astimezone(UTC).replace(tzinfo=None),
+        site_id=site_id,
+        occurred_at=moment.replace(tzinfo=None),
         hit_id=ids.hit_id,
         visitor_id=ids.visitor_id,
         visit_id=ids.visit_id,
         name=kept.name,
-        hostname=url.hostname,
-        pathname=url.pathname,
-        referrer=kept.came.source.referrer,
-        source=kept.came.source.name,
-        medium=kept.came.source.medium,
-        utm_source=kept.came.utm_source,
-        utm_medium=kept.came.utm_medium,
-        utm_campaign=url.query.get("utm_campaign", ""),
-        utm_content=url.query.get("utm_content", ""),
-        utm_term=url.query.get("utm_term", ""),
-        channel=kept.came.channel,
-        click_id=kept.came.click_id,
+        hostname=kept.hostname,
+        pathname=kept.pathname,
+        referrer=kept.referrer,
+        source=kept.source,
+        medium=kept.medium,
+        utm_source=kept.utm_source,
+        utm_medium=kept.utm_medium,
+        utm_campaign=kept.utm_campaign,
+        utm_content=kept.utm_content,
+        utm_term=kept.utm_term,
+        channel=kept.channel,
+        click_id=kept.click_id,
         country=place.country,
         region=place.region,
         city=place.city,

@@ -10,9 +10,10 @@ from typing import TypeVar
 
 from webmon.domain.address import Place
 from webmon.domain.event import ENGAGEMENT, PAGEVIEW, IncomingEvent
+from webmon.domain.guard import guard_event
 from webmon.domain.hit import Basis, Hit
 from webmon.domain.site import Site
-from webmon.services.collect_hit import Client, HitIds, build_hit, checked_url
+from webmon.services.collect_hit import Client, HitIds, build_hit
 
 T = TypeVar("T")
 # Pseudonym, user agent, place, width of the screen.
@@ -148,9 +149,9 @@ class DemoVisits:
         who: tuple[int, int],
     ) -> Hit:
         return build_hit(
-            self.site,
+            self.site.id,
             event,
-            checked_url(event.url),
+            guard_event(event, self.site.rules),
             agent_of=client,
             place=place,
             moment=moment,

@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from webmon.domain.accesslog import LogRecord, SkipReason, page_url, parse_line, reason_to_skip
+from webmon.domain.address import packed_address
 from webmon.domain.bots import is_bot
 from webmon.domain.event import PAGEVIEW, IncomingEvent
+from webmon.domain.guard import guard_event
 from webmon.domain.hit import Basis, Hit, encode_hit
 from webmon.domain.pseudonym import PseudonymKey, day_of
 from webmon.domain.site import Site
 from webmon.errors import InvalidInput
-from webmon.services.collect_hit import Client, HitIds, Locator, build_hit, checked_url
+from webmon.services.collect_hit import Client, HitIds, Locator, build_hit
 from webmon.services.pseudonyms import DayKeySource
 from webmon.services.visits import VisitBook
 from webmon.stores.ports.spool import SpoolEntry
@@ -106,7 +108,7 @@ class LogImporter:
         event = IncomingEvent(
             name=PAGEVIEW, url=page_url(record, self.site.domain), domain=self.site.domain, referrer=record.referrer
         )
-        url = checked_url(event.url, self.site.rules)
+        kept = guard_event(event, self.site.rules)
         visitor_id = self._visitor(record, record.occurred_at)
         key = self.keys.key(self.site.id, day_of(record.occurred_at))
         visit = self._visits.touch(
@@ -120,11 +122,11 @@ class LogImporter:
             new_id=lambda: key.pseudonym("visit", str(visitor_id), record.occurred_at.isoformat()),
         )
         return build_hit(
-            self.site,
+            self.site.id,
             event,
-            url,
+            kept,
             agent_of=Client(record.address, {"user-agent": record.user_agent}),
-            place=self.geo.locate(record.address),
+            place=self.geo.locate(packed_address(record.address)),
             moment=record.occurred_at,
             ids=HitIds(self._row_name(record), visitor_id, visit.visit_id),
             basis=Basis.IMPORT,

@@ -43,14 +43,14 @@ class Pseudonyms:
         """Return the row's id of an event that has one of its own: sent again, it is the same row."""
         return self._keys(site_id)[0].pseudonym("event", event_id)
 
-    def cookieless(self, site_id: int, moment: datetime, address: str, user_agent: str, host: str) -> int:
+    def cookieless(self, site_id: int, moment: datetime, address: bytes, user_agent: str, host: str) -> int:
         """Return the pseudonym of the day of `moment` for whoever asks from `address` with `user_agent`.
 
         `host` is the page's: one site may measure several, and who visits two that are not of one domain is not
         linked.
         """
         key = self.day_keys.key(site_id, day_of(moment))
-        return key.pseudonym(address, user_agent, registrable(host))
+        return key.pseudonym(address.hex(), user_agent, registrable(host))
 
     def rotate(self, now: datetime, keep: Mapping[int, timedelta]) -> int:
         """Begin a new epoch where the newest key is old, destroy keys that no kept row was made with.

@@ -18,8 +18,8 @@ from webmon.domain.visit import goes_on, may_cross_midnight
 _STRIPES = 64
 
 
-class Visit(msgspec.Struct, frozen=True):
-    """A visit in progress; `account_id` is set while its visitor is signed in."""
+class Visit(msgspec.Struct, gc=False):
+    """A visit in progress; `account_id` is set while its visitor is signed in. Only the book changes it."""
 
     visit_id: int
     started_at: datetime
@@ -95,12 +95,11 @@ class VisitBook:
         with stripe.lock:
             visit = stripe.visits.get(key)
             if visit is None or not goes_on(visit.last_seen_at, now):
-                visit = carried or Visit(new_id(), now, now)
-            seen = max(now, visit.last_seen_at)
-            visit = Visit(visit.visit_id, visit.started_at, seen, visit.account_id)
-            stripe.visits[key] = visit
-            if len(stripe.visits) > self._limit:
-                _thin_out(stripe.visits, now)
+                visit = msgspec.structs.replace(carried) if carried else Visit(new_id(), now, now)
+                stripe.visits[key] = visit
+                if len(stripe.visits) > self._limit:
+                    _thin_out(stripe.visits, now)
+            visit.last_seen_at = max(visit.last_seen_at, now)
         return visit
 
     def extend(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ from webmon.domain.address import NOWHERE, Place
 
 _REGIONS = Path(__file__).resolve().parents[1] / "data" / "regions.json"
 _LONGEST_NAME = 120
-# A neighbourhood is as many addresses as a provider gives to a street: /24, or /48 of IPv6.
-_NEAR4, _NEAR6 = 24, 48
+# Neighbourhoods, by the bytes of an address that they share: what a country gives to a provider, and a provider to a
+# street (/16 and /24; /32 and /48 of IPv6).
+_NEAR = {4: (2, 3), 16: (4, 6)}
 _REMEMBERED = 65_536
 
 
@@ -34,26 +35,26 @@ class Geo:
         self._asn = _open(asn_file) if asn_file else None
         self._near: dict[bytes, Place] = {}
 
-    def locate(self, address: str) -> Place:
-        """Return where the address is; an unknown, private or malformed one is nowhere."""
-        near = _neighbourhood(address)
-        if near is None:
+    def locate(self, address: bytes) -> Place:
+        """Return where the address is; an unknown or private one is nowhere."""
+        if not address:
             return NOWHERE
-        found = self._near.get(near)
-        if found is None:
-            found = self._look_up(address, near)
-        return found
+        wide, narrow = _NEAR[len(address)]
+        return self._near.get(address[:wide]) or self._near.get(address[:narrow]) or self._look_up(address)
 
-    def _look_up(self, address: str, near: bytes) -> Place:
-        record, length = self._places.get_with_prefix_len(address)
-        network, asn_length = self._asn.get_with_prefix_len(address) if self._asn else (None, 0)
+    def _look_up(self, address: bytes) -> Place:
+        asked = ip_address(address)
+        record, length = self._places.get_with_prefix_len(asked)
+        network, asn_length = self._asn.get_with_prefix_len(asked) if self._asn else (None, 0)
         country = _country(record)
         found = Place(country, _provider(network), _region(record, country), _city(record))
         found = found if found != NOWHERE else NOWHERE
-        if max(length, asn_length) <= (_NEAR4 if len(near) == _NEAR4 // 8 else _NEAR6):
-            if len(self._near) >= _REMEMBERED:
-                self._near.clear()
-            self._near[near] = found
+        for size in _NEAR[len(address)]:
+            if max(length, asn_length) <= 8 * size:
+                if len(self._near) >= _REMEMBERED:
+                    self._near.clear()
+                self._near[address[:size]] = found
+                break
         return found
 
     @property
@@ -65,16 +66,6 @@ class Geo:
         self._places.close()
         if self._asn:
             self._asn.close()
-
-
-def _neighbourhood(address: str) -> bytes | None:
-    """Return the bytes that an address shares with its neighbours, or None where it is none."""
-    try:
-        if ":" in address:
-            return socket.inet_pton(socket.AF_INET6, address)[: _NEAR6 // 8]
-        return socket.inet_pton(socket.AF_INET, address)[: _NEAR4 // 8]
-    except (OSError, ValueError):
-        return None
 
 
 def _open(path: Path) -> maxminddb.Reader:

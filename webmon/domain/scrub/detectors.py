@@ -31,9 +31,6 @@ class Detector:
     marks: tuple[str, ...] = ()
     unless_after: re.Pattern[str] | None = None
 
-    def may_find(self, digits: int, lower: str) -> bool:
-        return digits >= self.digits and (not self.marks or any(mark in lower for mark in self.marks))
-
     def finds(self, match: re.Match[str]) -> bool:
         before = match.string[max(0, match.start() - _BEFORE) : match.start()] if self.unless_after else ""
         if self.unless_after is not None and before and self.unless_after.search(before):
@@ -250,6 +247,7 @@ _PHONES = (
             rf"{_START}(?:1[\s.\-_])?(?:\(\d{{3}}\)\s?|\d{{3}}[\s.\-_]{{1,2}})\d{{3}}[\s.\-_]{{1,3}}\d{{4}}{_END}",
         ),
         checks.phone,
+        digits=10,
     ),
     Detector(
         "phone",

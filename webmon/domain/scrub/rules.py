@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
+import msgspec
+
 from webmon.domain.scrub.personal import is_personal
 from webmon.domain.scrub.text import plain
 
@@ -22,8 +24,7 @@ _REST = "*"
 CLICK_IDS = frozenset({"gclid", "gbraid", "wbraid", "msclkid", "fbclid", "twclid", "dclid", "ttclid", "li_fat_id"})
 
 
-@dataclass(frozen=True, slots=True)
-class GuardRules:
+class GuardRules(msgspec.Struct, frozen=True, cache_hash=True):
     """The rules of one site. The default, no rules at all, costs a hit nothing.
 
     `parameters` are kept besides the campaign's own. `path_templates` say which segments of a path are somebody's.

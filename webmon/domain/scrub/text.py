@@ -5,9 +5,9 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, wraps
+from functools import cache, lru_cache, wraps
 from urllib.parse import unquote
 
 from webmon.domain.scrub.detectors import DETECTORS, SUSPECT, Detector
@@ -132,13 +132,31 @@ def replace_finds(text: str) -> tuple[str, tuple[str, ...]]:
     removed: list[str] = []
     for _ in range(_ROUNDS):
         before = len(removed)
-        digits, lower = len(_DIGIT.findall(text)), text.lower()
-        for detector in DETECTORS:
-            if detector.may_find(digits, lower):
+        for detector in _worth_asking(text):
+            if detector.pattern.search(text) is not None:
                 text = _replace(detector, text, removed)
         if len(removed) == before:
             break
     return text, tuple(removed)
+
+
+_MARKS = sorted({mark for detector in DETECTORS for mark in detector.marks})
+_MARK = re.compile("|".join(map(re.escape, _MARKS)))
+_MOST_DIGITS = max(detector.digits for detector in DETECTORS)
+
+
+def _worth_asking(text: str) -> Sequence[Detector]:
+    """Return the detectors that the text has enough digits, and a mark, for: few, for almost every text."""
+    digits, lower = min(len(_DIGIT.findall(text)), _MOST_DIGITS), text.lower()
+    if _MARK.search(lower) is None:
+        return _with_digits(digits, marked=False)
+    asked = _with_digits(digits, marked=True)
+    return [one for one in asked if not one.marks or any(mark in lower for mark in one.marks)]
+
+
+@cache
+def _with_digits(digits: int, *, marked: bool) -> tuple[Detector, ...]:
+    return tuple(one for one in DETECTORS if one.digits <= digits and (marked or not one.marks))
 
 
 def _replace(detector: Detector, text: str, removed: list[str]) -> str:

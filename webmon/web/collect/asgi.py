@@ -16,7 +16,6 @@ from webmon.web.collect.door import (
     BODY_LIMIT,
     PATHS,
     READ_HEADERS,
-    Answer,
     Asked,
     Door,
     count,
@@ -48,22 +47,18 @@ class AsgiCollect:
         if scope["type"] != "http" or scope["path"] not in PATHS:
             return await self._inner(scope, _coroutine(receive), send)
         began = perf_counter()
-        answer = await self._answer(scope, receive)
-        count(answer, began)
-        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-        return await send({"type": "http.response.body", "body": answer.body})
-
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         try:
             body = await _body(receive) if scope["method"] == "POST" else b""
             hit, answer = self._door.prepare(_asked(scope, body))
             if hit is not None:
                 await self._hits.store(hit)
         except WebmonError as error:
-            return refusal(error)
+            answer = refusal(error)
         except Exception as error:
-            return crashed(error)
-        return answer
+            answer = crashed(error)
+        count(answer, began)
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        return await send({"type": "http.response.body", "body": answer.body})
 
 
 def _coroutine(receive: Receive) -> Receive:
@@ -89,13 +84,12 @@ def _asked(scope: Scope, body: bytes) -> Asked:
 
 
 def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for raw, value in pairs:
-        name = READ_HEADERS.get(raw)
-        if name is not None:
-            said = value.decode("latin-1")
-            # A header that is sent more than once is one list (RFC 9110, section 5.3).
-            headers[name] = f"{headers[name]},{said}" if name in headers else said
+    read = [(READ_HEADERS[raw], value.decode("latin-1")) for raw, value in pairs if raw in READ_HEADERS]
+    headers = dict(read)
+    if len(headers) < len(read):
+        # A header that is sent more than once is one list (RFC 9110, section 5.3).
+        for name in headers:
+            headers[name] = ",".join(value for other, value in read if other == name)
     return headers
 
 
