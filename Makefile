@@ -1,6 +1,9 @@
 # webmon: what there is to do here. `make help` lists it.
 
-PYTHON ?= python3
+# The system's own Python first, where it will do: distributions build theirs with profile-guided optimization, and one
+# that was compiled without takes up to twice as long for everything (docs/decisions/which-python.md).
+PYTHON ?= $(firstword $(foreach one,/usr/bin/python3 python3,$(shell $(one) -c \
+	'import ensurepip, sys, venv; sys.version_info >= (3, 11) and print("$(one)")' 2>/dev/null)) python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
