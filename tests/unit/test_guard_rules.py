@@ -110,13 +110,15 @@ def test_allowed_parameters_tell_pages_apart_and_are_scrubbed() -> None:
 
 
 def test_allowed_keys_are_kept_and_no_other_and_their_values_are_scrubbed() -> None:
-    kept, removed = scrub_props({"plan": "j@example.org", "step": "1", "Plan": "x"}, ("plan",))
+    kept, removed = scrub_props(
+        {"plan": "j@example.org", "step": "1", "Plan": "x"}, GuardRules(property_keys=("plan",))
+    )
     assert kept == {"plan": "[email]"}
     assert removed == {"property": 2, "email": 1}
 
 
 def test_a_property_of_a_person_is_dropped_even_if_an_old_rule_allows_it() -> None:
-    assert scrub_props({"email": "x"}, ("email",))[0] == {}
+    assert scrub_props({"email": "x"}, GuardRules(property_keys=("email",)))[0] == {}
 
 
 @pytest.mark.parametrize(
@@ -136,6 +138,16 @@ def test_a_fragment_is_kept_where_it_is_a_path(url: str, path: str) -> None:
 def test_templates_hold_for_paths_behind_a_hash() -> None:
     found = scrub_url("https://example.org/app#/patients/jane", templates("/patients/:id"))
     assert found.pathname == "/app#/patients/:id"
+
+
+@pytest.mark.parametrize(
+    "value", ["/patients/jane-roe/results", "https://example.org/patients/jane-roe/results?tab=2"]
+)
+def test_an_address_in_a_property_has_the_form_of_the_site_s_paths(value: str) -> None:
+    kept, removed = scrub_props({"path": value}, templates("/patients/:name/*"))
+    assert kept["path"].endswith("/patients/:name/*")
+    assert "jane" not in kept["path"]
+    assert removed["path_template"] == 1
 
 
 def test_an_event_is_scrubbed_as_a_whole_and_what_went_is_told_by_kind() -> None:

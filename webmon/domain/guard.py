@@ -58,7 +58,7 @@ def guard_event(event: IncomingEvent, rules: GuardRules = NO_RULES) -> GuardedEv
             _clean[key] = found
     if not event.props:
         return found
-    props, gone = scrub_props(event.props, rules.property_keys)
+    props, gone = scrub_props(event.props, rules)
     return msgspec.structs.replace(found, props=props, removed=(*found.removed, *gone.elements()))
 
 
