@@ -171,7 +171,7 @@ class Core:
         self, site: Site, keys: DayKeys, append: Callable[[Sequence[SpoolEntry]], None], *, keep_numbers: bool
     ) -> LogImporter:
         row_key = PseudonymKey(self.vault.derive(f"import:{site.id}"))
-        return LogImporter(site, keys, row_key, self.geo, append, self.clock.now(), keep_numbers)
+        return LogImporter(site, keys, row_key, self.geo, self.unwanted, append, self.clock.now(), keep_numbers)
 
     def record_import(self, site: Site, *, actor: str, kept: int, stored: int) -> None:
         with self.database.unit(SqlSites)() as sites:

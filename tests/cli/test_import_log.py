@@ -169,3 +169,28 @@ def test_rows_that_the_rules_would_delete_soon_are_said_so(imported: Imported) -
     done = imported.server.run("import", "access-log", str(LOG), "--site", "example.org")
     assert f"{imported.report['kept']} rows of example.org are older than its rule" in done.stderr
     assert "P25M" in done.stderr
+
+
+def test_spam_and_data_centres_are_left_out_as_they_are_of_hits(tmp_path: Path) -> None:
+    (tmp_path / "spam.txt").write_text("spam.example\n", "utf-8")
+    (tmp_path / "centres.txt").write_text("203.0.113.0/24\n", "utf-8")
+    file = tmp_path / "access.log"
+    file.write_text(
+        "\n".join(
+            [
+                PAGE_LINE,
+                PAGE_LINE.replace('"-"', '"https://www.spam.example/x"'),
+                PAGE_LINE.replace("198.51.100.7", "203.0.113.9"),
+            ]
+        ),
+        "utf-8",
+    )
+    server = WebmonServer(
+        tmp_path / "data",
+        WEBMON_SPAM_REFERRERS_FILE=str(tmp_path / "spam.txt"),
+        WEBMON_DATACENTER_FILE=str(tmp_path / "centres.txt"),
+    )
+    server.run("site", "add", "example.org")
+    report = json.loads(server.run("import", "access-log", str(file), "--site", "example.org", "--json").stdout)
+    assert report["stored"] == 1
+    assert report["skipped"] == {"datacenter": 1, "spam_referrer": 1}

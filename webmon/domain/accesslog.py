@@ -34,7 +34,6 @@ class SkipReason(StrEnum):
     STATUS = "status"
     NOT_A_PAGE = "not_a_page"
     FEED = "feed"
-    BOT = "bot"
     FUTURE = "future"
 
 
@@ -68,7 +67,7 @@ def parse_line(line: str) -> LogRecord | None:
 
 
 def reason_to_skip(record: LogRecord, now: datetime) -> SkipReason | None:
-    """Return why the line is no page view (of whom, `domain.bots` says), or None to keep it."""
+    """Return why the line is no page view (of whom, `domain.unwanted` says), or None to keep it."""
     if record.method != "GET":
         return SkipReason.METHOD
     if record.status not in _SHOWN:

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from webmon.domain.accesslog import LogRecord, SkipReason, page_url, parse_line, reason_to_skip
+from webmon.domain.accesslog import LogRecord, page_url, parse_line, reason_to_skip
 from webmon.domain.address import packed_address
-from webmon.domain.bots import is_bot
 from webmon.domain.event import PAGEVIEW, IncomingEvent
 from webmon.domain.guard import guard_event
 from webmon.domain.hit import Basis, Hit, encode_hit
 from webmon.domain.pseudonym import PseudonymKey, day_of
 from webmon.domain.site import Site
+from webmon.domain.unwanted import Unwanted
 from webmon.errors import InvalidInput
 from webmon.services.collect_hit import Client, HitIds, Locator, build_hit
 from webmon.services.pseudonyms import DayKeySource
@@ -59,6 +59,7 @@ class LogImporter:
     keys: DayKeySource
     row_key: PseudonymKey
     geo: Locator
+    unwanted: Unwanted
     append: Callable[[Sequence[SpoolEntry]], None]
     now: datetime
     keep_numbers: bool = False
@@ -85,7 +86,9 @@ class LogImporter:
         if record is None:
             self._malformed(number)
             return None
-        reason = reason_to_skip(record, self.now) or (SkipReason.BOT if is_bot(record.user_agent) else None)
+        reason = reason_to_skip(record, self.now) or self.unwanted.reason(
+            record.user_agent, record.referrer, packed_address(record.address)
+        )
         if reason is not None:
             self.report.skipped[reason] += 1
             return None
