@@ -58,6 +58,12 @@ def test_the_privacy_signal_is_read_as_its_specification_says(case: dict[str, An
     assert not Client("", {name: f"{value}0" for name, value in headers.items()}).gpc
 
 
+@pytest.mark.parametrize("case", [one for one in cases("ip.json", "dnt") if "gpc" not in one.values[0]["expected"]])
+def test_do_not_track_is_read_as_elsewhere(case: dict[str, Any]) -> None:
+    headers = {name.lower(): value for name, value in case["input"]["headers"].items()}
+    assert Client("", headers).dnt is case["expected"]["do_not_track"]
+
+
 def test_a_network_that_is_none_is_named() -> None:
     with pytest.raises(ValueError, match="'everybody' is not a network"):
         Networks(["10.0.0.0/8", "everybody"])

@@ -55,7 +55,7 @@ class Locator(Protocol):
 
 
 # What is read of a client's headers here; addresses and client hints are read where they are understood.
-CLIENT_HEADERS = ("accept-language", "user-agent", "sec-gpc", "dnt")
+CLIENT_HEADERS = ("accept-language", "user-agent", "sec-gpc", "dnt", "x-do-not-track")
 
 
 class Client(msgspec.Struct, frozen=True):
@@ -80,7 +80,8 @@ class Client(msgspec.Struct, frozen=True):
 
     @property
     def dnt(self) -> bool:
-        return self.headers.get("dnt", "").strip() == "1"
+        # The second is what browsers' extensions sent before there was the first.
+        return any(self.headers.get(name, "").strip() == "1" for name in ("dnt", "x-do-not-track"))
 
 
 class ReadyHit(msgspec.Struct, frozen=True):
