@@ -10,6 +10,23 @@ from webmon.domain.chain import Anchor, Link, canonical, link, verify
 from webmon.domain.notice import LANGUAGES, default_body, hash_of, make_notice, text_keys
 from webmon.errors import InvalidInput
 
+COOKIE = {
+    "name": "x_*",
+    "purpose": "analytics",
+    "description": "d",
+    "lifetime": "1 day",
+    "kind": "session",
+    "party": "third",
+}
+SERVICE = {
+    "key": "x",
+    "purpose": "analytics",
+    "name": "X",
+    "provider": "X Inc.",
+    "description": "d",
+    "cookies": [COOKIE],
+}
+
 
 def chain(*bodies: str, after: Anchor | None = None) -> list[Link]:
     anchor = after or Anchor()
@@ -84,6 +101,15 @@ def test_every_language_has_every_text_and_purpose() -> None:
         ({"purposes": []}, "purposes"),
         ({"purposes": [{"key": "x"}]}, "purposes"),
         ({"site": ""}, "site"),
+        ({"position": "left"}, "position"),
+        ({"services": None}, "services"),
+        ({"services": [{"key": "x"}]}, "services"),
+        ({"services": [SERVICE, SERVICE]}, "services"),
+        ({"services": [SERVICE | {"key": "X Y"}]}, "services"),
+        ({"services": [SERVICE | {"name": " "}]}, "services"),
+        ({"services": [SERVICE | {"purpose": "unknown"}]}, "services"),
+        ({"services": [SERVICE | {"description": "x" * 5000}]}, "services"),
+        ({"services": [SERVICE | {"cookies": [COOKIE | {"kind": "for ever"}]}]}, "services"),
     ],
 )
 def test_a_notice_that_cannot_be_is_refused_by_part(change: dict[str, Any], field: str) -> None:

@@ -11,14 +11,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from webmon.domain.chain import canonical
 from webmon.errors import InvalidInput
 
-SCHEMA = "webmon-notice/1"
-LAYOUTS = ("bar", "box", "dialog")
+SCHEMA = "webmon-notice/2"
+# Layouts, and where on the page each may stand.
+POSITIONS = {"bar": ("bottom", "top"), "box": ("bottom-start", "bottom-end"), "dialog": ("center",)}
+LAYOUTS = tuple(POSITIONS)
 FIRST_LAYER = frozenset({"accept", "reject", "choose"})
 LANGUAGES = ("en", "de")
 TEXT_LIMIT = 4000
+SERVICES_LIMIT, COOKIES_LIMIT = 200, 50
 _PURPOSE_KEY = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _FOLDER = Path(__file__).resolve().parent.parent / "data" / "notices"
@@ -32,6 +37,72 @@ class Purpose:
     name: str
     description: str
     required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """A cookie, or a pattern of names with ``*``. Texts are shown as they stand, `lifetime` too ("6 months").
+
+    `kind` is session or persistent, `party` first or third; `purpose` is the key of the purpose that it serves.
+    """
+
+    name: str
+    purpose: str
+    description: str
+    lifetime: str
+    kind: str
+    party: str
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Something on the website that a purpose covers, and what it leaves in the browser.
+
+    `provider` is who runs it, empty for the website itself.
+    """
+
+    key: str
+    purpose: str
+    name: str
+    provider: str
+    description: str
+    cookies: tuple[Cookie, ...] = ()
+
+
+KINDS = ("session", "persistent")
+PARTIES = ("first", "third")
+
+
+def read_services(listed: object) -> tuple[Service, ...]:
+    """Return the services in a notice's body; raises `ValueError` saying what is wrong with one that is none."""
+    if not isinstance(listed, list) or len(listed) > SERVICES_LIMIT:
+        raise ValueError(f"must be a list of at most {SERVICES_LIMIT} services")
+    try:
+        services = msgspec.convert(listed, tuple[Service, ...], strict=True)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"has a service that is none: {error}") from error
+    keys = [service.key for service in services]
+    if len(set(keys)) < len(keys):
+        raise ValueError("must differ from each other")
+    for service in services:
+        fault = _service_fault(service)
+        if fault:
+            raise ValueError(f"{service.key[:40]!r} {fault}")
+    return services
+
+
+def _service_fault(service: Service) -> str:
+    texts = [service.name, service.provider, service.description]
+    texts += [text for one in service.cookies for text in (one.name, one.description, one.lifetime)]
+    if not _PURPOSE_KEY.fullmatch(service.key):
+        return "is no key of a service"
+    if not service.name.strip() or any(not one.name.strip() for one in service.cookies):
+        return "needs a name, and each of its cookies too"
+    if any(len(text) > TEXT_LIMIT for text in texts) or len(service.cookies) > COOKIES_LIMIT:
+        return f"has a text longer than {TEXT_LIMIT} characters, or more than {COOKIES_LIMIT} cookies"
+    if any(one.kind not in KINDS or one.party not in PARTIES for one in service.cookies):
+        return "has a cookie that is neither session nor persistent, or neither first nor third"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +122,11 @@ class Notice:
     @property
     def purposes(self) -> tuple[Purpose, ...]:
         return tuple(Purpose(**purpose) for purpose in self.body["purposes"])
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        # The first notices had none.
+        return read_services(self.body.get("services", []))
 
     @property
     def optional_keys(self) -> frozenset[str]:
@@ -80,9 +156,11 @@ def default_body(site: str, language: str) -> dict[str, Any]:
         "language": language,
         "direction": "ltr",
         "layout": "bar",
+        "position": "bottom",
         "buttons": ["reject", "accept", "choose"],
         "texts": dict(words["texts"]),
         "purposes": [dict(purpose) for purpose in words["purposes"]],
+        "services": [dict(service) for service in words["services"]],
         "privacy_contact": "",
     }
 
@@ -110,11 +188,14 @@ def _faults(body: Body) -> list[tuple[str, str]]:
         faults.append(("direction", "must be ltr or rtl"))
     if body.get("layout") not in LAYOUTS:
         faults.append(("layout", f"must be one of {', '.join(LAYOUTS)}"))
+    elif body.get("position") not in POSITIONS[body["layout"]]:
+        faults.append(("position", f"must be one of {', '.join(POSITIONS[body['layout']])}"))
     buttons = body.get("buttons")
     # Refusing is as easy as accepting: all three stand on the first layer.
     if not isinstance(buttons, list) or len(buttons) != len(FIRST_LAYER) or set(map(str, buttons)) != FIRST_LAYER:
         faults.append(("buttons", "must be accept, reject and choose, in the order in which they stand"))
-    return faults + _text_faults(body.get("texts")) + _purpose_faults(body.get("purposes"))
+    faults += _text_faults(body.get("texts")) + _purpose_faults(body.get("purposes"))
+    return faults + _services_faults(body)
 
 
 def _text_faults(texts: object) -> list[tuple[str, str]]:
@@ -143,3 +224,15 @@ def _purpose_faults(purposes: object) -> list[tuple[str, str]]:
             return [("purposes", f"{purpose['key']} needs a name and a description")]
         keys.append(purpose["key"])
     return [("purposes", "must differ from each other")] if len(set(keys)) < len(keys) else []
+
+
+def _services_faults(body: Body) -> list[tuple[str, str]]:
+    try:
+        services = read_services(body.get("services"))
+    except ValueError as error:
+        return [("services", str(error))]
+    listed = body.get("purposes")
+    keys = {str(one.get("key")) for one in listed if isinstance(one, dict)} if isinstance(listed, list) else set()
+    named = {service.purpose for service in services} | {one.purpose for s in services for one in s.cookies}
+    strange = sorted(named - keys)
+    return [("services", f"names {strange[0][:40]!r}, which is no purpose of the notice")] if strange else []

@@ -11,7 +11,7 @@ from wtforms import FieldList, Form, FormField, HiddenField, SelectField, String
 from wtforms.validators import DataRequired, Length
 
 from webmon.clock import Clock
-from webmon.domain.notice import LAYOUTS, TEXT_LIMIT, Notice, text_keys
+from webmon.domain.notice import LAYOUTS, POSITIONS, TEXT_LIMIT, Notice, text_keys
 from webmon.domain.site import Site
 from webmon.domain.staff import Role
 from webmon.errors import InvalidInput, NotFound
@@ -104,6 +104,7 @@ def _fields(notice: Notice) -> dict[str, Any]:
 
 def _body(before: Notice, form: Any) -> dict[str, Any]:
     """The notice before, with what the form holds in its place."""
+    places = POSITIONS[form.layout.data]
     words = {entry.form.key.data: entry.form for entry in form.purposes}
     purposes = [
         {**one, "name": words[one["key"]].name.data.strip(), "description": _plain(words[one["key"]].description)}
@@ -114,6 +115,7 @@ def _body(before: Notice, form: Any) -> dict[str, Any]:
     return {
         **before.body,
         "layout": form.layout.data,
+        "position": before.body["position"] if before.body["position"] in places else places[0],
         "buttons": form.buttons.data.split(),
         "privacy_contact": form.privacy_contact.data.strip(),
         "texts": {key: _plain(form[key]) for key in text_keys()},
