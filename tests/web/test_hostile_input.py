@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,31 @@ def test_anybody_at_the_preference_page(world: World, form: dict[str, str]) -> N
         "/privacy/example.org/open", data=body, content_type="application/x-www-form-urlencoded"
     )
     assert answer.status_code in {303, 401, 404}
+
+
+DEEP = b"[" * 5000 + b"]" * 5000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        DEEP,
+        b'{"a":' + DEEP + b"}",
+        b'{"name":"a","url":"https://example.org/","domain":"example.org","props":{"a":' + DEEP + b"}}",
+        b'{"name":"a","url":"https://example.org/","domain":"example.org","props":"' + DEEP + b'"}',
+    ],
+    ids=["bare", "unknown field", "property", "property as text"],
+)
+def test_what_is_nested_without_end_is_refused_or_left_out(world: World, key: str, body: bytes) -> None:
+    for path in ("/api/event", "/api/consent", "/api/login", "/api/logout", "/api/v2/query"):
+        answer = world.post(path, body, Authorization=f"Bearer {key}")
+        assert answer.status_code in {202, 400}, path
+
+
+def test_a_token_that_is_nested_without_end_is_refused(world: World) -> None:
+    part = base64.urlsafe_b64encode(b'{"alg":"HS256","a":' + b"[" * 1300 + b"]" * 1300 + b"}").rstrip(b"=").decode()
+    document = {"site": "example.org", "token": f"{part}.{part}.x", "visitor": "v" * 20, "visit": "w" * 20}
+    assert world.post("/api/login", document).status_code == 401
 
 
 def test_no_hit_that_was_acknowledged_is_lost_among_all_this(world: World) -> None:

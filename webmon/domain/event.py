@@ -22,6 +22,8 @@ ENGAGEMENT = "engagement"
 PAGEVIEW = "pageview"
 DOMAIN_LIMIT = 260
 _NOTHING: tuple[Any, ...] = (None, "", {})
+# What the decoder says of a text that is none, or is nested a thousand deep.
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _SHORT = {
     "n": "name",
     "u": "url",
@@ -108,7 +110,7 @@ def decode_event(body: bytes, now: datetime) -> IncomingEvent:
     """
     try:
         wire = _wire_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NOT_JSON:
         return _decode_with_care(body, now)
     name, url, domain = wire.name or wire.n, wire.url or wire.u, wire.domain or wire.d
     engagement = wire.e if wire.engagement_ms is None else wire.engagement_ms
@@ -136,7 +138,7 @@ def decode_event(body: bytes, now: datetime) -> IncomingEvent:
 def _decode_with_care(body: bytes, now: datetime) -> IncomingEvent:
     try:
         document = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except NOT_JSON as error:
         raise InvalidInput.field("body", f"is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise InvalidInput.field("body", "must be a JSON object")
@@ -217,7 +219,7 @@ def _props(value: Any) -> Mapping[str, Any]:
     if isinstance(value, str):  # some clients send the object as JSON within the JSON
         try:
             value = _decoder.decode(value)
-        except msgspec.DecodeError:
+        except NOT_JSON:
             return {}
     return value if isinstance(value, dict) else {}
 

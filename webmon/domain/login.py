@@ -63,7 +63,7 @@ def _verified(token: str, keys: Sequence[str]) -> Mapping[str, Any]:
             )
         except jwt.InvalidSignatureError:
             continue
-        except (jwt.InvalidTokenError, ValueError) as error:
+        except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
             raise _refused("is no token signed with HS256") from error
         return claims
     raise _refused("is not signed with a login key of this site")

@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 from flask import Request
 
+from webmon.domain.event import NOT_JSON
 from webmon.errors import BodyTooLarge, InvalidInput
 
 BODY_LIMIT = 64 * 1024
@@ -30,7 +31,7 @@ def read_json(request: Request, kind: type[T], limit: int = BODY_LIMIT) -> T:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
         raise InvalidInput({_field(str(error)): [_what(str(error))]}) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except NOT_JSON as error:
         raise InvalidInput.field("body", f"is not JSON: {error}") from error
 
 
