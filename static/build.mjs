@@ -69,6 +69,7 @@ manifest["icon.svg"] = `/static/dist/${iconName}`;
 const loose = { tsconfigRaw: { compilerOptions: { alwaysStrict: false } } };
 const snippet = (await bundle(join(source, "snippet", "index.ts"), loose))[0].bytes;
 files.set("w.js", Buffer.from(Buffer.from(snippet).toString().trimEnd()));
+files.set("consent-mode.js", (await bundle(join(source, "consent-mode", "index.ts")))[0].bytes);
 files.set("webmon.d.ts", readFileSync(join(here, "types", "webmon.d.ts")));
 files.set("manifest.json", Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`));
 

@@ -20,10 +20,12 @@ class Website:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                site.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
                 path = self.path.partition("?")[0]
+                known = path in site.pages or path == "/favicon.ico"  # which a browser asks for when it likes
+                if path != "/favicon.ico":
+                    site.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
                 body = site.pages.get(path, "<!doctype html><title>none</title>").encode()
-                self.send_response(200 if path in site.pages else 404)
+                self.send_response(200 if known else 404)
                 kind = "text/javascript" if path.endswith(".js") else "text/html; charset=utf-8"
                 for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **site.headers}.items():
                     self.send_header(name, value)

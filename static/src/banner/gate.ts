@@ -7,10 +7,15 @@ const trusted = (window as any).trustedTypes?.createPolicy?.("webmon-gate", {
   createScriptURL: (url: string) => url,
 });
 
+/** The categories of scripts that have run: what a script has done is undone by a new page only. */
+export const ran = new Set<string>();
+
 /** Turn a waiting script into a running one; resolves when an external one has loaded, so that order is kept. */
 const run = (waiting: HTMLScriptElement): Promise<void> =>
   new Promise((done) => {
+    ran.add(waiting.dataset.category!);
     const script = document.createElement("script");
+    script.nonce = waiting.nonce; // which the browser hides from its attributes
     for (const { name, value } of Array.from(waiting.attributes)) {
       if (!/^(type|src|data-(category|src|type))$/.test(name)) script.setAttribute(name, value);
     }

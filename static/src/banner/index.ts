@@ -1,7 +1,8 @@
 // The question and the preference centre. Loaded only when they are needed; all texts come from the notice.
 import type { Action, Choice, Decisions, Notice, Part, Post, Routed, SetCookie, Settings, UiSource } from "../shared/types";
 import { button, element } from "./dom";
-import { gate } from "./gate";
+import { clear } from "./clear";
+import { gate, ran } from "./gate";
 import { recorder } from "./record";
 import { css } from "./style";
 
@@ -11,7 +12,8 @@ interface Shown {
 }
 
 function banner(settings: Settings, base: string, setCookie: SetCookie, choice: () => Choice, post: Post, routed: Routed) {
-  const record = recorder(settings, setCookie, choice, post, routed, () => void openGates());
+  const record = recorder(settings, setCookie, choice, post, routed, () => void changed());
+  let was = choice();
   let shown: Promise<Shown> | undefined;
   let open: HTMLElement[] = [];
   let before: Element | null = null;
@@ -44,10 +46,12 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
   };
 
   const frame = (notice: Notice, hook: string, layout: string, title: string): HTMLElement => {
+    const modal = layout === "dialog";
     const box = element("div", {
-      class: `webmon webmon-${layout}`,
+      class: `webmon webmon-${layout} webmon-${hook === "banner" ? notice.position : "center"}`,
       "data-webmon": hook,
-      role: hook === "banner" && layout !== "dialog" ? "region" : "dialog",
+      role: modal ? "dialog" : "region",
+      ...(modal && { "aria-modal": "true" }),
       lang: notice.language,
       dir: notice.direction,
       "aria-labelledby": `webmon-${hook}`,
@@ -83,17 +87,28 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     // Same class, same size, same colour: none of the three weighs more than another.
     for (const name of notice.buttons) buttons.append(button(notice.texts[name], name, act[name]));
     box.append(element("p", {}, notice.texts.body), buttons);
-    open = [box];
-    document.body.append(box);
+    // A question in the middle of the page has to be answered; Escape is no answer.
+    if (notice.layout === "dialog") cover(box);
+    else document.body.append(...(open = [box]));
   };
 
-  const trap = (box: HTMLElement, done: () => void) => (event: KeyboardEvent): void => {
-    if (event.key === "Escape") {
+  /** Put the box over the page: the keyboard stays in it; `done` is what leaves it without an answer, where that is allowed. */
+  const cover = (box: HTMLElement, done?: () => void): void => {
+    const shade = element("div", { class: "webmon-shade" });
+    if (done) shade.addEventListener("click", done);
+    box.addEventListener("keydown", trap(box, done));
+    before ||= document.activeElement;
+    document.body.append(...(open = [shade, box]));
+    box.focus();
+  };
+
+  const trap = (box: HTMLElement, done?: () => void) => (event: KeyboardEvent): void => {
+    if (done && event.key === "Escape") {
       event.stopPropagation();
       done();
     }
     if (event.key !== "Tab") return;
-    const stops = box.querySelectorAll<HTMLElement>("button,input:not(:disabled),a[href]");
+    const stops = box.querySelectorAll<HTMLElement>("button,input:not(:disabled):not([type=hidden]),a[href],summary");
     const [first, last] = [stops[0], stops[stops.length - 1]];
     const at = document.activeElement;
     if (event.shiftKey ? at === first || at === box : at === last) {
@@ -109,9 +124,7 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     const now = choice();
     const asked = open.length > 0;
     for (const box of open) box.remove();
-    before ||= document.activeElement;
     const box = frame(notice, "preferences", "dialog", texts.preferences_title);
-    box.setAttribute("aria-modal", "true");
     const list = element("ul", { class: "u" });
     const boxes: Record<string, HTMLInputElement> = {};
     for (const purpose of notice.purposes) {
@@ -124,7 +137,7 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
         boxes[purpose.key] = input;
         row.append(element("label", { for: id }, purpose.name), input);
       }
-      row.append(element("p", { class: "q", id: `webmon-p-${purpose.key}-d` }, purpose.description));
+      row.append(element("p", { class: "q", id: `webmon-p-${purpose.key}-d` }, purpose.description), ...used(notice, purpose.key));
       list.append(row);
     }
     const done = (): void => {
@@ -148,12 +161,25 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     if (now.receipt) foot.append(button(texts.withdraw, "withdraw", () => void decide(one, every(notice, false), "withdraw", "preferences"), "k"));
     foot.append(button(texts.close, "close", done, "k"));
     box.append(element("p", {}, texts.preferences_body), list, buttons, foot);
-    const shade = element("div", { class: "webmon-shade" });
-    shade.addEventListener("click", done);
-    box.addEventListener("keydown", trap(box, done));
-    open = [shade, box];
-    document.body.append(...open);
-    box.focus();
+    cover(box, done);
+  };
+
+  /** The services that a purpose covers, with what they leave in the browser for it. */
+  const used = ({ services, texts }: Notice, purpose: string): HTMLElement[] => {
+    const found = services.filter((one) => one.purpose === purpose || one.cookies.some((cookie) => cookie.purpose === purpose));
+    if (!found.length) return [];
+    const box = element("details");
+    box.append(element("summary", {}, `${texts.services} (${found.length})`));
+    for (const one of found) {
+      box.append(element("b", {}, one.name), element("p", { class: "q" }, `${one.provider ? `${texts.provider}: ${one.provider}. ` : ""}${one.description}`));
+      const list = element("dl");
+      for (const cookie of one.cookies.filter((each) => each.purpose === purpose)) {
+        const kept = cookie.kind === "session" ? texts.session : cookie.lifetime;
+        list.append(element("dt", {}, cookie.name), element("dd", {}, `${cookie.description} ${texts.lifetime}: ${kept}. ${texts[`${cookie.party}_party`]}.`));
+      }
+      box.append(list);
+    }
+    return [box];
   };
 
   /** Opens the visitor's own page, with what identifies the rows where there is such a thing. */
@@ -189,6 +215,16 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
   });
   watched.observe(document.documentElement, { childList: true, subtree: true });
   const openGates = async (): Promise<void> => gate(choice(), (await fetchNotice()).notice, grant);
+
+  /** After each answer: what was taken back goes, and what is allowed now comes. */
+  const changed = async (): Promise<void> => {
+    const now = choice();
+    const lost = Object.keys(was).filter((key) => was[key] === true && now[key] !== true);
+    was = now;
+    if (lost.length) clear((await fetchNotice()).notice, lost);
+    if (lost.some((key) => ran.has(key))) location.reload();
+    else await openGates();
+  };
 
   /** What a page needs on arrival: what waits for consent, and the question where it is open. */
   const start = async (): Promise<void> => {

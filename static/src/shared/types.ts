@@ -63,10 +63,31 @@ export interface Purpose {
   required: boolean;
 }
 
+/** What a service leaves in the browser; `name` may hold `*` for any part. */
+export interface Cookie {
+  name: string;
+  purpose: string;
+  description: string;
+  lifetime: string;
+  kind: "session" | "persistent";
+  party: "first" | "third";
+}
+
+export interface Service {
+  key: string;
+  purpose: string;
+  name: string;
+  provider: string;
+  description: string;
+  cookies: Cookie[];
+}
+
 export interface Notice {
   language: string;
   direction: "ltr" | "rtl";
   layout: "bar" | "box" | "dialog";
+  position: string;
+  services: Service[];
   buttons: ("accept" | "reject" | "choose")[];
   texts: Record<string, string>;
   purposes: Purpose[];

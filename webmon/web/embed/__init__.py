@@ -103,6 +103,10 @@ def blueprint(
     def types() -> Response:
         return _cached(script.with_name("webmon.d.ts").read_text("utf-8"), "text/plain; charset=utf-8", _BRIEFLY)
 
+    @pages.get("/consent-mode.js")
+    def consent_mode() -> Response:
+        return _cached(script.with_name("consent-mode.js").read_text("utf-8"), "text/javascript; charset=utf-8", _BRIEFLY)
+
     @pages.get("/api/settings/<path:domain>")
     def settings(domain: str) -> Response:
         return _cached(json.dumps(settings_of(sites.get(domain))), "application/json", _BRIEFLY)

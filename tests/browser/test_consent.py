@@ -1,0 +1,257 @@
+"""The question, the preference centre and what waits for them, on websites of all kinds, in a real browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.support.server import WebmonServer, request
+from tests.support.website import Website, page
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("consent")]
+Person = Callable[..., BrowserContext]
+AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+VIDEO = {
+    "key": "video",
+    "purpose": "marketing",
+    "name": "Video player",
+    "provider": "Video Ltd.",
+    "description": "Shows films.",
+    "cookies": [
+        {
+            "name": "vid_*",
+            "purpose": "marketing",
+            "description": "Remembers the volume.",
+            "lifetime": "1 year",
+            "kind": "persistent",
+            "party": "third",
+        }
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def webmon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebmonServer]:
+    server = WebmonServer(tmp_path_factory.mktemp("consent") / "data")
+    server.run("site", "add", "localhost")
+    server.start()
+    yield server
+    assert server.stop() == 0
+
+
+@pytest.fixture
+def site(webmon: WebmonServer) -> Iterator[Website]:
+    made = Website({"/": page(webmon.url)})
+    yield made
+    made.close()
+
+
+Shown = Callable[..., Page]
+
+
+@pytest.fixture
+def shown(webmon: WebmonServer, site: Website) -> Shown:
+    """Opens a website, `site` where none is given; the notice is as it is published but for what `change` says."""
+    notices = json.loads(request("GET", f"{webmon.url}/api/settings/localhost").body)["notices"]
+    notice = json.loads(request("GET", f"{webmon.url}/api/notices/{notices['en']}").body)
+
+    def open_page(context: BrowserContext, website: Website = site, **change: Any) -> Page:
+        headers = {"Access-Control-Allow-Origin": "*"}
+        context.route("**/api/notices/*", lambda route: route.fulfill(json=notice | change, headers=headers))
+        opened = context.new_page()
+        opened.goto(f"{website.url}/")
+        expect(opened.locator("[data-webmon=banner]")).to_be_visible()
+        return opened
+
+    return open_page
+
+
+def faults(opened: Page) -> list[tuple[str, list[str]]]:
+    """What axe finds wrong for WCAG 2.2 AA in webmon's part of the page."""
+    opened.evaluate(AXE.read_text("utf-8"))
+    found: list[dict[str, Any]] = opened.evaluate(
+        """axe.run('.webmon', {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})
+        .then(found => found.violations)"""
+    )
+    return [(one["id"], [node["html"] for node in one["nodes"]]) for one in found]
+
+
+@pytest.mark.parametrize("direction", ["ltr", "rtl"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("layout", ["bar", "box", "dialog"])
+def test_anybody_can_use_it(person: Person, shown: Shown, scheme: str, direction: str, layout: str) -> None:
+    where = {"bar": "top", "box": "bottom-start", "dialog": "center"}[layout]
+    context = person(color_scheme=scheme, reduced_motion="reduce")
+    opened = shown(context, direction=direction, layout=layout, position=where, services=[VIDEO])
+    assert faults(opened) == []
+    opened.locator("[data-webmon=choose]").click()
+    opened.locator("[data-webmon=preferences] summary").first.click()
+    assert faults(opened) == []
+    small = opened.locator("[data-webmon=preferences]").evaluate(
+        """box => [...box.querySelectorAll('button,a,input,summary')]
+        .filter(one => Math.min(one.getBoundingClientRect().width, one.getBoundingClientRect().height) < 24)
+        .map(one => one.outerHTML)"""
+    )
+    assert small == []
+
+
+@pytest.mark.parametrize(
+    ("layout", "position", "edge"),
+    [
+        ("bar", "bottom", "bottom"),
+        ("bar", "top", "top"),
+        ("box", "bottom-start", "left"),
+        ("box", "bottom-end", "right"),
+    ],
+)
+def test_it_stands_where_the_notice_says(person: Person, shown: Shown, layout: str, position: str, edge: str) -> None:
+    opened = shown(person(reduced_motion="reduce"), layout=layout, position=position)
+    gap = opened.locator("[data-webmon=banner]").evaluate(
+        """(box, edge) => { const r = box.getBoundingClientRect(); return {left: r.left, top: r.top,
+        right: document.documentElement.clientWidth - r.right, bottom: innerHeight - r.bottom}[edge]; }""",
+        edge,
+    )
+    assert 0 <= gap <= 20
+
+
+def test_a_dialog_keeps_the_keyboard_and_escape_is_no_answer(person: Person, shown: Shown) -> None:
+    context = person()
+    opened = shown(context, layout="dialog", position="center")
+    for _ in range(7):
+        opened.keyboard.press("Tab")
+        assert opened.evaluate("!!document.activeElement.closest('[data-webmon=banner]')")
+    opened.keyboard.press("Escape")
+    expect(opened.locator("[data-webmon=banner]")).to_be_visible()
+    assert context.cookies() == []
+    opened.locator("[data-webmon=reject]").focus()
+    opened.keyboard.press("Enter")
+    expect(opened.locator("[data-webmon=banner]")).to_have_count(0)
+
+
+def test_each_purpose_shows_its_services_and_their_cookies(person: Person, shown: Shown) -> None:
+    opened = shown(person(), services=[VIDEO])
+    opened.locator("[data-webmon=choose]").click()
+    row = opened.locator("[data-webmon=preferences] li", has_text="Marketing")
+    row.locator("summary").click()
+    for text in ("Video player", "Video Ltd.", "vid_*", "Remembers the volume.", "1 year", "another company"):
+        expect(row).to_contain_text(text)
+
+
+WAITING = """
+<script type="text/plain" data-category="marketing" data-src="/one.js"></script>
+<script type="text/plain" data-category="marketing">ran.push("two"); document.cookie = "vid_id=1;path=/";
+document.cookie = "other=1;path=/"; localStorage.vid_volume = "3"; localStorage.other = "1"</script>
+<script type="text/plain" data-category="analytics">ran.push("never")</script>
+<img data-category="marketing" data-src="/picture.png" alt="A picture" title="A picture">
+"""
+
+
+def test_what_waits_runs_in_its_order_and_withdrawal_clears_what_is_listed(
+    person: Person, shown: Shown, site: Website, webmon: WebmonServer
+) -> None:
+    site.pages["/"] = page(webmon.url, f"<script>ran = []</script>{WAITING}")
+    site.pages |= {"/one.js": "ran.push('one')", "/picture.png": "no picture, but an answer"}
+    context = person()
+    opened = shown(context, services=[VIDEO])
+    assert opened.evaluate("ran") == []
+    assert not any(path.startswith(("/one.js", "/picture")) for path, _ in site.asked)
+    expect(opened.get_by_role("group", name="A picture")).to_be_visible()
+    opened.locator("[data-webmon=choose]").click()
+    opened.get_by_label("Marketing and embedded media").check()
+    opened.locator("[data-webmon=save]").click()
+    opened.wait_for_function("ran.length == 2")
+    assert opened.evaluate("ran") == ["one", "two"]
+    # What comes later waits in the same way.
+    opened.evaluate(
+        """() => { const late = document.createElement('script'); late.type = 'text/plain';
+        late.dataset.category = 'marketing'; late.text = 'ran.push("three")'; document.body.append(late) }"""
+    )
+    opened.wait_for_function("ran.length == 3")
+
+    with opened.expect_navigation():  # a script that has run is undone by a new page only
+        opened.evaluate("void webmon.consent.withdraw()")
+    names = {one.get("name") for one in context.cookies(site.url)}
+    assert "other" in names
+    assert "vid_id" not in names
+    assert opened.evaluate("Object.keys(localStorage)") == ["other"]
+    assert opened.evaluate("ran") == []
+
+
+def test_without_a_script_that_has_run_withdrawal_does_not_load_the_page_again(person: Person, shown: Shown) -> None:
+    opened = shown(person())
+    opened.locator("[data-webmon=accept]").click()
+    expect(opened.locator("[data-webmon=banner]")).to_have_count(0)
+    opened.evaluate("window.same = true")
+    opened.evaluate("webmon.consent.withdraw()")
+    opened.wait_for_function("webmon.consent.get().analytics === false")
+    assert opened.evaluate("window.same") is True
+
+
+# Google Consent Mode
+
+GOOGLE = (
+    '<script src="{webmon}/consent-mode.js"></script>'
+    "<script>window.dataLayer = window.dataLayer || []; function gtag() {{ dataLayer.push(arguments) }}"
+    " gtag('js', new Date()); gtag('config', 'G-X')</script>"
+)
+STORAGES = ("ad_storage", "ad_user_data", "ad_personalization", "analytics_storage")
+
+
+def layer(opened: Page) -> list[list[Any]]:
+    found: list[list[Any]] = opened.evaluate("dataLayer.map(one => [...one])")
+    return found
+
+
+def test_google_s_tags_find_everything_denied_and_hear_of_a_grant_only_when_it_is_given(
+    person: Person, shown: Shown, site: Website, webmon: WebmonServer
+) -> None:
+    site.pages["/"] = GOOGLE.format(webmon=webmon.url) + page(webmon.url)
+    context = person()
+    opened = shown(context)
+    first = layer(opened)[0]
+    assert first[:2] == ["consent", "default"]
+    assert {first[2][name] for name in STORAGES} == {"denied"}
+
+    opened.locator("[data-webmon=reject]").click()
+    opened.wait_for_function("webmon.consent.get().decided")
+    assert "granted" not in str(layer(opened))
+    opened.reload()
+    assert "granted" not in str(layer(opened))
+
+    opened.wait_for_function("window.webmon?.consent")
+    opened.evaluate("webmon.consent.show()")
+    opened.get_by_label("Measurement").check()
+    opened.locator("[data-webmon=save]").click()
+    opened.wait_for_function("dataLayer.some(one => one[1] == 'update' && one[2].analytics_storage == 'granted')")
+    update = layer(opened)[-1]
+    assert [update[2][name] for name in STORAGES] == ["denied", "denied", "denied", "granted"]
+
+    opened.reload()
+    said = [one for one in layer(opened) if one[0] == "consent"]
+    assert [one[1] for one in said] == ["default", "update"]
+    assert said[1][2]["analytics_storage"] == "granted"
+
+
+def test_under_a_strict_policy_with_trusted_types_all_of_it_works(
+    person: Person, shown: Shown, webmon: WebmonServer
+) -> None:
+    policy = (
+        f"default-src 'none'; script-src 'self' {webmon.url}; connect-src {webmon.url}; style-src 'self'; "
+        "img-src 'self'; require-trusted-types-for 'script'; trusted-types webmon-gate"
+    )
+    waiting = '<script type="text/plain" data-category="marketing" data-src="/one.js"></script>'
+    pages = {"/": page(webmon.url, waiting), "/one.js": "window.one = true"}
+    site = Website(pages, {"Content-Security-Policy": policy})
+    try:
+        opened = shown(person(), site, services=[VIDEO])  # whose console fails the test with any violation
+        opened.locator("[data-webmon=choose]").click()
+        opened.locator("[data-webmon=preferences] summary").first.click()
+        opened.locator("[data-webmon=accept]").click()
+        opened.wait_for_function("window.one")
+    finally:
+        site.close()
