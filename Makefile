@@ -45,7 +45,7 @@ front-end: ## Build static/dist from static/src (needs Node)
 lists: ## Renew the lists under webmon/data that others maintain (needs npm)
 	@$(PYTHON) tools/renew_lists.py
 
-bench: $(VENV)/.test ## Measure, and print the table with the machine's description
+bench: $(VENV)/.test node_modules/.package-lock.json ## Measure, and print the table with the machine's description
 	@$(BIN)/python bench/run.py
 
 soak: $(VENV)/.test ## Kill the server fifty times under load, at moments drawn by chance

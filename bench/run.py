@@ -20,7 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from bench import load, machine, store, work  # noqa: E402
+from bench import banner, load, machine, store, work  # noqa: E402
 
 INGESTED_ROWS = 300_000
 
@@ -61,6 +61,7 @@ def main() -> int:
 
 def figures(folder: Path, options: argparse.Namespace) -> Iterator[Figure]:
     yield from sizes()
+    yield from asking(folder, options)
     guard = statistics.median(work.microseconds_per_hit() for _ in range(options.runs)) / 1000
     yield Figure(
         "bots, agent, place and guard, CPU ms a hit", guard, f"{guard:.4f}", "at most 0.08", lambda v: v <= 0.08
@@ -77,6 +78,18 @@ def sizes() -> Iterator[Figure]:
     if "more" in size:
         both = size["w"] + size["more"]
         yield Figure("w.js and what a site turns on", both, f"{both:,}", "at most 2,400", lambda v: v <= 2400)
+
+
+def asking(folder: Path, options: argparse.Namespace) -> Iterator[Figure]:
+    """What a visitor who is asked for consent loads and waits for."""
+    bytes_of = banner.sizes()
+    ours = bytes_of.pop("webmon")
+    yield Figure("banner, preferences, texts; brotli bytes", ours, f"{ours:,}", "at most 6,900", lambda v: v <= 6900)
+    for name, size in bytes_of.items():
+        yield Figure(f"  {name}, without texts", size, f"{size:,}")
+    took, longest = banner.paint(folder / "paint", 2 * options.runs + 1)
+    yield Figure("w.js to painted banner, 4x slow-down, ms", took, f"{took:.0f}", "at most 100", lambda v: v <= 100)
+    yield Figure("  longest task, ms", longest, f"{longest:.0f}", "at most 50", lambda v: v <= 50)
 
 
 def empty_log(folder: Path, options: argparse.Namespace) -> Iterator[Figure]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.support.server import WebmonServer, request
+from tests.support.server import WebmonServer, request, wait_until
 from tests.support.website import Website, page
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("consent")]
@@ -252,6 +252,6 @@ def test_under_a_strict_policy_with_trusted_types_all_of_it_works(
         opened.locator("[data-webmon=choose]").click()
         opened.locator("[data-webmon=preferences] summary").first.click()
         opened.locator("[data-webmon=accept]").click()
-        opened.wait_for_function("window.one")
+        wait_until(lambda: opened.evaluate("window.one === true"), 10, "the script that waited has run")
     finally:
         site.close()

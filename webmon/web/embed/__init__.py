@@ -105,7 +105,9 @@ def blueprint(
 
     @pages.get("/consent-mode.js")
     def consent_mode() -> Response:
-        return _cached(script.with_name("consent-mode.js").read_text("utf-8"), "text/javascript; charset=utf-8", _BRIEFLY)
+        return _cached(
+            script.with_name("consent-mode.js").read_text("utf-8"), "text/javascript; charset=utf-8", _BRIEFLY
+        )
 
     @pages.get("/api/settings/<path:domain>")
     def settings(domain: str) -> Response:
