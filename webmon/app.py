@@ -48,6 +48,7 @@ from webmon.services.read_audit import AuditLog
 from webmon.services.read_held import HeldData
 from webmon.services.read_stats import Stats
 from webmon.services.record_consent import Consents
+from webmon.services.retention_file import read_rules
 from webmon.services.site_directory import SiteDirectory
 from webmon.services.store_hits import HitStore, LoopStore
 from webmon.services.visits import VisitBook
@@ -321,6 +322,8 @@ class Runtime(Core):
         self.event_log.compact()
 
     def start(self) -> None:
+        # A file of rules that cannot be read is said now, not when a deletion is due.
+        read_rules(self.settings.retention_file, [site.domain for site in self.sites.all()])
         self.recover()
         agent.prepare()
         self.ingester.start()

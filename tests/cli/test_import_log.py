@@ -147,16 +147,17 @@ def test_what_cannot_be_read_is_said_so(imported: Imported, arguments: list[str]
 
 def test_lines_that_are_none_are_counted_and_the_others_kept(tmp_path: Path) -> None:
     good = LOG.read_text("utf-8", "replace").splitlines()[3]
-    odd = ["", "nonsense", "\x00\x01\x02", good.replace("GET", "G" * 70_000), good.split('"')[0], "é" * 100]
+    early = PAGE_LINE.replace("17/May/2015", "01/Jan/0001")
+    odd = ["", early, "nonsense", "\x00\x01\x02", good.replace("GET", "G" * 70_000), good.split('"')[0], "é" * 100]
     file = tmp_path / "odd.log"
     file.write_bytes(
-        "\n".join([*odd[:3], PAGE_LINE, *odd[3:], PAGE_LINE.replace("/page", "/other")]).encode() + b"\n\xff\xfe\n"
+        "\n".join([*odd[:4], PAGE_LINE, *odd[4:], PAGE_LINE.replace("/page", "/other")]).encode() + b"\n\xff\xfe\n"
     )
     server = WebmonServer(tmp_path / "data")
     server.run("site", "add", "example.org")
     report = json.loads(server.run("import", "access-log", str(file), "--site", "example.org", "--json").stdout)
     assert report["kept"] == report["stored"] == 2
-    assert report["malformed"]["count"] == 7
+    assert report["malformed"]["count"] == 8
 
 
 PAGE_LINE = (

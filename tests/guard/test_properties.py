@@ -97,7 +97,7 @@ def test_any_event_is_guarded_and_can_be_written(name: str, referrer: str, props
     "text",
     ["a" * 4000, "1 " * 2000, "a@" * 2000, "a.b-" * 1000, "at dot " * 600, "(at) " * 800, "name=" * 800,
      "12.34, " * 600, "J. " * 1500, "x ^ " * 1000, "%25" * 1300, "AB12" * 1000, "10.1234/" * 500,
-     ": : " * 1000, "a a " * 1000 + "@"],
+     ": : " * 1000, "a a " * 1000 + "@", "0 " + "_" * 3900 + "=", "a_" * 1900 + "=", "a at " * 800],
     ids=lambda text: text[:8],
 )  # fmt: skip
 def test_no_text_takes_long(text: str) -> None:

@@ -108,3 +108,18 @@ def test_there_are_limits() -> None:
     ((key, value),) = kept.items()
     assert len(key) == KEY_LIMIT
     assert len(value) == VALUE_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ("https://x.example/page?JaneDoe", "https://x.example/page"),
+        ("https://x.example/s?hepatitis=", "https://x.example/s"),
+        ("/page?hepatitis", "/page"),
+        ("https://jane:secret@x.example/y", "https://x.example/y"),
+        ("https://x.example/page#jane-doe", "https://x.example/page"),
+        ("https://x.example/page", "https://x.example/page"),
+    ],
+)
+def test_of_an_address_only_host_and_path_are_kept(value: str, kept: str) -> None:
+    assert scrub_props({"url": value})[0] == {"url": kept}

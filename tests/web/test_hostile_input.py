@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import Client
 
-from tests.support.world import NOW, World
+from tests.support.world import BROWSER, NOW, World
 from webmon.domain.site import Mode
 
 MODEST = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -167,6 +167,75 @@ def test_a_token_that_is_nested_without_end_is_refused(world: World) -> None:
     part = base64.urlsafe_b64encode(b'{"alg":"HS256","a":' + b"[" * 1300 + b"]" * 1300 + b"}").rstrip(b"=").decode()
     document = {"site": "example.org", "token": f"{part}.{part}.x", "visitor": "v" * 20, "visit": "w" * 20}
     assert world.post("/api/login", document).status_code == 401
+
+
+@pytest.mark.parametrize("name", ["name", "email", "sub", "jti"])
+def test_half_a_character_in_a_token_is_no_error_of_ours(world: World, name: str) -> None:
+    claims = {"sub": "patient"} | {name: "Jane \ud83d"}
+    token = world.token(claims.pop("sub"), **claims)
+    document = {"site": "example.org", "token": token, "visitor": "v" * 20, "visit": "w" * 20}
+    assert world.post("/api/login", document).status_code in {204, 401, 403, 404}
+
+
+@pytest.mark.parametrize("body", [b"5", b"[1]", b'"x"', b'{"email": 5, "password": 5}', DEEP])
+@pytest.mark.parametrize(
+    "path",
+    ["/privacy/example.org/choices", "/privacy/example.org/withdraw", "/privacy/example.org/open", "/staff/sign-in"],
+)
+def test_a_form_is_no_json(world: World, path: str, body: bytes) -> None:
+    answer = world.browser().post(path, data=body, content_type="application/json")
+    assert answer.status_code == 415
+
+
+def test_an_origin_that_is_none_is_not_ours(world: World) -> None:
+    assert world.browser().post("/privacy/example.org/withdraw", headers={"Origin": "http://[::1"}).status_code < 500
+
+
+def test_a_picture_with_too_many_parameters_is_refused(world: World) -> None:
+    query = "&".join(f"a{number}=1" for number in range(30))
+    assert world.browser().get(f"/p.gif?site=example.org&{query}").status_code == 400
+
+
+def test_numbers_that_no_database_holds_are_refused(world: World, officer: Client) -> None:
+    assert officer.get("/admin/audit?before=99999999999999999999999").status_code == 404
+    assert officer.post("/admin/staff/remove-role", data={"staff_id": "9" * 30, "site_id": "0"}).status_code < 500
+    assert officer.post("/admin/sites/example.org/guard", data={"parameters": "a"}).status_code < 500
+
+
+@pytest.mark.parametrize("language", ["jane@clinic.org", "203.0.113.77", "\x00", "x" * 40, "en-jane-doe"])
+def test_a_language_is_a_language(world: World, language: str) -> None:
+    assert world.consent(language=language).status_code == 400
+
+
+HINTS = {
+    "Sec-Ch-Ua-Platform": ['"jane.doe@hint.example"', '"198.51.100.77"', '"Jane"'],
+    "Sec-Ch-Ua": ['"Google Chrome";v="patient@hint.example"', '"Google Chrome";v="4711234567"'],
+    "User-Agent": [
+        "jane.doe@agent.example/1.0 CFNetwork/1.0 Darwin/1",
+        "JaneDoe-MRN4711234/1.0 CFNetwork/1.0 Darwin/1",
+        "Mozilla/5.0 (X11; Linux x86_64) MRN4711234/4711234567 Safari/1",
+    ],
+}
+
+
+@pytest.mark.parametrize(("header", "value"), [(name, one) for name, values in HINTS.items() for one in values])
+def test_what_a_header_says_is_kept_only_where_it_is_a_word_of_ours(tmp_path: Path, header: str, value: str) -> None:
+    world = World(tmp_path / "data")
+    try:
+        visitor = world.visitor()
+        hit = (
+            {"name": "pageview", "url": "https://example.org/", "domain": "example.org"}
+            | visitor.ids
+            | {"consent": visitor.receipt}
+        )
+        headers = {"User_Agent": BROWSER} | {header.replace("-", "_"): value}
+        assert world.post("/api/event", hit, **headers).status_code == 202
+        world.settle()
+        (row,) = world.rows()
+        text = str(row).lower()
+        assert not any(part in text for part in ("jane", "mrn", "@", "4711234", "198.51.100"))
+    finally:
+        world.close()
 
 
 def test_no_hit_that_was_acknowledged_is_lost_among_all_this(world: World) -> None:

@@ -48,12 +48,22 @@ def access_log(file: Path, domain: str, as_json: bool, kept_lines: Path | None) 
 
     core = Core()
     site = core.sites.get(domain)
+    if kept_lines is not None:
+        _try_to_write(kept_lines)
     report = _import(core, site, file, keep_numbers=kept_lines is not None)
     if kept_lines is not None:
         kept_lines.write_text("".join(f"{number}\n" for number in report.kept_lines))
     core.record_import(site, actor=_ACTOR, kept=report.kept_count, stored=report.stored_count)
     click.echo(json.dumps(_as_dict(report)) if as_json else _as_text(report))
     _warn_of_retention(site)
+
+
+def _try_to_write(file: Path) -> None:
+    """Before anything is read: a long import is not to end in an error."""
+    try:
+        file.write_text("")
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be written: {error.strerror}") from error
 
 
 def _warn_of_retention(site: Site) -> None:

@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from webmon.domain.event import OLDEST_YEAR
+
 _QUOTED = r'"((?:[^"\\]|\\.)*)"'
 _LINE = re.compile(rf"(\S+) \S+ \S+ \[([^\]]{{20,40}})\] {_QUOTED} (\d{{3}}) (\d+|-) {_QUOTED} {_QUOTED}\s*")
 _TIME = re.compile(r"(\d{2})/([A-Z][a-z]{2})/(\d{4}):(\d{2}):(\d{2}):(\d{2}) ([+-])(\d{2})(\d{2})")
@@ -95,6 +97,6 @@ def _moment(text: str) -> datetime | None:
     try:
         zone = timezone(offset if sign == "+" else -offset)
         local = datetime(int(year), _MONTHS[found[2]], int(day), int(hour), int(minute), int(second), tzinfo=zone)
-        return local.astimezone(UTC)
+        return local.astimezone(UTC) if local.year >= OLDEST_YEAR else None
     except (ValueError, OverflowError):
         return None

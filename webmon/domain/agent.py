@@ -16,6 +16,8 @@ import ua_parser
 from ua_parser.regex import Resolver
 from user_agents.parsers import UserAgent, parse_browser, parse_device, parse_operating_system
 
+from webmon.domain.scrub import scrub_text
+
 LONGEST_AGENT = 512
 MOBILE_APP = "Mobile App"
 HINTS = (
@@ -57,20 +59,21 @@ _BROWSERS = {
     "Ecosia Android": "Ecosia",
     "Whale": "Whale Browser",
     "CocCoc": "Coc Coc",
-    "Other": "",
 }
 _SYSTEMS = {
     "Mac OS X": "Mac",
     "macOS": "Mac",
     "Linux": "GNU/Linux",
     "ATV OS X": "tvOS",
-    "Other": "",
 }
+_UNKNOWN = "Other"
 # Programs with a web view inside: what is shown is a page, what shows it is the app.
 _APP = re.compile(
     r"\bFB(?:A[NV]|_IAB)/|\bInstagram |\bNAVER\(inapp|\bLine/|\bKAKAOTALK|\bMicroMessenger/|\bSnapchat|\bPinterest/|"
     r"\bTikTok|\bmusical_ly|\bBytedanceWebview|\bLinkedInApp|\bTwitter for |\bGSA/|\bWhatsApp/|; wv\)"
 )
+_OWN_REQUEST = re.compile(r"\bCFNetwork/")  # an app's, under the app's own name
+_VERSION_PART = re.compile(r"\d{1,5}|[A-Za-z]{1,8}\d{0,2}")
 _BROWSER_IN_TV = re.compile(r"^HbbTV/.*\bChrome/(\d+(?:\.\d+)?)")
 
 
@@ -120,7 +123,15 @@ _HINT_BRANDS = {
     "HuaweiBrowser": "Huawei Browser Mobile",
     "Android WebView": MOBILE_APP,
 }
-_HINT_SYSTEMS = {"macOS": "Mac", "Linux": "GNU/Linux", "Chrome OS": "Chrome OS", "Unknown": ""}
+# No others: a header says whatever its sender likes, and what it says would be kept.
+_HINT_SYSTEMS = {
+    "macOS": "Mac",
+    "Linux": "GNU/Linux",
+    **{name: name for name in ("Android", "Chrome OS", "Chromium OS", "Fuchsia", "HarmonyOS", "iOS", "Windows")},
+}
+_VERSION = re.compile(r"\d{1,5}(?:\.\d{1,5})?(?![^.])")
+# A family out of the user agent itself may be any word of an app's maker, or of whoever wrote the header.
+_FAMILY = re.compile(r"[A-Za-z][\w .+!&'/-]{0,39}", re.ASCII)
 _BRAND = re.compile(r'"([^"]*)";\s*v="([^"]*)"')
 _DISTRIBUTIONS = frozenset({"Ubuntu", "Fedora", "Debian", "Arch Linux", "Mint", "Gentoo", "Red Hat", "SUSE"})
 # Windows counts its platform version anew: 13 and above is Windows 11
@@ -187,14 +198,22 @@ def _seen(text: str) -> Any:
 
 
 def _version(major: str | None, minor: str | None) -> str:
-    return ".".join(part for part in (major, minor) if part)
+    """Return what is a version: few digits, or a short name such as XP."""
+    parts = [part for part in (major, minor) if part]
+    return ".".join(parts) if all(_VERSION_PART.fullmatch(part) for part in parts) else ""
+
+
+def _family(name: str) -> str:
+    """Return a family as it may be kept: empty for what is none, and where the guard finds anything in it."""
+    return name if name != _UNKNOWN and _FAMILY.fullmatch(name) and not scrub_text(name).removed else ""
 
 
 def _browser(found: Any) -> tuple[str, str]:
     tv = _BROWSER_IN_TV.search(found.ua_string)
     if tv:
         return "Chrome", tv[1]
-    name = _BROWSERS.get(found.browser.family, found.browser.family)
+    family = found.browser.family
+    name = _BROWSERS.get(family) or ("" if _OWN_REQUEST.search(found.ua_string) else _family(family))
     if name == MOBILE_APP or (_APP.search(found.ua_string) and found.os.family in {"Android", "iOS"}):
         return MOBILE_APP, ""
     return name, found.versions[0] if name else ""
@@ -210,7 +229,8 @@ def _system(found: Any) -> tuple[str, str, str]:
         if match:
             said = match[1] if match.lastindex else "11" if system.name == "Windows" else ""
             return system.name, _short((said or "").replace("_", ".")), system.device
-    return _SYSTEMS.get(found.os.family, found.os.family), found.versions[1], ""
+    family = found.os.family
+    return _SYSTEMS.get(family) or _family(family), found.versions[1], ""
 
 
 def _fire_version(android: str) -> str:
@@ -232,7 +252,8 @@ def _device(found: Any, system: str) -> str:
 
 
 def _short(version: str) -> str:
-    return ".".join(version.split(".")[:2])
+    found = _VERSION.match(version)
+    return found[0] if found else ""
 
 
 @lru_cache(maxsize=20_000)
@@ -263,7 +284,7 @@ def _with_brand(agent: Agent, brands: dict[str, str], full_list: dict[str, str],
 
 def _with_platform(agent: Agent, platform: str, version: str) -> Agent:
     """Believe the platform, but keep a distribution that the user agent names."""
-    system = _HINT_SYSTEMS.get(platform, platform) or agent.os
+    system = _HINT_SYSTEMS.get(platform, "") or agent.os
     if system == "GNU/Linux" and agent.os in _DISTRIBUTIONS:
         system = agent.os
     if system == "Android" and agent.os in {"Fire OS", "HarmonyOS"}:

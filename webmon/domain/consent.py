@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from webmon.domain.notice import Notice
+from webmon.domain.notice import LANGUAGE, Notice
 from webmon.errors import InvalidInput
 
 # CNIL: a choice, a refusal like an acceptance, is kept for six months before it is asked for again.
@@ -87,6 +87,8 @@ def check_answer(
     for name, value, kind in (("action", action, Action), ("ui_source", ui_source, UiSource)):
         if value not in {member.value for member in kind}:
             errors[name] = [f"must be one of {', '.join(member.value for member in kind)}"]
+    if language and not LANGUAGE.fullmatch(language):
+        errors["language"] = ["must be a language tag such as en"]
     wrong = [key for key, value in decisions.items() if not isinstance(value, bool)]
     unknown = sorted(set(decisions) - notice.optional_keys)
     missing = sorted(notice.optional_keys - set(decisions))
@@ -101,7 +103,7 @@ def check_answer(
         _check_consistent(Action(action), decisions, errors)
     if errors:
         raise InvalidInput(errors)
-    return Answer(notice, dict(decisions), Action(action), UiSource(ui_source), language[:16], previous)
+    return Answer(notice, dict(decisions), Action(action), UiSource(ui_source), language or notice.language, previous)
 
 
 def _check_consistent(action: Action, decisions: Mapping[str, bool], errors: dict[str, list[str]]) -> None:

@@ -81,14 +81,23 @@ def _moment(claims: Mapping[str, Any], name: str) -> datetime:
 
 def _text(claims: Mapping[str, Any], name: str) -> str:
     value = claims.get(name)
-    if not isinstance(value, str) or not 1 <= len(value) <= _TEXT_LIMIT:
+    if not isinstance(value, str) or not 1 <= len(value) <= _TEXT_LIMIT or not _is_unicode(value):
         raise _refused(f"has no {name} of 1 to {_TEXT_LIMIT} characters")
     return value
 
 
 def _optional(claims: Mapping[str, Any], name: str) -> str:
     value = claims.get(name)
-    return value[:_TEXT_LIMIT] if isinstance(value, str) else ""
+    return value[:_TEXT_LIMIT].encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+
+
+def _is_unicode(text: str) -> bool:
+    """JSON can hold half of a character, as is left of an emoji that was cut in two."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _refused(text: str) -> NotAuthenticated:

@@ -25,7 +25,8 @@ LANGUAGES = ("en", "de")
 TEXT_LIMIT = 4000
 SERVICES_LIMIT, COOKIES_LIMIT = 200, 50
 _PURPOSE_KEY = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+# Language, script and region, and so nothing that somebody would write into it.
+LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2}|-\d{3})?")
 _FOLDER = Path(__file__).resolve().parent.parent / "data" / "notices"
 
 Body = Mapping[str, Any]
@@ -182,7 +183,7 @@ def _faults(body: Body) -> list[tuple[str, str]]:
         faults.append(("schema", f"must be {SCHEMA}"))
     if not isinstance(body.get("site"), str) or not body["site"]:
         faults.append(("site", "is required"))
-    if not _LANGUAGE.fullmatch(str(body.get("language", ""))):
+    if not LANGUAGE.fullmatch(str(body.get("language", ""))):
         faults.append(("language", "must be a language tag such as en"))
     if body.get("direction") not in {"ltr", "rtl"}:
         faults.append(("direction", "must be ltr or rtl"))

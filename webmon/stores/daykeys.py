@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from webmon.domain.pseudonym import PseudonymKey, day_key_expired
+from webmon.errors import SettingsError
 from webmon.stores.vault import new_key, write_private
 
 ABANDONED_AFTER = timedelta(days=1)
@@ -59,7 +60,12 @@ class DayKeys:
     def _read(self) -> dict[str, bytes]:
         if not self._path.exists():
             return {}
-        return {day: bytes.fromhex(text) for day, text in json.loads(self._path.read_text("ascii")).items()}
+        try:
+            return {day: bytes.fromhex(text) for day, text in json.loads(self._path.read_text("ascii")).items()}
+        except (ValueError, TypeError, AttributeError) as error:
+            raise SettingsError(
+                f"{self._path} is damaged. Without it, visits without consent begin anew today; nothing else is lost"
+            ) from error
 
     def _write(self) -> None:
         old = self._path.open("r+b") if self._path.exists() else None

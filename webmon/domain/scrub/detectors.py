@@ -146,7 +146,7 @@ _VERSION = re.compile(
 _ADDRESSES = (
     Detector(
         "address",
-        re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])"),
+        re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?!\d|\.\d)"),
         checks.internet_address,
         digits=4,
         unless_after=_VERSION,
@@ -260,8 +260,9 @@ _PHONES = (
 )
 
 _NAME_LABEL = (
-    rf"{_WORD}(?:\w+[ _-])?(?:name|surname|forename|firstname|lastname|vorname|nachname|prénom|prenom|apellidos?"
-    r"|cognome)[\"']?\s*[=:]\s*[\"']?"
+    # As much before it as a word has: without a bound, a row of underscores takes seconds.
+    rf"{_WORD}(?:\w{{1,20}}[ _-])?(?:name|surname|forename|firstname|lastname|vorname|nachname|prénom|prenom"
+    r"|apellidos?|cognome)[\"']?\s*[=:]\s*[\"']?"
 )
 _NAMES = (
     Detector(
@@ -321,5 +322,5 @@ DETECTORS = (
 SUSPECT = re.compile(
     r"\d{3}|@|[(\[{]\s?(?i:at)\s?[)\]}]|eyJ|\d[\d\s.,\-/():_]{4}|(?i:bearer|basic)\s|[:=^]|%[0-9A-Fa-fu]{2}|&#?\w+"
     r"|(?<![\w+-])(?=[\w+-]*[A-Z\d])[\w+-]{15}|(?i:gh[pos]|glpat|[prs]k_(?:live|test)|xox[abp])[-_]|\\[ux]"
-    r"|\b(?:Mr|Mrs|Ms|Herr|Frau)\b|(?i: at .* (?:dot|punkt|point) )|\d[A-Za-z]{1,3}\d|[^\x20-\x7e]"
+    r"|\b(?:Mr|Mrs|Ms|Herr|Frau)\b|(?i: at .{1,80} (?:dot|punkt|point) )|\d[A-Za-z]{1,3}\d|[^\x20-\x7e]"
 )

@@ -82,7 +82,7 @@ def scrub_query(query: str, rules: GuardRules = NO_RULES) -> tuple[dict[str, str
     """Return the allowed parameters, their values scrubbed, and the kinds of what was removed."""
     kept: dict[str, str] = {}
     removed: list[str] = []
-    for key, value in parse_qsl(query[: 4 * PATH_LIMIT], errors="replace"):
+    for key, value in parse_qsl(query[: 4 * PATH_LIMIT], keep_blank_values=True, errors="replace"):
         name = key.lower()
         if name in DEFAULT_ALLOWED or name in rules.parameters:
             text = _GLUED.sub("+", value) if "@" in value else value

@@ -61,8 +61,6 @@ def _link(text: str, before: str, rules: GuardRules) -> Scrubbed:
         url = scrub_url(before + text, rules)
     except ValueError:
         return scrub_text(text)
-    if not url.removed:
-        return scrub_text(text)
     scheme = text.partition(":")[0].lower()
     rest = scrub_text(url.pathname if before else f"{scheme}://{url.hostname}{url.pathname}")
     return Scrubbed(rest.value.strip(), url.removed + rest.removed)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from flask import Blueprint, g, render_template, request
 
 from webmon.domain.staff import Role, Staff
+from webmon.errors import NotFound
 from webmon.services.manage_sites import Sites
 from webmon.services.read_audit import PAGE_COUNT, AuditLog, Entry
 from webmon.web.shared.guard import Guard
 
+_LAST = 2**63 - 1  # what the database can count to
 _READERS = frozenset({Role.PRIVACY, Role.OWNER})
 
 
@@ -17,6 +19,8 @@ def register(pages: Blueprint, guard: Guard, audit: AuditLog, sites: Sites) -> N
     @guard.roles(Role.PRIVACY)
     def show_audit() -> str:
         before = request.args.get("before", type=int)
+        if before is not None and not 0 <= before <= _LAST:
+            raise NotFound("There is no such entry")
         entries = audit.newest(before)
         return render_template(
             "admin/audit.html",

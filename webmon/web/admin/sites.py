@@ -165,9 +165,9 @@ def _register_rules(pages: Blueprint, guard: Guard, sites: Sites, page: Callable
                     site,
                     clock.now(),
                     actor=g.staff.email,
-                    parameters=form.data["parameters"].splitlines(),
-                    path_templates=form.data["path_templates"].splitlines(),
-                    property_keys=form.data["property_keys"].splitlines(),
+                    parameters=(form.data["parameters"] or "").splitlines(),
+                    path_templates=(form.data["path_templates"] or "").splitlines(),
+                    property_keys=(form.data["property_keys"] or "").splitlines(),
                 )
             except InvalidInput as error:
                 blame(form, error)

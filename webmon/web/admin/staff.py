@@ -8,7 +8,7 @@ from flask import Blueprint, flash, g, redirect, render_template, url_for
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 from wtforms import IntegerField, SelectField, StringField
-from wtforms.validators import DataRequired, InputRequired, Length
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 
 from webmon.clock import Clock
 from webmon.domain.site import Site
@@ -36,8 +36,8 @@ class MemberForm(FlaskForm):  # type: ignore[misc]
 class RoleForm(FlaskForm):  # type: ignore[misc]
     """Which role to take away; `site_id` 0 for the one on every site."""
 
-    staff_id = IntegerField(validators=[InputRequired("is required")])
-    site_id = IntegerField(validators=[InputRequired("is required")])
+    staff_id = IntegerField(validators=[InputRequired("is required"), NumberRange(0, 2**62)])
+    site_id = IntegerField(validators=[InputRequired("is required"), NumberRange(0, 2**62)])
 
 
 class LinkForm(FlaskForm):  # type: ignore[misc]

@@ -6,6 +6,7 @@ A thread for each request would have to win the interpreter twice for each hit, 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from time import perf_counter
 from typing import Any, Protocol
@@ -31,6 +32,10 @@ Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 
+# Bytes. What is longer takes long to look through, and everybody else's hits would wait for it on the loop.
+_SMALL = 8 * 1024
+
+
 class AsyncStore(Protocol):
     async def store(self, hit: ReadyHit) -> None: ...
 
@@ -49,7 +54,11 @@ class AsgiCollect:
         began = perf_counter()
         try:
             body = await _body(receive) if scope["method"] == "POST" else b""
-            hit, answer = self._door.prepare(_asked(scope, body))
+            asked = _asked(scope, body)
+            if len(body) <= _SMALL:
+                hit, answer = self._door.prepare(asked)
+            else:
+                hit, answer = await asyncio.to_thread(self._door.prepare, asked)
             if hit is not None:
                 await self._hits.store(hit)
         except WebmonError as error:

@@ -197,7 +197,10 @@ def count(answer: Answer, began: float) -> None:
 
 def _pixel_event(asked: Asked, now: datetime) -> IncomingEvent:
     """A page view, of the page that shows the picture: by `url`, or by who asks (`Referer`)."""
-    said = dict(parse_qsl(asked.query, max_num_fields=20))
+    try:
+        said = dict(parse_qsl(asked.query, max_num_fields=20))
+    except ValueError:
+        raise InvalidInput.field("url", "has more than 20 parameters beside it") from None
     url = said.get("url") or said.get("u") or asked.headers.get("referer", "")
     known = {"name": PAGEVIEW, "url": url, "domain": said.get("site") or said.get("d") or said.get("domain")}
     return parse_event(known | {"referrer": said.get("referrer") or said.get("r") or ""}, now)

@@ -45,4 +45,7 @@ def same_origin() -> bool:
         return site in {"same-origin", "none"}
     origin = request.headers.get("Origin")
     # Host and port alone: a TLS proxy before us has taken the https away.
-    return origin is None or urlsplit(origin).netloc == request.host
+    try:
+        return origin is None or urlsplit(origin).netloc == request.host
+    except ValueError:
+        return False

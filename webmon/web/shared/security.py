@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from flask import Flask, Response, request
+from flask import Flask, Response, abort, request
 
 PAGE_CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -14,6 +14,9 @@ PAGE_CSP = (
 # A built file whose name holds the hash of its content.
 _BUILT = re.compile(r"/static/dist/[\w-]+\.[0-9a-f]{8}\.(?:js|css|svg)")
 SESSION_LIFETIME = timedelta(hours=12)
+
+
+_JSON = ("/api/", "/internal/")
 
 
 def harden(app: Flask, *, secure: bool, session_key: bytes) -> None:
@@ -30,6 +33,12 @@ def harden(app: Flask, *, secure: bool, session_key: bytes) -> None:
         MAX_CONTENT_LENGTH=1024 * 1024,
         MAX_FORM_MEMORY_SIZE=1024 * 1024,
     )
+
+    @app.before_request
+    def _no_json_in_forms() -> None:
+        # Flask-WTF would read it in a form's place, and a form's fields hold texts.
+        if request.is_json and request.method == "POST" and not request.path.startswith(_JSON):
+            abort(415)
 
     @app.after_request
     def _headers(response: Response) -> Response:
