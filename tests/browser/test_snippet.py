@@ -220,6 +220,27 @@ def test_a_page_out_of_the_browser_s_memory_counts_again(visit: Callable[..., Vi
     one.wait_for("pageview", 2)
 
 
+def test_the_class_of_the_screen_s_width_is_among_the_figures(
+    visit: Callable[..., Visit], site: Website, webmon: WebmonServer
+) -> None:
+    key = webmon.last_line("key", "add", "--site", "asks.example", "--scope", "stats")
+    site.pages["/wide"] = page(webmon.url, site="asks.example")
+    for width in (390, 800, 1200, 1600):
+        one = visit(viewport={"width": width, "height": 700})
+        one.page.goto(f"{site.url}/wide")
+        one.page.locator("[data-webmon=accept]").click()
+        assert [view["w"] for view in one.wait_for("pageview")] == [width]
+        one.page.evaluate("webmon.track('Mark')")
+        assert "w" not in one.wait_for("Mark")[0]
+
+    def screens() -> set[str]:
+        wide = [["is", "event:page", ["/wide"]]]
+        asked = {"metrics": ["pageviews"], "date_range": "day", "dimensions": ["visit:screen"], "filters": wide}
+        return {row["dimensions"][0] for row in webmon.query(key, site_id="asks.example", **asked)["results"]}
+
+    wait_until(lambda: screens() == {"Mobile", "Tablet", "Laptop", "Desktop"}, 10, "all classes", screens)
+
+
 # Time and depth
 
 
