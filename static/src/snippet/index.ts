@@ -64,7 +64,7 @@ const allowed = (): Body | undefined => {
   if (now.analytics) {
     return { visitor: renew("id", settings.visitor_days * 86400), visit: renew("visit", 1800), consent: now.receipt };
   }
-  if (!now.decided && settings.early && !settings.signals.some((name) => (navigator as any)[name] > 0)) return {};
+  if (!cookie("consent") && settings.early && !settings.signals.some((name) => (navigator as any)[name] > 0)) return {};
   return;
 };
 
@@ -171,7 +171,8 @@ const run = safe(async () => {
   before?.q?.map((call: any) => call[0] === "logout" && api(...call));
   routed(data);
   before?.q?.map((call: any) => call[0] !== "logout" && api(...call));
-  if (doc.querySelector("[data-category]") || (!choice().decided && settings.ask)) ui("start");
+  // An answer that is on its way to be recorded decides nothing yet, and asks for nothing more than to be sent again.
+  if (doc.querySelector("[data-category]") || (!choice().decided && (settings.ask || cookie("consent")))) ui("start");
 });
 
 if (!before?.consent) {
