@@ -878,6 +878,7 @@ def test_staff_leave_themselves_out_and_come_back_by_the_address_alone(
     one.page.wait_for_function("window.webmon?.consent")
     assert one.cookies() == {"webmon_ignore": "1"}
     one.page.goto(f"{site.url}/b")
+    expect(one.page.locator("[data-webmon=staff]")).to_have_count(0)
     one.page.wait_for_function("window.webmon?.consent")
     assert one.page.evaluate("webmon.track('Mark')") is False
     assert one.hits() == []
@@ -886,6 +887,53 @@ def test_staff_leave_themselves_out_and_come_back_by_the_address_alone(
     wait_until(lambda: one.settled() and one.cookies() == {}, 10, "the mark is gone")
     one.page.goto(f"{site.url}/")
     one.wait_for("pageview")
+
+
+@pytest.mark.parametrize(
+    ("locale", "out", "undo", "back"),
+    [
+        ("en-GB", "This browser is no longer counted", "Count it again", "is counted on this website again"),
+        (
+            "de-AT",
+            "wird auf dieser Website nicht mehr gezählt",
+            "Wieder zählen",
+            "wird auf dieser Website wieder gezählt",
+        ),
+        ("fr-FR", "This browser is no longer counted", "Count it again", "is counted on this website again"),
+    ],
+)
+def test_the_page_says_that_staff_are_left_out_and_how_to_undo_it(
+    visit: Callable[..., Visit], site: Website, webmon: WebmonServer, locale: str, out: str, undo: str, back: str
+) -> None:
+    site.pages["/"] = page(webmon.url, "<style>* { color: red !important }</style>", site="asks.example")
+    one = visit(locale=locale, color_scheme="dark")
+    one.page.goto(f"{site.url}/#webmon-ignore")
+    said = one.page.get_by_role("status")
+    expect(said).to_contain_text(out)
+    expect(said).to_contain_text("#webmon-count")
+    # The question beside it can be reached all the same.
+    one.page.locator("[data-webmon=reject]").click()
+    box = one.page.locator("[data-webmon=staff]")
+    assert box.evaluate("one => getComputedStyle(one).backgroundColor") != "rgb(255, 255, 255)"
+    one.page.get_by_role("button", name=undo).press("Enter")
+    expect(said).to_contain_text(back)
+    assert one.cookies().keys() == {"webmon_consent"}
+    box.get_by_role("button").click()
+    expect(box).to_have_count(0)
+    # Undone for good: the address does not leave it out again.
+    one.page.reload()
+    expect(said).to_contain_text(back)
+    assert one.cookies().keys() == {"webmon_consent"}
+
+
+def test_staff_whose_browser_keeps_no_cookie_are_not_told_that_they_are_left_out(
+    visit: Callable[..., Visit], site: Website
+) -> None:
+    one = visit()
+    one.page.add_init_script("Object.defineProperty(Document.prototype, 'cookie', {get: () => '', set() {}})")
+    one.page.goto(f"{site.url}/#webmon-ignore")
+    expect(one.page.get_by_role("status")).to_contain_text("cannot be left out")
+    expect(one.page.locator("[data-webmon=staff] button")).to_have_count(1)
 
 
 def test_the_mark_is_set_by_nothing_else(visit: Callable[..., Visit], site: Website, webmon: WebmonServer) -> None:
