@@ -220,6 +220,53 @@ def test_a_page_out_of_the_browser_s_memory_counts_again(visit: Callable[..., Vi
     one.wait_for("pageview", 2)
 
 
+def test_the_class_of_the_screen_s_width_is_among_the_figures(
+    visit: Callable[..., Visit], site: Website, webmon: WebmonServer
+) -> None:
+    key = webmon.last_line("key", "add", "--site", "asks.example", "--scope", "stats")
+    site.pages["/wide"] = page(webmon.url, site="asks.example")
+    for width in (390, 800, 1200, 1600):
+        one = visit(viewport={"width": width, "height": 700})
+        one.page.goto(f"{site.url}/wide")
+        one.page.locator("[data-webmon=accept]").click()
+        assert [view["w"] for view in one.wait_for("pageview")] == [width]
+        one.page.evaluate("webmon.track('Mark')")
+        assert "w" not in one.wait_for("Mark")[0]
+
+    def screens() -> set[str]:
+        wide = [["is", "event:page", ["/wide"]]]
+        asked = {"metrics": ["pageviews"], "date_range": "day", "dimensions": ["visit:screen"], "filters": wide}
+        return {row["dimensions"][0] for row in webmon.query(key, site_id="asks.example", **asked)["results"]}
+
+    wait_until(lambda: screens() == {"Mobile", "Tablet", "Laptop", "Desktop"}, 10, "all classes", screens)
+
+
+def test_going_back_to_a_page_that_the_browser_kept_counts_it_again(
+    browser: Browser, site: Website, webmon: WebmonServer
+) -> None:
+    # By default pages under test are not kept.
+    own = browser.browser_type.launch(
+        executable_path=find_chromium(), args=["--no-sandbox"], ignore_default_args=["--disable-back-forward-cache"]
+    )
+    try:
+        site.pages["/"] = page(webmon.url, '<a href="/b">Next</a>')
+        one = Visit(own, webmon)
+        one.page.goto(f"{site.url}/")
+        one.wait_for("pageview")
+        one.page.evaluate("addEventListener('pageshow', event => { window.kept = event.persisted })")
+        one.page.get_by_role("link", name="Next").click()
+        expect(one.page.get_by_role("heading", name="B")).to_be_visible()
+        one.wait_for("pageview", 2)
+        one.page.evaluate("void setTimeout(() => history.back())")
+        expect(one.page.get_by_role("heading", name="Home")).to_be_visible()
+        views = one.wait_for("pageview", 3)
+        assert one.page.evaluate("window.kept") is True
+        assert paths(site, views) == ["/", "/b", "/"]
+        assert one.errors == []
+    finally:
+        own.close()
+
+
 # Time and depth
 
 
@@ -350,6 +397,170 @@ def test_a_consent_that_was_withdrawn_elsewhere_is_forgotten_here(
     one.page.goto(f"{site.url}/b")
     expect(one.page.locator("[data-webmon=banner]")).to_be_visible()
     assert one.cookies() == {}
+
+
+# An answer whose page is left before it is on record
+
+
+def consents(webmon: WebmonServer, domain: str) -> int:
+    (found,) = json.loads(webmon.run("consent", "verify", "--site", domain, "--json").stdout)
+    return int(found["checked"])
+
+
+def answered(one: Visit) -> list[dict[str, Any]]:
+    return [json.loads(asked.post_data or "") for asked in one.asked if asked.url.endswith("/api/consent")]
+
+
+@pytest.fixture
+def leaves(
+    visit: Callable[..., Visit], site: Website, webmon: WebmonServer
+) -> Callable[..., tuple[Visit, list[Route]]]:
+    """Accept, and leave for the next page while the answer hangs: the visit, and what it asks to be recorded.
+
+    With `arrives` webmon has heard of it before the page is left; otherwise when the browser lets go of it, if ever.
+    """
+
+    def make(domain: str, *, arrives: bool = False) -> tuple[Visit, list[Route]]:
+        for path in ("/", "/b"):
+            site.pages[path] = page(webmon.url, '<a href="#" data-webmon-show>Choices</a>', site=domain)
+        one = visit()
+        held: list[Route] = []
+
+        def hold(route: Route) -> None:
+            if arrives and not held:
+                assert route.fetch().status == 201
+            held.append(route)
+
+        one.context.route("**/api/consent", hold)
+        one.page.goto(f"{site.url}/")
+        if domain == "localhost":
+            one.page.get_by_role("link", name="Choices").click()
+        one.page.locator("[data-webmon=accept]").click()
+        wait_until(lambda: one.settled() and held, 10, "the answer is on its way")
+        assert one.cookies().keys() == {"webmon_consent"}
+        one.asked.clear()
+        one.page.goto(f"{site.url}/b")
+        wait_until(lambda: one.settled() and len(held) == 2, 10, "the answer is sent again")
+        return one, held
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("domain", "arrives"),
+    [("asks.example", True), ("asks.example", False), ("until.example", False), ("localhost", False)],
+)
+def test_who_accepts_and_leaves_is_not_asked_again_and_measured_once_it_is_on_record(
+    leaves: Callable[..., tuple[Visit, list[Route]]], webmon: WebmonServer, site: Website, domain: str, arrives: bool
+) -> None:
+    before = consents(webmon, domain)
+    one, held = leaves(domain, arrives=arrives)
+    # Until webmon has it on record nothing is measured, and nobody is known by a number.
+    assert one.page.evaluate("webmon.track('Mark')") is False
+    assert one.page.evaluate("[webmon.consent.get().decided, webmon.consent.get().analytics]") == [None, None]
+    assert one.hits() == []
+    assert one.cookies().keys() == {"webmon_consent"}
+    held[1].continue_()
+    (hit,) = one.wait_for("pageview")
+    assert (hit["url"], hit["consent"]) == (f"{site.url}/b", answered(one)[0]["receipt"])
+    assert held[0].request.post_data == held[1].request.post_data
+    assert one.cookies().keys() == {"webmon_consent", "webmon_id", "webmon_visit"}
+    assert one.cookies()["webmon_consent"].startswith("1~")
+    expect(one.page.locator("[data-webmon=banner]")).to_have_count(0)
+    assert consents(webmon, domain) == before + 1
+    one.page.goto(f"{site.url}/")
+    one.wait_for("pageview", 2)
+    assert len(answered(one)) == 1
+
+
+@pytest.mark.parametrize(("domain", "status"), [("asks.example", 409), ("asks.example", 0), ("until.example", 400)])
+def test_an_answer_that_cannot_be_recorded_is_asked_for_again(
+    leaves: Callable[..., tuple[Visit, list[Route]]], domain: str, status: int
+) -> None:
+    one, held = leaves(domain)
+    if status:
+        held[1].fulfill(status=status, headers={"Access-Control-Allow-Origin": "*"}, json={})
+    else:
+        held[1].abort()
+        wait_until(lambda: one.settled() and len(held) == 3, 10, "it is tried once more")
+        held[2].abort()
+    expect(one.page.locator("[data-webmon=banner]")).to_be_visible()
+    assert one.cookies() == {}
+    # Where a page is counted without an answer it still is.
+    hits = one.wait_for("pageview", 1 if domain == "until.example" else 0)
+    assert not any({"visitor", "visit", "consent"} & hit.keys() for hit in hits)
+
+
+def test_accepting_and_leaving_in_one_moment_is_one_record(
+    visit: Callable[..., Visit], site: Website, webmon: WebmonServer
+) -> None:
+    for path in ("/", "/b"):
+        site.pages[path] = page(webmon.url, site="asks.example")
+    before = consents(webmon, "asks.example")
+    one = visit()
+    one.page.goto(f"{site.url}/")
+    expect(one.page.locator("[data-webmon=banner]")).to_be_visible()
+    one.page.evaluate("document.querySelector('[data-webmon=accept]').click(); location = '/b'")
+    one.page.wait_for_url("**/b")
+    wait_until(lambda: one.settled() and f"{site.url}/b" in [hit["url"] for hit in one.hits()], 10, "it is measured")
+    expect(one.page.locator("[data-webmon=banner]")).to_have_count(0)
+    assert consents(webmon, "asks.example") == before + 1
+
+
+def test_a_refusal_holds_at_once_and_has_no_number(
+    visit: Callable[..., Visit], site: Website, webmon: WebmonServer
+) -> None:
+    for path in ("/", "/b"):
+        site.pages[path] = page(webmon.url, site="asks.example")
+    one = visit()
+    one.context.route("**/api/consent", lambda route: None)  # never answered
+    one.page.goto(f"{site.url}/")
+    one.page.locator("[data-webmon=reject]").click()
+    wait_until(lambda: one.settled() and answered(one), 10, "the answer is on its way")
+    (value,) = one.cookies().values()
+    kind, _, notice, decisions, receipt = value.split("~")
+    assert (kind, decisions, receipt) == ("1", "analytics:0,functional:0,marketing:0", "")
+    assert answered(one)[0].keys() == {"site", "notice", "decisions", "action", "ui_source", "language"}
+    one.asked.clear()
+    one.page.goto(f"{site.url}/b")
+    one.page.wait_for_function("window.webmon?.consent")
+    assert one.page.evaluate("webmon.track('Mark')") is False
+    assert "banner" not in one.loaded()
+    assert one.cookies() == {"webmon_consent": value}
+    assert notice.startswith("sha256-")
+
+
+def test_a_change_that_cannot_be_recorded_leaves_what_stood_but_for_what_was_taken_back(
+    visit: Callable[..., Visit], site: Website, webmon: WebmonServer
+) -> None:
+    site.pages["/"] = page(webmon.url, '<a href="#" data-webmon-show>Choices</a>', site="asks.example")
+    one = visit()
+
+    def choose(what: str) -> list[str]:
+        one.page.get_by_role("link", name="Choices").click()
+        if what != "accept":
+            one.page.get_by_label(what).click()
+        one.page.locator(f"[data-webmon={'accept' if what == 'accept' else 'save'}]").click()
+        one.page.locator("[data-webmon=preferences] [role=alert]").wait_for()
+        one.page.keyboard.press("Escape")
+        return one.cookies().get("webmon_consent", "").split("~")
+
+    def fail(route: Route) -> None:
+        route.fulfill(status=400, headers={"Access-Control-Allow-Origin": "*"}, json={})
+
+    one.page.goto(f"{site.url}/")
+    one.page.locator("[data-webmon=accept]").click()
+    one.wait_for("pageview")
+    stood = one.cookies()["webmon_consent"].split("~")
+    one.context.route("**/api/consent", fail)
+    assert choose("Marketing and embedded media") == [*stood[:3], "analytics:1,functional:1,marketing:0", stood[4]]
+    one.page.get_by_role("link", name="Choices").click()
+    one.page.locator("[data-webmon=reject]").click()
+    expect(one.page.locator("[data-webmon=preferences]")).to_have_count(0)
+    refused = one.cookies()["webmon_consent"].split("~")
+    assert refused[3:] == ["analytics:0,functional:0,marketing:0", ""]
+    assert choose("accept") == refused
+    assert one.cookies().keys() == {"webmon_consent"}
 
 
 # What data-track turns on
@@ -506,7 +717,10 @@ def test_only_what_is_asked_for_is_counted(tracked: Callable[..., Visit], elsewh
 def test_web_vitals_are_told_once_when_the_page_goes(
     visit: Callable[..., Visit], site: Website, webmon: WebmonServer
 ) -> None:
-    site.pages["/"] = page(webmon.url, "<p>Something to paint</p><button>Press</button>", extra='data-track="vitals"')
+    # What pressing it sets off keeps the page from painting for so long.
+    busy = "const end = performance.now() + 120; while (performance.now() < end);"
+    body = f'<p>Something to paint</p><button onclick="{busy}">Press</button>'
+    site.pages["/"] = page(webmon.url, body, extra='data-track="vitals"')
     one = visit()
     with one.page.expect_response("**/vitals.*.js"):
         one.page.goto(f"{site.url}/")
@@ -519,7 +733,8 @@ def test_web_vitals_are_told_once_when_the_page_goes(
     )
     one.page.evaluate(hide + ";" + hide.partition(";")[2])
     (hit,) = one.wait_for("Web Vitals")
-    assert hit["props"].keys() >= {"TTFB", "FCP", "LCP", "CLS"}
+    assert hit["props"].keys() == {"TTFB", "FCP", "LCP", "CLS", "INP"}
+    assert 100 <= hit["props"]["INP"] < 5000
     assert all(isinstance(value, int | float) and value >= 0 for value in hit["props"].values())
     assert (hit["url"], hit["interactive"]) == (f"{site.url}/", False)
 
@@ -693,6 +908,7 @@ def test_staff_leave_themselves_out_and_come_back_by_the_address_alone(
     one.page.wait_for_function("window.webmon?.consent")
     assert one.cookies() == {"webmon_ignore": "1"}
     one.page.goto(f"{site.url}/b")
+    expect(one.page.locator("[data-webmon=staff]")).to_have_count(0)
     one.page.wait_for_function("window.webmon?.consent")
     assert one.page.evaluate("webmon.track('Mark')") is False
     assert one.hits() == []
@@ -701,6 +917,53 @@ def test_staff_leave_themselves_out_and_come_back_by_the_address_alone(
     wait_until(lambda: one.settled() and one.cookies() == {}, 10, "the mark is gone")
     one.page.goto(f"{site.url}/")
     one.wait_for("pageview")
+
+
+@pytest.mark.parametrize(
+    ("locale", "out", "undo", "back"),
+    [
+        ("en-GB", "This browser is no longer counted", "Count it again", "is counted on this website again"),
+        (
+            "de-AT",
+            "wird auf dieser Website nicht mehr gezählt",
+            "Wieder zählen",
+            "wird auf dieser Website wieder gezählt",
+        ),
+        ("fr-FR", "This browser is no longer counted", "Count it again", "is counted on this website again"),
+    ],
+)
+def test_the_page_says_that_staff_are_left_out_and_how_to_undo_it(
+    visit: Callable[..., Visit], site: Website, webmon: WebmonServer, locale: str, out: str, undo: str, back: str
+) -> None:
+    site.pages["/"] = page(webmon.url, "<style>* { color: red !important }</style>", site="asks.example")
+    one = visit(locale=locale, color_scheme="dark")
+    one.page.goto(f"{site.url}/#webmon-ignore")
+    said = one.page.get_by_role("status")
+    expect(said).to_contain_text(out)
+    expect(said).to_contain_text("#webmon-count")
+    # The question beside it can be reached all the same.
+    one.page.locator("[data-webmon=reject]").click()
+    box = one.page.locator("[data-webmon=staff]")
+    assert box.evaluate("one => getComputedStyle(one).backgroundColor") != "rgb(255, 255, 255)"
+    one.page.get_by_role("button", name=undo).press("Enter")
+    expect(said).to_contain_text(back)
+    assert one.cookies().keys() == {"webmon_consent"}
+    box.get_by_role("button").click()
+    expect(box).to_have_count(0)
+    # Undone for good: the address does not leave it out again.
+    one.page.reload()
+    expect(said).to_contain_text(back)
+    assert one.cookies().keys() == {"webmon_consent"}
+
+
+def test_staff_whose_browser_keeps_no_cookie_are_not_told_that_they_are_left_out(
+    visit: Callable[..., Visit], site: Website
+) -> None:
+    one = visit()
+    one.page.add_init_script("Object.defineProperty(Document.prototype, 'cookie', {get: () => '', set() {}})")
+    one.page.goto(f"{site.url}/#webmon-ignore")
+    expect(one.page.get_by_role("status")).to_contain_text("cannot be left out")
+    expect(one.page.locator("[data-webmon=staff] button")).to_have_count(1)
 
 
 def test_the_mark_is_set_by_nothing_else(visit: Callable[..., Visit], site: Website, webmon: WebmonServer) -> None:

@@ -229,6 +229,12 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
   /** What a page needs on arrival: what waits for consent, and the question where it is open. */
   const start = async (): Promise<void> => {
     if (document.querySelector("[data-category]")) await openGates();
+    const waiting = record.waiting();
+    if (waiting) {
+      // What it refuses may have been allowed until then: the page that knew has gone.
+      was = Object.fromEntries(Object.keys(waiting.decisions).map((key) => [key, true]));
+      await record.resume(waiting);
+    }
     if (!choice().decided && settings.ask) await ask();
   };
   const lost = (receipt: string): Promise<void> => (record.lost(receipt), start());

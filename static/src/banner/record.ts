@@ -5,6 +5,21 @@ import type { Action, Choice, Decisions, Post, Routed, SetCookie, Settings, UiSo
 const number = (): string =>
   btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16)))).replace(/[+/=]/g, (sign) => (sign === "+" ? "-" : sign === "/" ? "_" : ""));
 
+/** An answer, as webmon is told it. */
+type Answer = {
+  site: string;
+  notice: string;
+  decisions: Decisions;
+  action: Action;
+  ui_source: UiSource;
+  language: string;
+  previous?: string;
+  receipt?: string;
+};
+
+// Seconds for which an answer waits to be recorded: a record is of the moment in which webmon hears of it.
+const PATIENCE = 86400;
+
 /** Takes the answers; `changes` is called after each change of what is allowed. */
 export function recorder(
   settings: Settings,
@@ -24,46 +39,90 @@ export function recorder(
     changes();
   };
 
-  const keep = (notice: string, decisions: Decisions, receipt: string): void => {
+  // A day and not a moment: a moment would tell those who refuse apart.
+  const today = (): string => new Date().toISOString().slice(0, 10);
+
+  const keep = (notice: string, decisions: Decisions, receipt: string, day = today()): void => {
     const list = Object.keys(decisions).sort().map((key) => `${key}:${decisions[key] ? 1 : 0}`);
-    // A day and not a moment: a moment would tell those who refuse apart.
-    const value = ["1", new Date().toISOString().slice(0, 10), notice, list, receipt].join("~");
-    setCookie("consent", value, settings.choice_days * 86400);
+    setCookie("consent", ["1", day, notice, list, receipt].join("~"), settings.choice_days * 86400);
     if (!decisions.analytics) dropIds();
   };
 
-  /** Tell webmon; the receipt's id, empty for a refusal, or undefined where the answer could not be stored. */
-  const tell = async (body: Record<string, unknown>, before: Choice, grants: boolean): Promise<string | undefined> => {
-    const previous = before.receipt || undefined;
-    // With a number of its own, an answer that is sent again is one record. A refusal that nobody records gets none.
-    const receipt = grants || previous ? number() : undefined;
-    const answer = await post("consent", { site: settings.site, ...body, previous, receipt }).catch(() => undefined);
-    if (answer?.ok) return answer.status === 201 && grants ? (await answer.json()).consent_receipt_id : "";
-    // A refusal holds in this browser, whether or not webmon could be told.
-    return grants ? undefined : "";
+  const forget = (): void => {
+    dropIds();
+    setCookie("consent", "", 0);
+  };
+
+  /** Keep what is to be sent again where the page is left now. Without a `~` in it, it is no choice to anybody. */
+  const wait = (answer: Answer): void => {
+    setCookie("consent", encodeURIComponent(JSON.stringify(answer)), PATIENCE);
+    if (!answer.decisions.analytics) dropIds();
+  };
+
+  /** The answer that waits to be recorded. */
+  const waiting = (): Answer | undefined => {
+    try {
+      return JSON.parse(decodeURIComponent(document.cookie.match(/(?:^|; )webmon_consent=(%7B[^;]*)/)![1]));
+    } catch {
+      return; // there is none, or none that can be read
+    }
+  };
+  // Otherwise another page has recorded it, or the visitor has answered anew.
+  const waits = ({ receipt }: Answer): boolean => waiting()?.receipt === receipt;
+
+  /** Have a consent recorded, and only then keep it; false where it could not be. */
+  const settle = async (answer: Answer): Promise<boolean> => {
+    const told = await post("consent", answer).catch(() => undefined);
+    if (!told?.ok) return !waits(answer);
+    const { consent_receipt_id } = await told.json();
+    if (waits(answer)) keep(answer.notice, answer.decisions, consent_receipt_id);
+    return true;
   };
 
   /** Record a choice; resolves false where it could not be stored. */
   const decide = async (notice: string, language: string, decisions: Decisions, action: Action, ui: UiSource): Promise<boolean> => {
     const before = choice();
     const grants = Object.values(decisions).some(Boolean);
-    // What is taken back ends at once, whether or not the server can be told yet.
-    if (before.decided && !decisions.analytics) keep(notice, decisions, grants ? before.receipt! : "");
-    const receipt = await tell({ notice, decisions, action, ui_source: ui, language }, before, grants);
-    if (receipt === undefined) return false;
-    keep(notice, decisions, receipt);
+    const previous = before.receipt || undefined;
+    // With a number of its own, an answer that is sent again is one record. A refusal that nobody records gets none.
+    const receipt = grants || previous ? number() : undefined;
+    const answer: Answer = { site: settings.site, notice, decisions, action, ui_source: ui, language, previous, receipt };
+    if (grants) {
+      wait(answer);
+      if (!(await settle(answer))) {
+        if (!before.decided) forget();
+        else {
+          // What stood before stands again, but for what was taken back.
+          const still = Object.keys(decisions).map((key) => [key, decisions[key] && before[key] === true]);
+          keep(before.notice!, Object.fromEntries(still), before.receipt!, before.decided);
+          changed();
+        }
+        return false;
+      }
+    } else {
+      // A refusal holds in this browser at once, and whether or not webmon can be told.
+      keep(notice, decisions, "");
+      await post("consent", answer).catch(() => undefined);
+    }
     changed();
     if (decisions.analytics && !before.analytics) void routed({ persisted: true });
     return true;
   };
 
+  /** Send again what was answered on a page that was left before it could hear that it is on record. */
+  const resume = async (answer: Answer): Promise<void> => {
+    if (await settle(answer)) changed();
+    else forget();
+    // Either way this page has waited for it.
+    void routed({ persisted: false });
+  };
+
   /** Withdrawn elsewhere: nothing of it stays here, and the question is open again. */
   const lost = (receipt: string): void => {
     if (choice().receipt !== receipt) return;
-    dropIds();
-    setCookie("consent", "", 0);
+    forget();
     changed();
   };
 
-  return { decide, lost };
+  return { decide, waiting, resume, lost };
 }

@@ -1,6 +1,7 @@
 // What few pages need before anything is measured: settings that w.js could not be given, paths to leave out, and staff
 // who leave themselves out of the figures.
 import type { Part, Settings } from "../shared/types";
+import { tell } from "./staff";
 
 const LONGEST = 34e6; // seconds: what browsers allow
 
@@ -16,7 +17,10 @@ export default (async (data: DOMStringMap, _send, settings, base, setCookie): Pr
     settings.excluded = RegExp(`^(${data.exclude.trim().replace(/\s*,\s*|\W/g, signs)})$`);
   }
   // A mark without any identifier, set by nothing but this explicit act.
-  const act = /^#webmon-(ignore|count)$/.exec(location.hash)?.[1];
-  if (act) setCookie("ignore", "1", act === "ignore" ? LONGEST : 0);
+  const act = /^#webmon-(ignore|count)$/.exec(location.hash)?.[1] as "ignore" | "count" | undefined;
+  if (act) {
+    setCookie("ignore", "1", act === "ignore" ? LONGEST : 0);
+    tell(act, /(^|; )webmon_ignore=1/.test(document.cookie));
+  }
   return settings;
 }) satisfies Part;

@@ -14,10 +14,11 @@ const { src, dataset: data } = doc.currentScript as HTMLScriptElement;
 const base = new URL(data.api || "/", data.api ? (loc as any) : src).href.replace(/\/$/, "");
 
 let settings = __WEBMON_SETTINGS__;
-let shown = ""; // the address of the page that is measured now; empty where nothing of it may be sent
-let engaged = 0;
-let since: number | false = 0;
-let depth = 0;
+// All unknown until the first page view.
+let shown!: string; // the address of the page that is measured now; empty where nothing of it may be sent
+let engaged!: number;
+let since!: number | false;
+let depth!: number;
 
 /** Whatever goes wrong in here, the page never hears of it. */
 const safe = (run: Run): Run => async (...given) => {
@@ -63,15 +64,14 @@ const allowed = (): Body | undefined => {
   if (now.analytics) {
     return { visitor: renew("id", settings.visitor_days * 86400), visit: renew("visit", 1800), consent: now.receipt };
   }
-  if (!now.decided && settings.early && !settings.signals.some((name) => (navigator as any)[name] > 0)) return {};
+  if (!cookie("consent") && settings.early && !settings.signals.some((name) => (navigator as any)[name] > 0)) return {};
   return;
 };
 
 const post = async (what: string, body: Body): Promise<Response> => {
   const ask = (): Promise<Response> =>
     fetch(`${base}/api/${what}`, { method: "POST", body: JSON.stringify(body), keepalive: true, credentials: "omit" });
-  const answer: any = await ask().catch(() => 0);
-  return answer.status < 500 ? answer : ask();
+  return ask().then((answer) => (answer.status < 500 ? answer : ask()), ask);
 };
 
 const send = safe(async (name: string, more: Body): Promise<boolean> => {
@@ -106,7 +106,7 @@ const view = (again?: boolean): void => {
   shown = url;
   engaged = depth = 0;
   scrolled();
-  send("pageview", { referrer });
+  send("pageview", { referrer, w: innerWidth });
   // Nothing more is loaded where nothing may be sent.
   if (shown && data.track) load(settings.more, data.track);
 };
@@ -147,13 +147,13 @@ const run = safe(async () => {
   await prepare();
   if (!settings) throw 0;
   (window as any).webmon = api;
-  for (const name of ["pushState", "replaceState"] as const) {
+  (["pushState", "replaceState"] as const).map((name) => {
     const inner = history[name];
     history[name] = (...given) => {
       inner.apply(history, given);
       routed(given);
     };
-  }
+  });
   on("hashchange", prepare);
   on("popstate", routed);
   on("pageshow", routed);
@@ -171,7 +171,8 @@ const run = safe(async () => {
   before?.q?.map((call: any) => call[0] === "logout" && api(...call));
   routed(data);
   before?.q?.map((call: any) => call[0] !== "logout" && api(...call));
-  if (doc.querySelector("[data-category]") || (!choice().decided && settings.ask)) ui("start");
+  // An answer that is on its way to be recorded decides nothing yet, and asks for nothing more than to be sent again.
+  if (doc.querySelector("[data-category]") || (!choice().decided && (settings.ask || cookie("consent")))) ui("start");
 });
 
 if (!before?.consent) {
