@@ -50,7 +50,7 @@ def _recorded(portal: Portal, site: Site, asked: ConsentRequest, person: Person,
     """Record the answer and go `back`, or to the visitor's page: it knows who has a receipt for half an hour."""
     now = portal.clock.now()
     receipt = portal.consents.record(site, asked, now)
-    said = "counted" if receipt is None else _SAID.get(asked.action, "saved")
+    said = "counted" if receipt is None else _SAID.get(Action(asked.action), "saved")
     page = url_for("portal.show", domain=site.domain, said=said, lang=request.args.get("lang"))
     response = cast(Response, redirect(back or page, 303))
     if receipt is not None:
