@@ -23,6 +23,7 @@ from webmon.clock import Clock, SystemClock
 from webmon.domain import agent
 from webmon.domain.address import Networks
 from webmon.domain.handling import InfoClass
+from webmon.domain.jurisdiction import Jurisdiction
 from webmon.domain.pseudonym import PseudonymKey
 from webmon.domain.retention import length
 from webmon.domain.site import Mode, Site
@@ -33,6 +34,7 @@ from webmon.jobs.scheduler import Scheduler
 from webmon.jobs.table import JOBS
 from webmon.jobs.worker import Worker
 from webmon.services.apply_retention import Retention
+from webmon.services.choose_policy import Policies
 from webmon.services.collect_hit import Collector
 from webmon.services.drop_counts import DropCounts
 from webmon.services.import_log import LogImporter
@@ -140,6 +142,7 @@ class Core:
         mode: str = Mode.CONSENTED_ONLY,
         minimum_group: int = 1,
         honour_dnt: bool = False,
+        jurisdiction: str = Jurisdiction.EVERYWHERE_OPT_IN,
     ) -> Site:
         """Add a site with everything that it begins with."""
         now = self.clock.now()
@@ -151,6 +154,7 @@ class Core:
             mode=mode,
             minimum_group_count=minimum_group,
             honour_dnt=honour_dnt,
+            jurisdiction=jurisdiction,
         )
         self.notices.publish_defaults(site, now, actor=actor)
         return site
@@ -250,6 +254,10 @@ class Runtime(Core):
             Networks(self.settings.trusted_proxies),
             self.unwanted,
         )
+
+    @cached_property
+    def policies(self) -> Policies:
+        return Policies(self.geo, Networks(self.settings.trusted_proxies))
 
     @cached_property
     def stats(self) -> Stats:
@@ -413,6 +421,7 @@ def _public(runtime: Runtime, manifest: Mapping[str, str]) -> list[Blueprint]:
             runtime.notices,
             runtime.consents,
             runtime.accounts,
+            runtime.policies,
             manifest,
             ROOT / "static" / "dist" / "w.js",
             runtime.clock,
@@ -434,6 +443,7 @@ def _portal(runtime: Runtime) -> Blueprint:
             runtime.sites,
             runtime.notices,
             runtime.consents,
+            runtime.policies,
             HeldData(runtime.pseudonyms, runtime.event_log, runtime.account_reader),
             runtime.retention,
             PersonCookie(runtime.vault, runtime.settings.secure),

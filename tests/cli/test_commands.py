@@ -86,6 +86,16 @@ def test_a_slip_is_one_sentence_and_status_1(run: Run, arguments: list[str], sai
     assert "Traceback" not in done.output
 
 
+def test_a_site_chooses_how_visitors_are_asked(run: Run) -> None:
+    run("site", "add", "example.org", "--policy", "by_place")
+    assert json.loads(run("site", "set", "example.org", "--json").output)["policy"] == "by_place"
+    assert "policy: opt_out" in run("site", "set", "example.org", "--policy", "opt_out").output
+    refused = run("site", "set", "example.org", "--policy", "exempt", status=1)
+    assert "needs a mode that measures without identifiers" in refused.output
+    run("site", "set", "example.org", "--policy", "martian", status=2)
+    assert json.loads(run("site", "set", "example.org", "--json").output)["policy"] == "opt_out"
+
+
 def test_the_same_site_twice_is_refused(run: Run) -> None:
     run("site", "add", "example.org")
     assert "there already" in run("site", "add", "example.org", status=1).output
@@ -195,7 +205,8 @@ def test_the_guards_rules_are_set_from_the_command_line(run: Run) -> None:
     assert "path templates: /patients/:id/*, /rooms/:name" in done.output
     assert "property keys: none" in done.output
     done = run("site", "set", "example.org", "--path-template", "", "--property-key", "plan", "--json")
-    told = {"domain": "example.org", "parameters": ["lang"], "path_templates": [], "property_keys": ["plan"]}
+    rules_now = {"parameters": ["lang"], "path_templates": [], "property_keys": ["plan"]}
+    told = {"domain": "example.org", "policy": "everywhere_opt_in", **rules_now}
     assert json.loads(done.output) == told
     assert json.loads(run("site", "set", "example.org", "--json").output) == told
     done = run("site", "set", "example.org", "--path-template", "patients", status=1)

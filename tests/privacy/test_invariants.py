@@ -34,7 +34,7 @@ UUID = "7f9c24e8-3b12-4fef-91e0-56a2d5a1c7b2"
 
 def test_3_no_address_is_in_any_file_or_in_the_log_of_a_real_server(tmp_path: Path) -> None:
     server = WebmonServer(tmp_path / "data", WEBMON_TRUSTED_PROXIES="127.0.0.1/32", WEBMON_LOG_LEVEL="debug")
-    server.run("site", "add", "example.org", "--mode", "cookieless_always")
+    server.run("site", "add", "example.org", "--mode", "cookieless_always", "--policy", "by_place")
     server.start()
     try:
         for address in ADDRESSES:
@@ -42,7 +42,13 @@ def test_3_no_address_is_in_any_file_or_in_the_log_of_a_real_server(tmp_path: Pa
             good = {"name": "pageview", "url": "https://example.org/", "domain": "example.org"}
             assert request("POST", f"{server.url}/api/event", good, headers).status == 202
             assert request("POST", f"{server.url}/api/event", b"{", headers).status == 400
-            for path in ("/w.js", "/privacy/example.org", "/nothing", "/staff/link/x"):
+            for path in (
+                "/w.js",
+                "/privacy/example.org",
+                "/api/policy?site=example.org",
+                "/nothing",
+                "/staff/link/x",
+            ):
                 request("GET", server.url + path, headers=headers)
         _searched(server, *ADDRESSES, BROWSER)
         wait_until(lambda: list((server.folder / "events").glob("*.duckdb")), 10, "the rows are in the event log")

@@ -14,6 +14,7 @@ from webmon.cli import main
 from webmon.domain.breakdowns import BREAKDOWNS, PROPS
 from webmon.domain.drop import EXPLAINED, DropReason
 from webmon.domain.hit import Hit
+from webmon.domain.jurisdiction import PACKS, REASONS, Jurisdiction
 from webmon.domain.metrics import METRICS
 from webmon.domain.sources import CHANNELS
 from webmon.settings import Settings
@@ -113,6 +114,19 @@ def test_every_reason_not_to_count_a_hit_is_explained_and_documented() -> None:
     assert set(re.findall(r"^\| `(\w+)`", text, re.MULTILINE)) == set(DropReason) == set(EXPLAINED)
     for one in EXPLAINED.values():
         assert f"| {one.label} | {one.sentence} |" in text
+
+
+def test_every_policy_pack_and_reason_is_documented_and_no_other() -> None:
+    text = read("policies.md")
+    policies, _, rest = text.partition("## Packs")
+    packs, reasons = rest.partition("\n## ")[0], text.partition("## Reasons")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `(\w+)`", policies, re.MULTILINE)) == set(Jurisdiction)
+    told = {
+        key: (model, frozenset(re.findall(r"\b[A-Z]{2}(?:-[A-Z]{2})?\b", places)))
+        for key, model, places in re.findall(r"^\| `(\w+)` \| `(\w+)` \| (.*) \|$", packs, re.MULTILINE)
+    }
+    assert told == {pack.key: (pack.model, pack.codes) for pack in PACKS.values()}
+    assert dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", reasons, re.MULTILINE)) == dict(REASONS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -6,9 +6,11 @@ import json
 
 import click
 
+from webmon.domain.jurisdiction import Jurisdiction
 from webmon.domain.site import Mode
 
 ACTOR = "operator"
+POLICY = click.Choice([one.value for one in Jurisdiction])
 
 
 @click.group()
@@ -24,12 +26,25 @@ def command() -> None:
 )
 @click.option("--minimum-group", default=1, show_default=True, help="Smallest group of visitors a breakdown shows.")
 @click.option("--dnt", is_flag=True, help="Take the browser's Do Not Track for an objection.")
-def add(domain: str, timezone: str, mode: str, minimum_group: int, dnt: bool) -> None:
+@click.option(
+    "--policy",
+    default=Jurisdiction.EVERYWHERE_OPT_IN.value,
+    show_default=True,
+    type=POLICY,
+    help="How visitors are asked, and whether by their place.",
+)
+def add(domain: str, timezone: str, mode: str, minimum_group: int, dnt: bool, policy: str) -> None:
     """Add the site DOMAIN, with its first notices in English and German."""
     from webmon.app import Core
 
     site = Core().add_site(
-        domain, actor=ACTOR, timezone=timezone, mode=mode, minimum_group=minimum_group, honour_dnt=dnt
+        domain,
+        actor=ACTOR,
+        timezone=timezone,
+        mode=mode,
+        minimum_group=minimum_group,
+        honour_dnt=dnt,
+        jurisdiction=policy,
     )
     click.echo(f"Added {site.domain} ({site.mode}, {site.timezone}).")
 
@@ -44,21 +59,25 @@ def add(domain: str, timezone: str, mode: str, minimum_group: int, dnt: bool) ->
     help="Such as /patients/:id/results, or /patients/* for all below.",
 )
 @click.option("--property-key", multiple=True, metavar="KEY", help="A property to keep; then no other is.")
+@click.option("--policy", type=POLICY, help="How visitors are asked, and whether by their place.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def set_(
     domain: str,
     allow_parameter: tuple[str, ...],
     path_template: tuple[str, ...],
     property_key: tuple[str, ...],
+    policy: str | None,
     as_json: bool,
 ) -> None:
-    """Set the guard's rules of the site DOMAIN, and print them. Each option may be given many times; together they
-    replace what there was of their kind, an empty text (--path-template "") leaves none. Without options, nothing
-    changes."""
+    """Set the policy and the guard's rules of the site DOMAIN, and print them. Each option of the guard may be given
+    many times; together they replace what there was of their kind, an empty text (--path-template "") leaves none.
+    Without options, nothing changes."""
     from webmon.app import Core
 
     core = Core()
     site = core.sites.get(domain)
+    if policy is not None and policy != site.jurisdiction:
+        site = core.sites.change_policy(site, policy, core.clock.now(), actor=ACTOR)
     rules = core.sites.change_rules(
         site,
         core.clock.now(),
@@ -73,8 +92,9 @@ def set_(
         "property_keys": rules.property_keys,
     }
     if as_json:
-        click.echo(json.dumps({"domain": site.domain, **kinds}))
+        click.echo(json.dumps({"domain": site.domain, "policy": site.jurisdiction.value, **kinds}))
     else:
+        click.echo(f"policy: {site.jurisdiction}")
         for kind, lines in kinds.items():
             click.echo(f"{kind.replace('_', ' ')}: {', '.join(lines) or 'none'}")
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from webmon.domain.jurisdiction import Policy
 from webmon.domain.notice import LANGUAGE, Notice
 from webmon.errors import InvalidInput
 
@@ -24,6 +25,7 @@ class Action(StrEnum):
     REJECT_ALL = "reject_all"
     CUSTOM = "custom"
     WITHDRAW = "withdraw"
+    OPT_OUT = "opt_out"
     GPC = "gpc"
 
 
@@ -57,6 +59,7 @@ class Record:
     site: str
     mode: str
     answer: Answer
+    policy: Policy
     recorded_at: datetime
 
     @property
@@ -68,6 +71,7 @@ class Record:
             "receipt_id": self.receipt_id,
             "site": self.site,
             "mode": self.mode,
+            "jurisdiction": self.policy.document(),
             "notice": self.answer.notice.hash,
             "decisions": dict(self.answer.decisions),
             "action": self.answer.action.value,
@@ -101,6 +105,8 @@ def check_answer(
             errors["decisions"] = [f"{str(keys[0])[:40]!r} {text}"]
     if not errors:
         _check_consistent(Action(action), decisions, errors)
+    if action == Action.GPC and previous:
+        errors["previous"] = ["is not changed by a signal; only by a choice"]
     if errors:
         raise InvalidInput(errors)
     return Answer(notice, dict(decisions), Action(action), UiSource(ui_source), language or notice.language, previous)
@@ -109,7 +115,7 @@ def check_answer(
 def _check_consistent(action: Action, decisions: Mapping[str, bool], errors: dict[str, list[str]]) -> None:
     if action is Action.ACCEPT_ALL and not all(decisions.values()):
         errors["decisions"] = ["accept_all grants every purpose"]
-    if action in {Action.REJECT_ALL, Action.WITHDRAW, Action.GPC} and any(decisions.values()):
+    if action in {Action.REJECT_ALL, Action.WITHDRAW, Action.OPT_OUT, Action.GPC} and any(decisions.values()):
         errors["decisions"] = [f"{action} grants no purpose"]
 
 
@@ -147,4 +153,6 @@ def receipt(body: Mapping[str, Any], notice: Notice, address: str) -> dict[str, 
             for key, granted in sorted(body["decisions"].items())
         ],
         "decisions": dict(body["decisions"]),
+        # Records of before there were policies have none.
+        "jurisdiction": body.get("jurisdiction"),
     }

@@ -6,8 +6,10 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
+from webmon.domain.jurisdiction import Jurisdiction
 from webmon.domain.scrub.rules import NO_RULES, GuardRules
 
 
@@ -35,6 +37,7 @@ class Site:
     created_at: datetime
     rules: GuardRules = NO_RULES
     honour_dnt: bool = False
+    jurisdiction: Jurisdiction = Jurisdiction.EVERYWHERE_OPT_IN
 
     @property
     def zone(self) -> ZoneInfo:
@@ -47,6 +50,26 @@ def clean_domain(text: str) -> str:
     if not _DOMAIN.fullmatch(domain):
         raise ValueError("must be a host name such as example.org")
     return domain
+
+
+def own_address(domain: str, text: str) -> str:
+    """Return the address of a page of the website: a path of it, or a whole one on its host or `www.` before that.
+
+    Raises `ValueError` for any other, so that nobody is led elsewhere by a form.
+    """
+    fault = ValueError(f"must be a path such as /thanks, or an address on {domain}")
+    # Browsers drop line breaks and tabs from addresses, and read a backslash as a slash.
+    if any(character <= " " or character in "\\\x7f" for character in text):
+        raise fault
+    if text.startswith("/") and not text.startswith("//"):
+        return f"https://{domain}{text}"
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise fault from None
+    if parts.scheme not in {"http", "https"} or parts.netloc.lower() not in {domain, f"www.{domain}"}:
+        raise fault
+    return text
 
 
 def clean_timezone(text: str) -> str:

@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from webmon.domain.jurisdiction import Jurisdiction
 from webmon.domain.scrub.rules import GuardRules, clean_parameters, clean_path_templates, clean_property_keys
 from webmon.domain.site import Mode, Site, clean_domain, clean_timezone
 from webmon.errors import InvalidInput, NotAuthenticated, UnknownSite
@@ -53,6 +54,7 @@ class Sites:
         mode: str = Mode.CONSENTED_ONLY,
         minimum_group_count: int = 1,
         honour_dnt: bool = False,
+        jurisdiction: str = Jurisdiction.EVERYWHERE_OPT_IN,
         prepare: Callable[[SiteRepository, Site], None] | None = None,
     ) -> Site:
         """Add a site with its first pseudonym key.
@@ -60,14 +62,17 @@ class Sites:
         Raises `InvalidInput` naming the field, or `Conflict` where the site is there already.
         """
         values = _checked(timezone, mode, minimum_group_count)
+        policy = _checked_policy(jurisdiction, values[1])
         name = _clean("domain", clean_domain, domain)
         with self.unit() as sites:
             site = sites.add(name, *values, honour_dnt, now)
+            site = sites.change_jurisdiction(site.id, policy)
             key = self.vault.wrap(secrets.token_bytes(32), f"epoch:{site.id}:{FIRST_EPOCH}")
             sites.add_epoch_key(site.id, FIRST_EPOCH, key, now)
             if prepare is not None:
                 prepare(sites, site)
-            sites.audit.record(now, actor, "site.add", site_id=site.id, detail={"domain": name, "mode": site.mode})
+            detail = {"domain": name, "mode": site.mode.value, "jurisdiction": policy.value}
+            sites.audit.record(now, actor, "site.add", site_id=site.id, detail=detail)
         return site
 
     def change(
@@ -80,16 +85,30 @@ class Sites:
         mode: str,
         minimum_group_count: int,
         honour_dnt: bool = False,
+        jurisdiction: str | None = None,
     ) -> Site:
+        """Put these settings in the place of those the site has; without a jurisdiction, it keeps its own."""
         values = _checked(timezone, mode, minimum_group_count)
+        policy = _checked_policy(jurisdiction or site.jurisdiction, values[1])
         with self.unit() as sites:
-            changed = sites.change(site.id, *values, honour_dnt)
+            sites.change(site.id, *values, honour_dnt)
+            changed = sites.change_jurisdiction(site.id, policy)
             detail: dict[str, str | int] = {
                 "timezone": changed.timezone,
                 "mode": changed.mode.value,
                 "minimum_group_count": minimum_group_count,
                 "honour_dnt": honour_dnt,
+                "jurisdiction": policy.value,
             }
+            sites.audit.record(now, actor, "site.change", site_id=site.id, detail=detail)
+        return changed
+
+    def change_policy(self, site: Site, jurisdiction: str, now: datetime, *, actor: str) -> Site:
+        """Let the site choose its visitors' policy otherwise; raises `InvalidInput` where its mode does not fit."""
+        policy = _checked_policy(jurisdiction, site.mode)
+        with self.unit() as sites:
+            changed = sites.change_jurisdiction(site.id, policy)
+            detail = {"jurisdiction": policy.value}
             sites.audit.record(now, actor, "site.change", site_id=site.id, detail=detail)
         return changed
 
@@ -179,6 +198,13 @@ def _checked(timezone: str, mode: str, minimum_group_count: int) -> tuple[str, M
     if not 1 <= minimum_group_count <= 1000:
         raise InvalidInput.field("minimum_group_count", "must be between 1 and 1000")
     return _clean("timezone", clean_timezone, timezone), _clean("mode", Mode, mode), minimum_group_count
+
+
+def _checked_policy(jurisdiction: str, mode: Mode) -> Jurisdiction:
+    policy = _clean("jurisdiction", Jurisdiction, jurisdiction)
+    if policy is Jurisdiction.EXEMPT and mode is Mode.CONSENTED_ONLY:
+        raise InvalidInput.field("jurisdiction", f"{policy} needs a mode that measures without identifiers")
+    return policy
 
 
 def _clean(field: str, parse: Callable[[_Given], _T], given: _Given) -> _T:

@@ -13,6 +13,7 @@ from typing import Any
 
 from webmon.domain.chain import Verdict, verify
 from webmon.domain.consent import ANALYTICS, Action, Answer, Record, check_answer, receipt
+from webmon.domain.jurisdiction import Policy
 from webmon.domain.notice import hash_of
 from webmon.domain.pseudonym import is_raw_id
 from webmon.domain.site import Site
@@ -29,7 +30,8 @@ RECEIPT_LENGTH = 36
 class ConsentRequest:
     """An answer as it arrives, its fields not checked against the notice yet.
 
-    `receipt` is the number that whoever answers has drawn for it, so that it can be sent again; or empty.
+    `receipt` is the number that whoever answers has drawn for it, so that it can be sent again; or empty. `policy` is
+    what they were asked under, decided here and not by whoever answers.
     """
 
     notice: str
@@ -39,6 +41,7 @@ class ConsentRequest:
     language: str
     previous: str = ""
     receipt: str = ""
+    policy: Policy = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +90,17 @@ class Consents:
             consents.count_answer(site.id, now.date(), answer.notice.hash, answer.action.value)
             if not answer.grants and not answer.previous:
                 return None
-            record = Record(request.receipt or str(uuid.uuid4()), site.domain, site.mode.value, answer, now)
+            number = request.receipt or str(uuid.uuid4())
+            record = Record(number, site.domain, site.mode.value, answer, request.policy, now)
             consents.append(site.id, record)
             replaced = [answer.previous, *_before(consents, site.id, answer.previous)]
         # The new one too: a hit that names it may have been faster.
         self._forget(site.id, [record.receipt_id, *replaced])
         return receipt(record.body(), answer.notice, self.address)
 
-    def withdraw(self, site: Site, receipt_id: str, ui_source: str, now: datetime) -> dict[str, Any] | None:
+    def withdraw(
+        self, site: Site, receipt_id: str, ui_source: str, policy: Policy, now: datetime
+    ) -> dict[str, Any] | None:
         """Withdraw a consent: as easy as giving it."""
         with self.unit() as consents:
             standing = consents.standing(site.id, receipt_id)
@@ -102,7 +108,7 @@ class Consents:
             raise NotFound("There is no such receipt")
         refused = dict.fromkeys(standing.body["decisions"], False)
         notice, language = standing.body["notice"], standing.body["language"]
-        request = ConsentRequest(notice, refused, Action.WITHDRAW, ui_source, language, receipt_id)
+        request = ConsentRequest(notice, refused, Action.WITHDRAW, ui_source, language, receipt_id, policy=policy)
         return self.record(site, request, now)
 
     def grant(self, site_id: int, receipt_id: str, now: datetime) -> Grant | None:

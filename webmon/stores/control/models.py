@@ -73,6 +73,9 @@ class SiteRow(Base):
     mode: Mapped[str] = mapped_column(String(32))
     minimum_group_count: Mapped[int]
     honour_dnt: Mapped[bool] = mapped_column(server_default=false())
+    jurisdiction: Mapped[str] = mapped_column(
+        String(32), default="everywhere_opt_in", server_default="everywhere_opt_in"
+    )
     created_at: Mapped[datetime]
     # The guard's rules, one a line.
     allowed_parameters: Mapped[str] = mapped_column(Text, default="", server_default="")

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, select
 
+from webmon.domain.jurisdiction import Jurisdiction
 from webmon.domain.scrub.rules import GuardRules
 from webmon.domain.site import Mode, Site
 from webmon.errors import Conflict, NotFound
@@ -38,6 +39,13 @@ class SqlSites(Repository):
             raise NotFound("There is no such site")
         row.timezone, row.mode, row.minimum_group_count = timezone, mode.value, minimum_group_count
         row.honour_dnt = honour_dnt
+        return _site(row)
+
+    def change_jurisdiction(self, site_id: int, jurisdiction: Jurisdiction) -> Site:
+        row = self._session.get(SiteRow, site_id)
+        if row is None:
+            raise NotFound("There is no such site")
+        row.jurisdiction = jurisdiction.value
         return _site(row)
 
     def change_rules(self, site_id: int, rules: GuardRules) -> Site:
@@ -97,6 +105,7 @@ def _site(row: SiteRow) -> Site:
         row.created_at,
         rules,
         row.honour_dnt,
+        Jurisdiction(row.jurisdiction),
     )
 
 

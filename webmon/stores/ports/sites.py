@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from webmon.domain.jurisdiction import Jurisdiction
 from webmon.domain.scrub.rules import GuardRules
 from webmon.domain.site import Mode, Site
 from webmon.stores.ports.audit import Audited
@@ -18,6 +19,8 @@ class SiteRepository(Audited, Protocol):
         """Add a site; raises `Conflict` where the domain is taken."""
 
     def change(self, site_id: int, timezone: str, mode: Mode, minimum_group_count: int, honour_dnt: bool) -> Site: ...
+
+    def change_jurisdiction(self, site_id: int, jurisdiction: Jurisdiction) -> Site: ...
 
     def change_rules(self, site_id: int, rules: GuardRules) -> Site: ...
 

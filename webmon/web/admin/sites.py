@@ -13,6 +13,7 @@ from wtforms import BooleanField, IntegerField, SelectField, StringField, TextAr
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 
 from webmon.clock import Clock
+from webmon.domain.jurisdiction import Jurisdiction
 from webmon.domain.site import Mode, Site
 from webmon.domain.staff import Role
 from webmon.errors import Conflict, InvalidInput, NotAllowed
@@ -26,6 +27,14 @@ MODES = {
     Mode.COOKIELESS_UNTIL_CONSENT: "Without identifiers until a visitor has chosen",
     Mode.COOKIELESS_ALWAYS: "Always without identifiers, no banner; visitors can object",
 }
+POLICIES = {
+    Jurisdiction.EVERYWHERE_OPT_IN: "Consent first, everywhere",
+    Jurisdiction.BY_PLACE: "By the visitor's place; consent first where no law says otherwise",
+    Jurisdiction.BY_PLACE_ELSE_NOTICE: "By the visitor's place; only a notice where no law asks for more",
+    Jurisdiction.OPT_OUT: "Opt-out everywhere: “Do not sell or share”",
+    Jurisdiction.NOTICE_ONLY: "Only a notice, everywhere",
+    Jurisdiction.EXEMPT: "Notice of measurement without identifiers, with objection",
+}
 SCOPES = {
     Scope.STATS: "stats: read the figures",
     Scope.EVENTS: "events: send events from a server",
@@ -35,13 +44,24 @@ SCOPES = {
 
 class AddSite(Protocol):
     def __call__(
-        self, domain: str, *, actor: str, timezone: str, mode: str, minimum_group: int, honour_dnt: bool
+        self,
+        domain: str,
+        *,
+        actor: str,
+        timezone: str,
+        mode: str,
+        minimum_group: int,
+        honour_dnt: bool,
+        jurisdiction: str,
     ) -> Site: ...
 
 
 class SettingsForm(FlaskForm):  # type: ignore[misc]
     timezone = StringField("Time zone", [DataRequired("is required"), Length(max=64)], default="UTC")
     mode = SelectField("What may be measured", choices=options(MODES))
+    jurisdiction = SelectField(
+        "How visitors are asked", choices=options(POLICIES), default=Jurisdiction.EVERYWHERE_OPT_IN.value
+    )
     minimum_group_count = IntegerField(
         "Smallest group a breakdown shows",
         [InputRequired("must be a whole number"), NumberRange(1, 1000, "must be between 1 and 1000")],
@@ -92,6 +112,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                     mode=form.data["mode"],
                     minimum_group=form.data["minimum_group_count"],
                     honour_dnt=form.data["honour_dnt"],
+                    jurisdiction=form.data["jurisdiction"],
                 )
             except (InvalidInput, Conflict) as error:
                 blame(form, error if isinstance(error, InvalidInput) else InvalidInput.field("domain", str(error)))
@@ -107,6 +128,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                 mode=site.mode.value,
                 minimum_group_count=site.minimum_group_count,
                 honour_dnt=site.honour_dnt,
+                jurisdiction=site.jurisdiction.value,
             ),
             "rules_form": RulesForm(
                 parameters="\n".join(site.rules.parameters),
@@ -142,6 +164,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                     mode=form.data["mode"],
                     minimum_group_count=form.data["minimum_group_count"],
                     honour_dnt=form.data["honour_dnt"],
+                    jurisdiction=form.data["jurisdiction"],
                 )
             except InvalidInput as error:
                 blame(form, error)

@@ -15,14 +15,17 @@ from flask import Blueprint, Response, request
 
 from webmon.clock import Clock
 from webmon.domain.consent import CHOICE_LIFETIME
+from webmon.domain.jurisdiction import Model, Policy, Reason
 from webmon.domain.site import Mode, Site
 from webmon.errors import UnknownSite
+from webmon.services.choose_policy import Policies
 from webmon.services.manage_sites import Sites
 from webmon.services.promote_visit import AccountKeeper
 from webmon.services.publish_notice import Notices
 from webmon.services.record_consent import ConsentRequest, Consents
 from webmon.services.site_directory import SiteDirectory
 from webmon.web.shared.body import read_json
+from webmon.web.shared.client import client_of
 from webmon.web.shared.cors import allow_any_origin
 
 PLACEHOLDER = "__WEBMON_SETTINGS__"
@@ -32,6 +35,14 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 _VISITOR_LIFETIME = timedelta(days=390)
 # What the snippet loads where a page needs it: names in the manifest and in the settings.
 PARTS = ("banner", "more", "prepare", "vitals")
+
+# Which of a notice's texts stand for a policy: the sentence, and the words of its control.
+TEXTS: Mapping[Model, Mapping[str, str]] = {
+    Model.OPT_IN: {"note": "body", "control": "reopen"},
+    Model.OPT_OUT: {"note": "optout_note", "control": "do_not_sell"},
+    Model.EXEMPT: {"note": "exempt_note", "control": "object"},
+    Model.NOTICE_ONLY: {"note": "body", "control": "reopen"},
+}
 
 
 class ConsentBody(msgspec.Struct):
@@ -43,6 +54,7 @@ class ConsentBody(msgspec.Struct):
     language: str = ""
     previous: str | None = None
     receipt: str | None = None
+    preview: str | None = None
 
 
 class LoginBody(msgspec.Struct):
@@ -64,6 +76,7 @@ def blueprint(
     notices: Notices,
     consents: Consents,
     accounts: AccountKeeper,
+    policies: Policies,
     manifest: Mapping[str, str],
     script: Path,
     clock: Clock,
@@ -75,11 +88,14 @@ def blueprint(
     parts = {name: manifest[name] for name in PARTS}
 
     def settings_of(site: Site) -> dict[str, Any]:
+        pack = site.jurisdiction.pack
+        model = pack and pack.model
         return parts | {
             "site": site.domain,
             "mode": site.mode.value,
             "early": site.mode is not Mode.CONSENTED_ONLY,
-            "ask": site.mode is not Mode.COOKIELESS_ALWAYS,
+            "ask": site.mode is not Mode.COOKIELESS_ALWAYS and model in {None, Model.OPT_IN},
+            "model": model and model.value,
             "signals": ["globalPrivacyControl", *(["doNotTrack"] if site.honour_dnt else [])],
             "notices": dict(notices.current(site)),
             "portal": f"/privacy/{site.domain}",
@@ -117,9 +133,19 @@ def blueprint(
     def notice(notice_hash: str) -> Response:
         return _cached(notices.get(notice_hash).text, "application/json", _FOR_EVER)
 
+    @pages.get("/api/policy")
+    def policy() -> Response:
+        site = sites.get(request.args.get("site", ""))
+        asked = request.args.get("preview", "")
+        found = policies.shown(site, client_of(request), asked)
+        response = _json(policy_shown(site, found, asked), 200)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
     @pages.post("/api/consent")
     def consent() -> Response:
         body = read_json(request, ConsentBody)
+        site = sites.get(body.site)
         answer = ConsentRequest(
             body.notice,
             body.decisions,
@@ -128,8 +154,9 @@ def blueprint(
             body.language,
             body.previous or "",
             body.receipt or "",
+            policy=policies.answered(site, client_of(request), body.preview or ""),
         )
-        receipt = consents.record(sites.get(body.site), answer, clock.now())
+        receipt = consents.record(site, answer, clock.now())
         if receipt is None:
             return _json({"counted": True}, 200)
         return _json(receipt, 201)
@@ -148,9 +175,27 @@ def blueprint(
 
     @pages.get("/.well-known/gpc.json")
     def gpc() -> Response:
-        return _cached(json.dumps({"gpc": True, "lastUpdate": "2026-11-23"}), "application/json", _BRIEFLY)
+        # Every version honours the signal, so this installation has done so since it had its first site.
+        since = min((site.created_at for site in sites.all()), default=None)
+        said: dict[str, Any] = {"gpc": True}
+        if since is not None:
+            said["lastUpdate"] = since.date().isoformat()
+        return _cached(json.dumps(said), "application/json", _BRIEFLY)
 
     return pages
+
+
+def policy_shown(site: Site, policy: Policy, preview: str) -> dict[str, Any]:
+    """Return the policy as a page reads it: what is asked, which of the notice's texts are shown, what was heard."""
+    return policy.document() | {
+        "preview": preview.strip().upper(),
+        "gpc": "honoured" if Reason.GPC in policy.reasons else "not_sent",
+        "dnt": "honoured" if Reason.DNT in policy.reasons else "not_honoured" if not site.honour_dnt else "not_sent",
+        # A signal speaks for who has not chosen; whatever somebody chooses outweighs it.
+        "overridable": True,
+        "ask": policy.model is Model.OPT_IN and site.mode is not Mode.COOKIELESS_ALWAYS,
+        "texts": TEXTS[policy.model],
+    }
 
 
 def _site_asked_for(directory: SiteDirectory, clock: Clock) -> Site | None:

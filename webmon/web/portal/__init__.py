@@ -15,17 +15,22 @@ from webmon.clock import Clock
 from webmon.domain.consent import Action, UiSource
 from webmon.domain.event import ENGAGEMENT, PAGEVIEW
 from webmon.domain.hit import Hit
+from webmon.domain.jurisdiction import Model, Reason
+from webmon.domain.notice import default_body
 from webmon.domain.retention import in_words
-from webmon.domain.site import Site
+from webmon.domain.site import Mode, Site
 from webmon.errors import NotFound, UnknownSite
 from webmon.services.apply_retention import Retention
+from webmon.services.choose_policy import Policies
 from webmon.services.manage_sites import Sites
 from webmon.services.publish_notice import Notices
 from webmon.services.read_held import HeldData, Person
 from webmon.services.record_consent import ConsentRequest, Consents
+from webmon.web.portal import answering
 from webmon.web.portal.person import PersonCookie
 from webmon.web.portal.tokens import SignedToken, same_origin
 from webmon.web.portal.words import EN, WORDS, Words
+from webmon.web.shared.client import client_of
 
 PAGE_COUNT = 50
 _SHOWN = "shown on the person's own page"
@@ -50,6 +55,7 @@ class Portal:
     sites: Sites
     notices: Notices
     consents: Consents
+    policies: Policies
     held: HeldData
     retention: Retention
     cookie: PersonCookie
@@ -86,7 +92,13 @@ class Portal:
     def _of_site(self, site: Site) -> dict[str, Any]:
         words = words_asked_for()
         notice = self.notices.in_language(site, [words.language])
+        policy = self.policies.shown(site, client_of(request), request.args.get("preview", ""))
         return {
+            # A notice of before there were policies has no words for them.
+            "policy_texts": default_body(site.domain, words.language)["texts"] | notice.body["texts"],
+            "opt_out": policy.model is Model.OPT_OUT,
+            "gpc": Reason.GPC in policy.reasons,
+            "exempt": site.mode is not Mode.CONSENTED_ONLY,
             "words": words,
             "languages": WORDS.values(),
             "language": words.language,
@@ -121,6 +133,7 @@ def blueprint(portal: Portal) -> Blueprint:
     pages = Blueprint("portal", __name__, url_prefix="/privacy")
     _reading(pages, portal)
     _deciding(pages, portal)
+    answering.register(pages, portal)
     return pages
 
 
@@ -202,7 +215,10 @@ def _deciding(pages: Blueprint, portal: Portal) -> None:
             decisions = {key: request.form.get(f"purpose-{key}") == "y" for key in notice.optional_keys}
             action = Action.CUSTOM if any(decisions.values()) else Action.WITHDRAW
             receipt_id = before["consent_receipt_id"]
-            asked = ConsentRequest(notice.hash, decisions, action, UiSource.FORM, notice.language, receipt_id)
+            policy = portal.policies.answered(site, client_of(request))
+            asked = ConsentRequest(
+                notice.hash, decisions, action, UiSource.FORM, notice.language, receipt_id, policy=policy
+            )
             return portal.consents.record(site, asked, portal.clock.now())
 
         return decide(domain, "saved", record)
@@ -210,7 +226,9 @@ def _deciding(pages: Blueprint, portal: Portal) -> None:
     @pages.post("/<domain>/withdraw")
     def withdraw(domain: str) -> Response:
         def record(site: Site, before: dict[str, Any]) -> dict[str, Any] | None:
-            return portal.consents.withdraw(site, before["consent_receipt_id"], UiSource.FORM, portal.clock.now())
+            policy = portal.policies.answered(site, client_of(request))
+            receipt_id, now = before["consent_receipt_id"], portal.clock.now()
+            return portal.consents.withdraw(site, receipt_id, UiSource.FORM, policy, now)
 
         return decide(domain, "withdrawn", record)
 

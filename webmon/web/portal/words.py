@@ -44,6 +44,13 @@ EN = Words(
         "withdraw": "Withdraw consent",
         "withdraw_help": "Collection stops at once. What was recorded until now stays until it expires (below).",
         "withdrawn": "Your consent is withdrawn. Collection has stopped.",
+        "opted_out": "You have opted out. Nothing is sold, shared or recorded under an identifier.",
+        "counted": "Your answer is counted. Nothing is measured under an identifier, sold or shared without consent. "
+        "If this browser agreed on the website before, this page does not know of it: withdraw there, or open this "
+        "page with the number of your receipt.",
+        "object_help": "Leads to {site} and keeps your objection there, in a cookie without any number "
+        "(webmon_ignore). It takes JavaScript, as most of the counting does. Without it, let your browser send the "
+        "Global Privacy Control: it is honoured for every count.",
         "held": "What is held about you",
         "held_none": "Nothing is held about you in the event log.",
         "held_count": "{count} rows under a random number in place of your name, newest first.",
@@ -121,6 +128,14 @@ DE = Words(
         "withdraw": "Einwilligung widerrufen",
         "withdraw_help": "Die Erfassung endet sofort. Bisher Festgehaltenes bleibt, bis seine Frist abläuft (unten).",
         "withdrawn": "Ihre Einwilligung ist widerrufen. Die Erfassung ist beendet.",
+        "opted_out": "Sie haben widersprochen. Nichts wird verkauft, weitergegeben oder unter einer Kennung "
+        "festgehalten.",
+        "counted": "Ihre Antwort ist gezählt. Ohne Einwilligung wird nichts unter einer Kennung gemessen, verkauft "
+        "oder weitergegeben. Wenn dieser Browser auf der Website früher zugestimmt hat, weiß diese Seite davon "
+        "nichts: Widerrufen Sie dort, oder öffnen Sie diese Seite mit der Nummer Ihres Belegs.",
+        "object_help": "Führt zu {site} und bewahrt Ihren Widerspruch dort auf, in einem Cookie ohne jede Nummer "
+        "(webmon_ignore). Dazu braucht es JavaScript, wie für das meiste Zählen. Ohne JavaScript lassen Sie Ihren "
+        "Browser die Global Privacy Control senden: Sie wird bei jeder Zählung beachtet.",
         "held": "Was über Sie gespeichert ist",
         "held_none": "Im Ereignisprotokoll ist nichts über Sie gespeichert.",
         "held_count": "{count} Zeilen unter einer Zufallszahl anstelle Ihres Namens, die neuesten zuerst.",
