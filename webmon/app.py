@@ -34,6 +34,7 @@ from webmon.jobs.table import JOBS
 from webmon.jobs.worker import Worker
 from webmon.services.apply_retention import Retention
 from webmon.services.collect_hit import Collector
+from webmon.services.consent_counts import ConsentCounts, Observer
 from webmon.services.drop_counts import DropCounts
 from webmon.services.import_log import LogImporter
 from webmon.services.ingest import Ingester
@@ -54,6 +55,7 @@ from webmon.services.visits import VisitBook
 from webmon.settings import Settings, load_settings
 from webmon.stores.control.accounts import SqlAccounts
 from webmon.stores.control.consent import SqlConsents
+from webmon.stores.control.consent_figures import SqlConsentFigures
 from webmon.stores.control.database import ControlDatabase, sqlite_url
 from webmon.stores.control.drops import SqlDrops
 from webmon.stores.control.jobs import SqlJobs
@@ -111,7 +113,11 @@ class Core:
 
     @cached_property
     def consents(self) -> Consents:
-        return Consents(self.database.unit(SqlConsents), self.notices, self.settings.public_url)
+        return Consents(self.database.unit(SqlConsents), self.notices, self.settings.public_url, self.consent_counts)
+
+    @cached_property
+    def consent_counts(self) -> ConsentCounts:
+        return ConsentCounts(self.database.unit(SqlConsentFigures), self.notices)
 
     @cached_property
     def staff(self) -> StaffAccounts:
@@ -206,6 +212,14 @@ class Runtime(Core):
     @cached_property
     def drop_writer(self) -> Worker:
         return Worker("drop counts", self.drop_counts.wake, self.drop_counts.flush, pause_seconds=5)
+
+    @cached_property
+    def consent_count_writer(self) -> Worker:
+        return Worker("consent counts", self.consent_counts.wake, self.consent_counts.flush, pause_seconds=5)
+
+    @cached_property
+    def observer(self) -> Observer:
+        return Observer(self.geo, Networks(self.settings.trusted_proxies), self.unwanted)
 
     @cached_property
     def directory(self) -> SiteDirectory:
@@ -326,16 +340,19 @@ class Runtime(Core):
         self.ingester.start()
         self.promoter.start()
         self.drop_writer.start()
+        self.consent_count_writer.start()
         self.scheduler.start()
 
     def close(self) -> None:
         self.scheduler.stop()
         self.promoter.stop()
         self.drop_writer.stop()
+        self.consent_count_writer.stop()
         self.ingester.stop()
         self.spools.close()
         self.event_log.close()
         self.drop_counts.flush()
+        self.consent_counts.flush()
         super().close()
 
 
@@ -410,11 +427,13 @@ def _public(runtime: Runtime, manifest: Mapping[str, str]) -> list[Blueprint]:
             runtime.notices,
             runtime.consents,
             runtime.accounts,
+            runtime.consent_counts,
+            runtime.observer,
             manifest,
             ROOT / "static" / "dist" / "w.js",
             runtime.clock,
         ),
-        api.blueprint(runtime.sites, runtime.stats, runtime.drop_counts, runtime.clock),
+        api.blueprint(runtime.sites, runtime.stats, runtime.drop_counts, runtime.consent_counts, runtime.clock),
         internal.blueprint(runtime.internal_token, commands(runtime)),
         health.blueprint(
             runtime.settings.metrics_token,

@@ -17,6 +17,7 @@ from webmon.clock import Clock
 from webmon.domain.consent import CHOICE_LIFETIME
 from webmon.domain.site import Mode, Site
 from webmon.errors import UnknownSite
+from webmon.services.consent_counts import ConsentCounts, Observer
 from webmon.services.manage_sites import Sites
 from webmon.services.promote_visit import AccountKeeper
 from webmon.services.publish_notice import Notices
@@ -30,6 +31,7 @@ _BRIEFLY = "public, max-age=300"
 _FOR_EVER = "public, max-age=31536000, immutable"
 # CNIL: an audience-measurement cookie lives at most 13 months.
 _VISITOR_LIFETIME = timedelta(days=390)
+_SHOWN_LIMIT = 4096
 # What the snippet loads where a page needs it: names in the manifest and in the settings.
 PARTS = ("banner", "more", "prepare", "vitals")
 
@@ -43,6 +45,11 @@ class ConsentBody(msgspec.Struct):
     language: str = ""
     previous: str | None = None
     receipt: str | None = None
+
+
+class ShownBody(msgspec.Struct):
+    site: str
+    notice: str
 
 
 class LoginBody(msgspec.Struct):
@@ -64,6 +71,8 @@ def blueprint(
     notices: Notices,
     consents: Consents,
     accounts: AccountKeeper,
+    counts: ConsentCounts,
+    observer: Observer,
     manifest: Mapping[str, str],
     script: Path,
     clock: Clock,
@@ -128,11 +137,26 @@ def blueprint(
             body.language,
             body.previous or "",
             body.receipt or "",
+            observer.segment(*_who_asks()),
         )
         receipt = consents.record(sites.get(body.site), answer, clock.now())
         if receipt is None:
             return _json({"counted": True}, 200)
         return _json(receipt, 201)
+
+    @pages.post("/api/consent/shown")
+    def shown() -> Response:
+        """Count that a notice was shown; of whoever sends this, nothing is kept."""
+        body, asking, now = read_json(request, ShownBody, _SHOWN_LIMIT), _who_asks(), clock.now()
+        site = directory.find(body.site.strip().lower(), now)
+        if site is None:
+            raise UnknownSite(body.site)
+        reason = observer.reason_not_to_count(*asking)
+        if reason is None:
+            counts.shown(site, body.notice, observer.segment(*asking), now)
+            return Response(status=204)
+        told = {"x-webmon-dropped": "1", "x-webmon-drop-reason": reason.value}
+        return Response(status=204, headers=told)
 
     @pages.post("/api/login")
     def login() -> Response:
@@ -151,6 +175,11 @@ def blueprint(
         return _cached(json.dumps({"gpc": True, "lastUpdate": "2026-11-23"}), "application/json", _BRIEFLY)
 
     return pages
+
+
+def _who_asks() -> tuple[str, dict[str, str]]:
+    """The connection's peer and the request's headers, names in lower case."""
+    return request.remote_addr or "", {name.lower(): value for name, value in request.headers}
 
 
 def _site_asked_for(directory: SiteDirectory, clock: Clock) -> Site | None:
