@@ -38,6 +38,7 @@ from webmon.services.consent_counts import ConsentCounts, Observer
 from webmon.services.drop_counts import DropCounts
 from webmon.services.import_log import LogImporter
 from webmon.services.ingest import Ingester
+from webmon.services.keep_register import Register
 from webmon.services.manage_sites import Scope, Sites
 from webmon.services.manage_staff import StaffAccounts
 from webmon.services.once import REMEMBERED_FOR, Once
@@ -59,6 +60,7 @@ from webmon.stores.control.consent_figures import SqlConsentFigures
 from webmon.stores.control.database import ControlDatabase, sqlite_url
 from webmon.stores.control.drops import SqlDrops
 from webmon.stores.control.jobs import SqlJobs
+from webmon.stores.control.register import SqlRegister
 from webmon.stores.control.repository import Repository
 from webmon.stores.control.retention import SqlRetention
 from webmon.stores.control.sites import SqlSites
@@ -110,6 +112,10 @@ class Core:
     @cached_property
     def notices(self) -> Notices:
         return Notices(self.database.unit(SqlConsents))
+
+    @cached_property
+    def register(self) -> Register:
+        return Register(self.database.unit(SqlRegister), self.notices)
 
     @cached_property
     def consents(self) -> Consents:
@@ -469,6 +475,7 @@ def _pages(runtime: Runtime) -> list[Blueprint]:
             runtime.sites,
             runtime.add_site,
             runtime.notices,
+            runtime.register,
             runtime.retention,
             runtime.staff,
             runtime.audit,
@@ -479,6 +486,7 @@ def _pages(runtime: Runtime) -> list[Blueprint]:
             runtime.sites,
             runtime.stats,
             runtime.drop_counts,
+            runtime.consent_counts,
             guard,
             lambda: (runtime.event_log.revision, runtime.drop_counts.revision),
             runtime.clock,

@@ -126,6 +126,15 @@ def blueprint(
     def notice(notice_hash: str) -> Response:
         return _cached(notices.get(notice_hash).text, "application/json", _FOR_EVER)
 
+    @pages.get("/api/register")
+    def register() -> Response:
+        """Services and cookies as the notice in force lists them, in the language nearest to the one asked for."""
+        site = sites.get(request.args.get("site", ""))
+        found = notices.in_language(site, [request.args.get("lang", "")[:16]])
+        document = {"site": site.domain, "language": found.language, "notice": found.hash}
+        document["services"] = found.body.get("services", [])
+        return _cached(json.dumps(document, ensure_ascii=False), "application/json", _BRIEFLY)
+
     @pages.post("/api/consent")
     def consent() -> Response:
         body = read_json(request, ConsentBody)
