@@ -228,3 +228,48 @@ def test_figures_are_kept_as_long_as_consent_records(world: World) -> None:
     )
     assert (line.looked_at_count, line.deleted_count) == (2, 1)
     assert ask(world, date_range="all").get_json()["totals"]["shown"] == 1
+
+
+PAGE = "/dashboard/example.org/consent"
+
+
+def test_the_page_shows_figures_a_chart_and_groups(world: World) -> None:
+    browser = world.staff("marketing")
+    assert "Nothing counted yet" in browser.get(PAGE).get_data(as_text=True)
+    some(world)
+    world.runtime.consent_counts.flush()
+    page = browser.get(f"{PAGE}?period=7d&metric=refused&by=device").get_data(as_text=True)
+    for said in ("Refused", "Privacy signal", "Mobile", "Desktop", 'class="chart"', "As a table"):
+        assert said in page
+    assert 'name="metric" value="refused"' in page
+    assert "German" in browser.get(PAGE).get_data(as_text=True)
+    assert "(unknown)" in browser.get(f"{PAGE}?by=country").get_data(as_text=True)
+    assert "sha256-" in browser.get(f"{PAGE}?by=notice").get_data(as_text=True)
+    nothing = browser.get(f"{PAGE}?from=2026-11-01&to=2026-11-02").get_data(as_text=True)
+    assert "No notice was shown or answered in this time" in nothing
+    assert "style=" not in page
+
+
+@pytest.mark.parametrize("period", ["day", "91d", "12mo", "all", "last_month"])
+def test_the_page_stands_for_every_period(world: World, period: str) -> None:
+    browser = world.staff("privacy")
+    some(world)
+    world.runtime.consent_counts.flush()
+    assert browser.get(f"{PAGE}?period={period}").status_code == 200
+
+
+@pytest.mark.parametrize("query", ["by=person", "metric=visitors", "period=ever", "from=x", "by="])
+def test_an_address_that_says_nothing_is_said_to(world: World, query: str) -> None:
+    answer = world.staff("owner").get(f"{PAGE}?{query}")
+    assert answer.status_code == 400
+    assert "cannot be read" in answer.get_data(as_text=True)
+
+
+def test_the_page_folds_small_groups_and_says_so(world: World) -> None:
+    zone = {"timezone": "UTC", "mode": "consented_only", "minimum_group_count": 4}
+    world.site = world.runtime.sites.change(world.site, NOW, actor="test", **zone)
+    some(world)
+    world.runtime.consent_counts.flush()
+    page = world.staff("owner").get(f"{PAGE}?by=device").get_data(as_text=True)
+    assert "groups of fewer than 4 on a day" in page
+    assert "Mobile" not in page
