@@ -86,6 +86,7 @@ def add_site() -> None:
     if SITE not in known:
         print(f"Adding the first site, {SITE} …", flush=True)
         webmon("site", "add", SITE)
+        webmon("site", "services", "import", str(HERE / "services.json"), "--site", SITE, "--publish")
 
 
 def demo_settings(path: Path, url: str) -> dict[str, str]:

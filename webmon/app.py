@@ -36,9 +36,11 @@ from webmon.jobs.worker import Worker
 from webmon.services.apply_retention import Retention
 from webmon.services.choose_policy import Policies
 from webmon.services.collect_hit import Collector
+from webmon.services.consent_counts import ConsentCounts, Observer
 from webmon.services.drop_counts import DropCounts
 from webmon.services.import_log import LogImporter
 from webmon.services.ingest import Ingester
+from webmon.services.keep_register import Register
 from webmon.services.manage_sites import Scope, Sites
 from webmon.services.manage_staff import StaffAccounts
 from webmon.services.once import REMEMBERED_FOR, Once
@@ -57,9 +59,11 @@ from webmon.services.visits import VisitBook
 from webmon.settings import Settings, load_settings
 from webmon.stores.control.accounts import SqlAccounts
 from webmon.stores.control.consent import SqlConsents
+from webmon.stores.control.consent_figures import SqlConsentFigures
 from webmon.stores.control.database import ControlDatabase, sqlite_url
 from webmon.stores.control.drops import SqlDrops
 from webmon.stores.control.jobs import SqlJobs
+from webmon.stores.control.register import SqlRegister
 from webmon.stores.control.repository import Repository
 from webmon.stores.control.retention import SqlRetention
 from webmon.stores.control.sites import SqlSites
@@ -113,8 +117,16 @@ class Core:
         return Notices(self.database.unit(SqlConsents))
 
     @cached_property
+    def register(self) -> Register:
+        return Register(self.database.unit(SqlRegister), self.notices)
+
+    @cached_property
     def consents(self) -> Consents:
-        return Consents(self.database.unit(SqlConsents), self.notices, self.settings.public_url)
+        return Consents(self.database.unit(SqlConsents), self.notices, self.settings.public_url, self.consent_counts)
+
+    @cached_property
+    def consent_counts(self) -> ConsentCounts:
+        return ConsentCounts(self.database.unit(SqlConsentFigures), self.notices)
 
     @cached_property
     def staff(self) -> StaffAccounts:
@@ -211,6 +223,14 @@ class Runtime(Core):
     @cached_property
     def drop_writer(self) -> Worker:
         return Worker("drop counts", self.drop_counts.wake, self.drop_counts.flush, pause_seconds=5)
+
+    @cached_property
+    def consent_count_writer(self) -> Worker:
+        return Worker("consent counts", self.consent_counts.wake, self.consent_counts.flush, pause_seconds=5)
+
+    @cached_property
+    def observer(self) -> Observer:
+        return Observer(self.geo, Networks(self.settings.trusted_proxies), self.unwanted)
 
     @cached_property
     def directory(self) -> SiteDirectory:
@@ -337,16 +357,19 @@ class Runtime(Core):
         self.ingester.start()
         self.promoter.start()
         self.drop_writer.start()
+        self.consent_count_writer.start()
         self.scheduler.start()
 
     def close(self) -> None:
         self.scheduler.stop()
         self.promoter.stop()
         self.drop_writer.stop()
+        self.consent_count_writer.stop()
         self.ingester.stop()
         self.spools.close()
         self.event_log.close()
         self.drop_counts.flush()
+        self.consent_counts.flush()
         super().close()
 
 
@@ -416,17 +439,21 @@ def _public(runtime: Runtime, manifest: Mapping[str, str]) -> list[Blueprint]:
     """Interfaces that use no cookie, and so need no CSRF token."""
     return [
         embed.blueprint(
-            runtime.sites,
-            runtime.directory,
-            runtime.notices,
-            runtime.consents,
-            runtime.accounts,
-            runtime.policies,
-            manifest,
-            ROOT / "static" / "dist" / "w.js",
-            runtime.clock,
+            embed.Embed(
+                runtime.sites,
+                runtime.directory,
+                runtime.notices,
+                runtime.consents,
+                runtime.accounts,
+                runtime.policies,
+                runtime.consent_counts,
+                runtime.observer,
+                manifest,
+                ROOT / "static" / "dist" / "w.js",
+                runtime.clock,
+            )
         ),
-        api.blueprint(runtime.sites, runtime.stats, runtime.drop_counts, runtime.clock),
+        api.blueprint(runtime.sites, runtime.stats, runtime.drop_counts, runtime.consent_counts, runtime.clock),
         internal.blueprint(runtime.internal_token, commands(runtime)),
         health.blueprint(
             runtime.settings.metrics_token,
@@ -463,6 +490,7 @@ def _pages(runtime: Runtime) -> list[Blueprint]:
             runtime.sites,
             runtime.add_site,
             runtime.notices,
+            runtime.register,
             runtime.retention,
             runtime.staff,
             runtime.audit,
@@ -473,6 +501,7 @@ def _pages(runtime: Runtime) -> list[Blueprint]:
             runtime.sites,
             runtime.stats,
             runtime.drop_counts,
+            runtime.consent_counts,
             guard,
             lambda: (runtime.event_log.revision, runtime.drop_counts.revision),
             runtime.clock,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 from alembic import command
@@ -9,7 +10,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
+from webmon.domain.consent_figures import Figures
 from webmon.domain.scrub import NO_RULES
+from webmon.stores.control.consent_figures import SqlConsentFigures
 from webmon.stores.control.database import MIGRATIONS, ControlDatabase, sqlite_url
 from webmon.stores.control.models import Base
 from webmon.stores.control.sites import SqlSites
@@ -46,4 +49,30 @@ def test_sites_of_the_first_version_are_kept_and_have_no_rules_yet(tmp_path: Pat
 def test_a_database_that_is_behind_is_said_to_be(tmp_path: Path) -> None:
     database = ControlDatabase(sqlite_url(tmp_path / "control.db"))
     assert "is at version" in database.faults()[0]
+    database.close()
+
+
+def test_answers_counted_before_there_were_countries_are_kept(tmp_path: Path) -> None:
+    database = ControlDatabase(sqlite_url(tmp_path / "control.db"))
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+        connection.exec_driver_sql(
+            "insert into site (id, domain, timezone, mode, minimum_group_count, created_at)"
+            " values (1, 'example.org', 'UTC', 'consented_only', 1, '2026-11-23 10:30:00')"
+        )
+        connection.exec_driver_sql("insert into consent_count values (1, '2026-11-22', 'sha256-0', 'reject_all', 7)")
+    database.migrate()
+    with database.unit(SqlConsentFigures)() as figures:
+        day = figures.first_day(1)
+        assert day is not None
+        assert figures.cells(1, day, day, "country") == {(date(2026, 11, 22), ""): Figures(refused=7)}
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0004")
+        assert connection.exec_driver_sql("select * from consent_count").all() == [
+            (1, "2026-11-22", "sha256-0", "reject_all", 7)
+        ]
     database.close()

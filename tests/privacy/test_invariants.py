@@ -123,6 +123,7 @@ def test_5_a_number_in_a_path_is_a_placeholder(world: World) -> None:
 
 def test_2_who_refuses_is_told_apart_from_nobody(world: World) -> None:
     def counted() -> list[bytes]:
+        world.runtime.consent_counts.flush()
         with world.runtime.database.session() as session:
             rows = session.connection().exec_driver_sql("select * from consent_count").all()
         return [repr(row).encode() for row in rows]

@@ -20,6 +20,7 @@ def records(world: World) -> list[dict[str, Any]]:
 
 
 def counts(world: World) -> dict[str, int]:
+    world.runtime.consent_counts.flush()
     with world.runtime.database.session() as session:
         rows = session.connection().exec_driver_sql("select action, answer_count from consent_count").all()
     return {row[0]: row[1] for row in rows}

@@ -9,6 +9,7 @@ from werkzeug.test import Client, TestResponse
 
 from tests.support.world import NOW, PASSWORD, World, csrf
 from webmon.app import create_app
+from webmon.domain.register import RegisteredService, ServiceTexts
 from webmon.errors import Conflict, InvalidInput, NotAuthenticated
 from webmon.services.manage_staff import LINK_LIFETIME, SESSION_IDLE, SESSION_LIFETIME
 
@@ -156,12 +157,18 @@ def test_behind_tls_cookies_are_secure_and_the_browser_is_told_to_stay_there(wor
 PAGES = {
     "/dashboard/example.org": {"owner", "privacy", "marketing"},
     "/dashboard/example.org/live": {"owner", "privacy", "marketing"},
+    "/dashboard/example.org/consent": {"owner", "privacy", "marketing"},
     "/admin/sites": {"owner", "privacy", "marketing"},
     "/admin/sites/new": {"owner"},
     "/admin/sites/example.org": {"owner", "privacy", "marketing"},
     "/admin/sites/example.org/notices": {"owner", "privacy"},
     "/admin/sites/example.org/notices/en/edit": {"owner", "privacy"},
     "/admin/sites/example.org/notices/NOTICE": {"owner", "privacy"},
+    "/admin/sites/example.org/services": {"owner", "privacy"},
+    "/admin/sites/example.org/services/new": {"owner", "privacy"},
+    "/admin/sites/example.org/services/film/edit": {"owner", "privacy"},
+    "/admin/sites/example.org/services/film/texts/de": {"owner", "privacy"},
+    "/admin/sites/example.org/services/film/delete": {"owner", "privacy"},
     "/admin/sites/example.org/retention": {"owner", "privacy"},
     "/admin/staff": {"owner"},
     "/admin/audit": {"owner", "privacy"},
@@ -176,12 +183,15 @@ def test_every_page_for_staff_is_in_the_table(world: World) -> None:
     without_a_page = {"/admin/", "/dashboard/", SIGN_IN, "/staff/link/<token>"}
     known = {path.replace("example.org", "<domain>") for path in PAGES}
     known = {path.replace("/NOTICE", "/<notice_hash>").replace("/en/", "/<language>/") for path in known}
+    known = {path.replace("/film/", "/<key>/").replace("/texts/de", "/texts/<language>") for path in known}
     assert found - without_a_page == known
 
 
 @pytest.mark.parametrize("role", ["owner", "privacy", "marketing"])
 def test_each_role_reaches_its_pages_and_no_others(world: World, role: str) -> None:
     browser = world.staff(role)
+    film = RegisteredService("film", "marketing", "", {"en": ServiceTexts("Film")})
+    world.runtime.register.put(world.site, film, NOW, actor="test")
     notice = world.runtime.notices.current(world.site)["en"]
     for path, roles in PAGES.items():
         answer = browser.get(path.replace("NOTICE", notice))

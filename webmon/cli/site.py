@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import IO
 
 import click
 
 from webmon.domain.jurisdiction import Jurisdiction
 from webmon.domain.site import Mode
+from webmon.errors import InvalidInput
 
 ACTOR = "operator"
 POLICY = click.Choice([one.value for one in Jurisdiction])
@@ -124,3 +126,39 @@ def login_key(domain: str) -> None:
     site = core.sites.get(domain)
     click.echo(f"Login key of {site.domain} (HS256); keep it on the website's backend. It is not shown again.")
     click.echo(core.sites.new_login_key(site, core.clock.now(), actor=ACTOR))
+
+
+@command.group()
+def services() -> None:
+    """The cookie register of a site, as a file."""
+
+
+@services.command("export")
+@click.argument("domain")
+def export_services(domain: str) -> None:
+    """Print the cookie register of DOMAIN as JSON; webmon's own service is not part of it."""
+    from webmon.app import Core
+
+    core = Core()
+    click.echo(json.dumps(core.register.export(core.sites.get(domain)), indent=2, ensure_ascii=False))
+
+
+@services.command("import")
+@click.argument("file", type=click.File(encoding="utf-8"))
+@click.option("--site", required=True, help="The site whose register it becomes.")
+@click.option("--publish", is_flag=True, help="Put it in force, in new notices.")
+def import_services(file: IO[str], site: str, publish: bool) -> None:
+    """Put the cookie register in FILE, as exported, in the place of the site's; - reads from the standard input."""
+    from webmon.app import Core
+
+    core = Core()
+    found, now = core.sites.get(site), core.clock.now()
+    try:
+        listed = json.load(file)
+    except ValueError as error:
+        raise InvalidInput.field("file", f"is not JSON: {error}") from error
+    count = core.register.replace(found, listed, now, actor=ACTOR)
+    click.echo(f"{count} services are in the register of {found.domain}.")
+    if publish:
+        new = core.register.publish(found, now, actor=ACTOR)
+        click.echo(f"In force in {len(new)} new notices.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -164,6 +164,16 @@ def default_body(site: str, language: str) -> dict[str, Any]:
         "services": [dict(service) for service in words["services"]],
         "privacy_contact": "",
     }
+
+
+def own_services(language: str) -> tuple[Service, ...]:
+    """Return webmon's own service, in that language or else in English."""
+    return read_services(_defaults(language if language in LANGUAGES else "en")["services"])
+
+
+def with_services(body: Body, services: Sequence[Service]) -> dict[str, Any]:
+    """Return the body of a notice with these services in the place of its own."""
+    return {**body, "services": msgspec.json.decode(msgspec.json.encode(services))}
 
 
 def text_keys() -> tuple[str, ...]:

@@ -9,10 +9,11 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from webmon.domain.chain import Verdict, verify
 from webmon.domain.consent import ANALYTICS, Action, Answer, Record, check_answer, receipt
+from webmon.domain.consent_figures import NOWHERE_KNOWN, Segment
 from webmon.domain.jurisdiction import Policy
 from webmon.domain.notice import hash_of
 from webmon.domain.pseudonym import is_raw_id
@@ -32,6 +33,7 @@ class ConsentRequest:
 
     `receipt` is the number that whoever answers has drawn for it, so that it can be sent again; or empty. `policy` is
     what they were asked under, decided here and not by whoever answers.
+    `segment` is for the figures alone and in no record.
     """
 
     notice: str
@@ -42,6 +44,7 @@ class ConsentRequest:
     previous: str = ""
     receipt: str = ""
     policy: Policy = field(kw_only=True)
+    segment: Segment = NOWHERE_KNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,10 @@ class Grant:
     notice: str
     purposes: frozenset[str]
     expires_at: datetime
+
+
+class AnswerCounter(Protocol):
+    def count(self, site: Site, notice_hash: str, action: str, segment: Segment, now: datetime) -> None: ...
 
 
 @dataclass(slots=True)
@@ -68,6 +75,7 @@ class Consents:
     unit: Unit[ConsentRepository]
     notices: Notices
     address: str
+    counter: AnswerCounter
     _memory: _Memory = field(default_factory=_Memory)
 
     def record(self, site: Site, request: ConsentRequest, now: datetime) -> dict[str, Any] | None:
@@ -87,13 +95,14 @@ class Consents:
                 raise Conflict("receipt is the number of another answer")
             if answer.previous and consents.standing(site.id, answer.previous) is None:
                 raise NotFound("previous names no receipt of this site")
-            consents.count_answer(site.id, now.date(), answer.notice.hash, answer.action.value)
             if not answer.grants and not answer.previous:
+                self._count(site, answer, request.segment, now)
                 return None
             number = request.receipt or str(uuid.uuid4())
             record = Record(number, site.domain, site.mode.value, answer, request.policy, now)
             consents.append(site.id, record)
             replaced = [answer.previous, *_before(consents, site.id, answer.previous)]
+        self._count(site, answer, request.segment, now)
         # The new one too: a hit that names it may have been faster.
         self._forget(site.id, [record.receipt_id, *replaced])
         return receipt(record.body(), answer.notice, self.address)
@@ -154,6 +163,9 @@ class Consents:
                 if fault:
                     return Verdict(chained.checked_count, entry.link.seq, fault)
         return chained
+
+    def _count(self, site: Site, answer: Answer, segment: Segment, now: datetime) -> None:
+        self.counter.count(site, answer.notice.hash, answer.action.value, segment, now)
 
     def _sent_again(self, known: Standing, answer: Answer) -> dict[str, Any]:
         said = {"notice": answer.notice.hash, "decisions": answer.decisions, "previous": answer.previous}

@@ -9,6 +9,7 @@ from webmon.domain.site import Site
 from webmon.stores.control.accounts import SqlAccounts
 from webmon.stores.control.audit import SqlAuditTrail
 from webmon.stores.control.consent import SqlConsents
+from webmon.stores.control.consent_figures import SqlConsentFigures
 from webmon.stores.control.database import ControlDatabase
 from webmon.stores.events.duckdb import DuckDBEventLog
 
@@ -58,21 +59,30 @@ class ExpiringAccounts:
 
 
 class ExpiringConsents:
+    """The consent ledger, and the figures of how notices were answered, which are kept as long."""
+
     def __init__(self, database: ControlDatabase) -> None:
         self._database = database
         self._unit = database.unit(SqlConsents)
+        self._figures = database.unit(SqlConsentFigures)
 
     def count(self, site: Site | None) -> int:
         with self._unit() as consents:
-            return consents.count(_id(site))
+            records = consents.count(_id(site))
+        with self._figures() as figures:
+            return records + figures.count(_id(site))
 
     def count_before(self, site: Site | None, cutoff: datetime) -> int:
         with self._unit() as consents:
-            return consents.count_before(_id(site), cutoff)
+            records = consents.count_before(_id(site), cutoff)
+        with self._figures() as figures:
+            return records + figures.count_before(_id(site), cutoff.date())
 
     def delete_before(self, site: Site | None, cutoff: datetime, now: datetime) -> int:
         with self._unit() as consents:
             gone = consents.delete_before(_id(site), cutoff, now)
+        with self._figures() as figures:
+            gone += figures.delete_before(_id(site), cutoff.date())
         self._database.scrub()
         return gone
 

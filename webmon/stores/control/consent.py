@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, func, select
@@ -14,7 +14,6 @@ from webmon.domain.consent import Record
 from webmon.domain.notice import Notice
 from webmon.stores.control.models import (
     ChainAnchorRow,
-    ConsentCountRow,
     ConsentDecisionRow,
     ConsentRow,
     NoticeRow,
@@ -107,21 +106,6 @@ class SqlConsents(Repository):
 
     def is_taken(self, receipt_id: str) -> bool:
         return self._session.scalar(select(ConsentRow.id).where(ConsentRow.receipt_id == receipt_id)) is not None
-
-    def count_answer(self, site_id: int, day: date, notice_hash: str, action: str) -> None:
-        row = self._session.get(ConsentCountRow, (site_id, day, notice_hash, action))
-        if row is None:
-            row = ConsentCountRow(
-                site_id=site_id, counted_on=day, notice_hash=notice_hash, action=action, answer_count=0
-            )
-            self._session.add(row)
-        row.answer_count += 1
-
-    def answer_counts(self, site_id: int) -> Sequence[tuple[date, str, str, int]]:
-        rows = self._session.scalars(
-            select(ConsentCountRow).where(ConsentCountRow.site_id == site_id).order_by(ConsentCountRow.counted_on)
-        )
-        return [(row.counted_on, row.notice_hash, row.action, row.answer_count) for row in rows]
 
     def anchor(self, site_id: int) -> Anchor:
         row = self._session.get(ChainAnchorRow, _chain(site_id))

@@ -220,14 +220,33 @@ class ConsentDecisionRow(Base):
     granted: Mapped[bool]
 
 
+class ServiceRow(Base):
+    """A service in a site's cookie register, with its cookies and its texts in each language, as JSON."""
+
+    __tablename__ = "service"
+    __table_args__ = (UniqueConstraint("site_id", "key"),)
+
+    id: Mapped[int] = _id()
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
+    key: Mapped[str] = mapped_column(String(32))
+    body: Mapped[str] = mapped_column(Text)
+    changed_at: Mapped[datetime]
+    changed_by: Mapped[str] = mapped_column(String(254))
+
+
 class ConsentCountRow(Base):
-    """How often something was answered: refusals are counted here and recorded against nobody."""
+    """How often a notice was shown and answered: refusals are counted here and recorded against nobody.
+
+    Country and device are empty where they are not known.
+    """
 
     __tablename__ = "consent_count"
 
     site_id: Mapped[int] = mapped_column(ForeignKey("site.id"), primary_key=True)
     counted_on: Mapped[date] = mapped_column(primary_key=True)
     notice_hash: Mapped[str] = mapped_column(String(71), primary_key=True)
+    country: Mapped[str] = mapped_column(String(16), primary_key=True)
+    device: Mapped[str] = mapped_column(String(16), primary_key=True)
     action: Mapped[str] = mapped_column(String(16), primary_key=True)
     answer_count: Mapped[int] = mapped_column(BigInteger)
 

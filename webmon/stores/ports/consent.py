@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
 from webmon.domain.chain import Anchor, Link
@@ -60,11 +60,6 @@ class ConsentRepository(Audited, Protocol):
 
     def is_taken(self, receipt_id: str) -> bool:
         """Whether a record of any site has this number."""
-
-    def count_answer(self, site_id: int, day: date, notice_hash: str, action: str) -> None: ...
-
-    def answer_counts(self, site_id: int) -> Sequence[tuple[date, str, str, int]]:
-        """Day, notice, action and count, oldest day first."""
 
     def anchor(self, site_id: int) -> Anchor: ...
 

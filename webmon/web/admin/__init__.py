@@ -1,4 +1,4 @@
-"""The admin pages: sites, notices, retention, staff, audit trail."""
+"""The admin pages: sites, notices, cookies, retention, staff, audit trail."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from werkzeug.wrappers import Response
 
 from webmon.clock import Clock
 from webmon.services.apply_retention import Retention
+from webmon.services.keep_register import Register
 from webmon.services.manage_sites import Sites
 from webmon.services.manage_staff import StaffAccounts
 from webmon.services.publish_notice import Notices
 from webmon.services.read_audit import AuditLog
-from webmon.web.admin import audit, notices, retention, sites, staff
+from webmon.web.admin import audit, notices, retention, services, sites, staff
 from webmon.web.admin.sites import AddSite
 from webmon.web.shared.guard import Guard
 
@@ -21,6 +22,7 @@ def blueprint(
     site_book: Sites,
     add_site: AddSite,
     notice_book: Notices,
+    register: Register,
     rules: Retention,
     staff_accounts: StaffAccounts,
     audit_log: AuditLog,
@@ -35,6 +37,7 @@ def blueprint(
 
     sites.register(pages, guard, site_book, add_site, public_url, clock)
     notices.register(pages, guard, notice_book, clock)
+    services.register(pages, guard, register, clock)
     retention.register(pages, guard, rules, clock)
     staff.register(pages, guard, staff_accounts, site_book, public_url, clock)
     audit.register(pages, guard, audit_log, site_book)

@@ -11,13 +11,14 @@ from webmon.clock import Clock
 from webmon.domain.drop import EXPLAINED
 from webmon.domain.site import Site
 from webmon.errors import InvalidInput, NotAuthenticated
+from webmon.services.consent_counts import ConsentCounts
 from webmon.services.drop_counts import DropCounts
 from webmon.services.manage_sites import Scope, Sites
 from webmon.services.read_stats import Stats
 from webmon.web.shared.body import read_json
 
 
-def blueprint(sites: Sites, stats: Stats, drops: DropCounts, clock: Clock) -> Blueprint:
+def blueprint(sites: Sites, stats: Stats, drops: DropCounts, consents: ConsentCounts, clock: Clock) -> Blueprint:
     """Return the interface; who asks is told by the key alone, so it needs no CSRF token."""
     pages = Blueprint("api", __name__)
 
@@ -44,6 +45,29 @@ def blueprint(sites: Sites, stats: Stats, drops: DropCounts, clock: Clock) -> Bl
         ]
         asked = {"site_id": site.domain, "date_range": [dates.first_day.isoformat(), dates.last_day.isoformat()]}
         answer = {"results": results, "query": asked}
+        return Response(json.dumps(answer, ensure_ascii=False), content_type="application/json")
+
+    @pages.post("/api/v2/consent")
+    def consent() -> Response:
+        """How notices were answered in the `date_range` of a query: in all, by day, and by one dimension."""
+        site_id = sites.authenticate(_key(request), Scope.STATS)
+        document: dict[str, Any] = read_json(request, dict[str, Any])
+        site = _site_of(sites, document, site_id)
+        dimension = document.get("dimension", "")
+        if not isinstance(dimension, str):
+            raise InvalidInput.field("dimension", "must be a text")
+        found = consents.read(site, document.get("date_range"), clock.now(), dimension)
+        asked = {
+            "site_id": site.domain,
+            "date_range": [found.dates.first_day.isoformat(), found.dates.last_day.isoformat()],
+            "dimension": found.dimension or None,
+        }
+        answer = {
+            "totals": found.totals.document(),
+            "days": [{"day": day.isoformat()} | figures.document() for day, figures in found.days.items()],
+            "groups": [{"value": value} | figures.document() for value, figures in found.groups.items()],
+            "query": asked,
+        }
         return Response(json.dumps(answer, ensure_ascii=False), content_type="application/json")
 
     return pages

@@ -14,9 +14,11 @@ from webmon.clock import Clock
 from webmon.domain.site import Site
 from webmon.domain.staff import Role
 from webmon.errors import InvalidInput
+from webmon.services.consent_counts import ConsentCounts
 from webmon.services.drop_counts import DropCounts
 from webmon.services.manage_sites import Sites
 from webmon.services.read_stats import Stats
+from webmon.web.dashboards.consent import build_consent, parse_consent_state
 from webmon.web.dashboards.page import build, written
 from webmon.web.dashboards.state import PERIODS, parse_state
 from webmon.web.shared.guard import Guard
@@ -25,7 +27,13 @@ _READERS = frozenset({Role.MARKETING, Role.PRIVACY})
 
 
 def blueprint(
-    sites: Sites, stats: Stats, drops: DropCounts, guard: Guard, revision: Callable[[], object], clock: Clock
+    sites: Sites,
+    stats: Stats,
+    drops: DropCounts,
+    consents: ConsentCounts,
+    guard: Guard,
+    revision: Callable[[], object],
+    clock: Clock,
 ) -> Blueprint:
     """Return the dashboards. `revision` tells something else whenever what they show has changed."""
     pages = Blueprint("dashboards", __name__)
@@ -61,6 +69,23 @@ def blueprint(
         response.set_etag(tag, weak=True)
         response.headers["Cache-Control"] = "private, no-cache"
         return response
+
+    @pages.get("/dashboard/<domain>/consent")
+    @guard.roles(*_READERS)
+    def consent(site: Site) -> str:
+        """How notices are answered; without JavaScript, so the figures are those of when it was opened."""
+        state, now = parse_consent_state(request.args), clock.now()
+        return render_template(
+            "dashboards/consent.html",
+            site=site,
+            state=state,
+            page=build_consent(consents, site, state, now),
+            written=written,
+            periods=PERIODS.values(),
+            today=now.astimezone(site.zone).date(),
+            no_data=consents.is_empty(site),
+            still=True,
+        )
 
     @pages.errorhandler(InvalidInput)
     def unreadable(error: InvalidInput) -> tuple[str, int]:

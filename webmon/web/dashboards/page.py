@@ -132,7 +132,7 @@ def build(stats: Stats, drops: DropCounts, site: Site, state: State, now: dateti
             series=None,
             lists=(),
             chips=_chips(state),
-            dates=_dates(summary.query.dates),
+            dates=dates_in_words(summary.query.dates),
             not_counted=not_counted,
             empty=True,
             too_few=row is None,
@@ -142,7 +142,7 @@ def build(stats: Stats, drops: DropCounts, site: Site, state: State, now: dateti
         series=_series(asker, summary.query.dates),
         lists=[found for panel in PANELS.values() if (found := _list(asker, panel, row.visitors))],
         chips=_chips(state),
-        dates=_dates(summary.query.dates),
+        dates=dates_in_words(summary.query.dates),
         not_counted=not_counted,
         empty=False,
         too_few=False,
@@ -258,7 +258,7 @@ def _chips(state: State) -> list[Chip]:
     ]
 
 
-def _dates(dates: DateRange) -> str:
+def dates_in_words(dates: DateRange) -> str:
     """The range in words; the day after the last is not part of it."""
     first, last = dates.start.date(), (dates.end - timedelta(seconds=1)).date()
     if first == last:

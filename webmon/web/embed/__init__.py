@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from webmon.domain.jurisdiction import Model, Policy, Reason
 from webmon.domain.site import Mode, Site
 from webmon.errors import UnknownSite
 from webmon.services.choose_policy import Policies
+from webmon.services.consent_counts import ConsentCounts, Observer
 from webmon.services.manage_sites import Sites
 from webmon.services.promote_visit import AccountKeeper
 from webmon.services.publish_notice import Notices
@@ -33,6 +35,7 @@ _BRIEFLY = "public, max-age=300"
 _FOR_EVER = "public, max-age=31536000, immutable"
 # CNIL: an audience-measurement cookie lives at most 13 months.
 _VISITOR_LIFETIME = timedelta(days=390)
+_SHOWN_LIMIT = 4096
 # What the snippet loads where a page needs it: names in the manifest and in the settings.
 PARTS = ("banner", "more", "prepare", "vitals")
 
@@ -57,6 +60,11 @@ class ConsentBody(msgspec.Struct):
     preview: str | None = None
 
 
+class ShownBody(msgspec.Struct):
+    site: str
+    notice: str
+
+
 class LoginBody(msgspec.Struct):
     site: str
     token: str
@@ -70,82 +78,119 @@ class LogoutBody(msgspec.Struct):
     visit: str = ""
 
 
-def blueprint(
-    sites: Sites,
-    directory: SiteDirectory,
-    notices: Notices,
-    consents: Consents,
-    accounts: AccountKeeper,
-    policies: Policies,
-    manifest: Mapping[str, str],
-    script: Path,
-    clock: Clock,
-) -> Blueprint:
-    """Return the cross-origin interface; it reads and sets no cookie, so it needs no CSRF token."""
-    pages = Blueprint("embed", __name__)
-    snippet = script.read_text("utf-8")
+@dataclass(frozen=True, slots=True)
+class Embed:
+    """What the cross-origin interface calls. `script` is the built snippet, `manifest` the files that it loads."""
 
-    parts = {name: manifest[name] for name in PARTS}
+    sites: Sites
+    directory: SiteDirectory
+    notices: Notices
+    consents: Consents
+    accounts: AccountKeeper
+    policies: Policies
+    counts: ConsentCounts
+    observer: Observer
+    manifest: Mapping[str, str]
+    script: Path
+    clock: Clock
 
-    def settings_of(site: Site) -> dict[str, Any]:
+    @property
+    def parts(self) -> dict[str, str]:
+        return {name: self.manifest[name] for name in PARTS}
+
+    def settings_of(self, site: Site) -> dict[str, Any]:
         pack = site.jurisdiction.pack
         model = pack and pack.model
-        return parts | {
+        return self.parts | {
             "site": site.domain,
             "mode": site.mode.value,
             "early": site.mode is not Mode.CONSENTED_ONLY,
             "ask": site.mode is not Mode.COOKIELESS_ALWAYS and model in {None, Model.OPT_IN},
             "model": model and model.value,
             "signals": ["globalPrivacyControl", *(["doNotTrack"] if site.honour_dnt else [])],
-            "notices": dict(notices.current(site)),
+            "notices": dict(self.notices.current(site)),
             "portal": f"/privacy/{site.domain}",
             "choice_days": CHOICE_LIFETIME.days,
             "visitor_days": _VISITOR_LIFETIME.days,
         }
 
+
+def blueprint(it: Embed) -> Blueprint:
+    """Return the cross-origin interface; it reads and sets no cookie, so it needs no CSRF token."""
+    pages = Blueprint("embed", __name__)
+
     @pages.after_request
     def cross_origin(response: Response) -> Response:
         return allow_any_origin(response)
 
+    _register_files(pages, it)
+    _register_consent(pages, it)
+    _register_sign_in(pages, it)
+    return pages
+
+
+def _register_files(pages: Blueprint, it: Embed) -> None:
+    snippet, parts = it.script.read_text("utf-8"), it.parts
+
     @pages.get("/w.js")
     def w_js() -> Response:
-        site = _site_asked_for(directory, clock)
-        settings = json.dumps(settings_of(site) if site else parts, separators=(",", ":"))
+        site = _site_asked_for(it.directory, it.clock)
+        settings = json.dumps(it.settings_of(site) if site else parts, separators=(",", ":"))
         # `</script>` and line separators cannot end or break a script that holds them in this form.
         settings = settings.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
         return _cached(snippet.replace(PLACEHOLDER, settings), "text/javascript; charset=utf-8", _BRIEFLY, "Referer")
 
     @pages.get("/webmon.d.ts")
     def types() -> Response:
-        return _cached(script.with_name("webmon.d.ts").read_text("utf-8"), "text/plain; charset=utf-8", _BRIEFLY)
+        return _cached(it.script.with_name("webmon.d.ts").read_text("utf-8"), "text/plain; charset=utf-8", _BRIEFLY)
 
     @pages.get("/consent-mode.js")
     def consent_mode() -> Response:
         return _cached(
-            script.with_name("consent-mode.js").read_text("utf-8"), "text/javascript; charset=utf-8", _BRIEFLY
+            it.script.with_name("consent-mode.js").read_text("utf-8"), "text/javascript; charset=utf-8", _BRIEFLY
         )
 
     @pages.get("/api/settings/<path:domain>")
     def settings(domain: str) -> Response:
-        return _cached(json.dumps(settings_of(sites.get(domain))), "application/json", _BRIEFLY)
+        return _cached(json.dumps(it.settings_of(it.sites.get(domain))), "application/json", _BRIEFLY)
 
     @pages.get("/api/notices/<notice_hash>")
     def notice(notice_hash: str) -> Response:
-        return _cached(notices.get(notice_hash).text, "application/json", _FOR_EVER)
+        return _cached(it.notices.get(notice_hash).text, "application/json", _FOR_EVER)
 
+    @pages.get("/.well-known/gpc.json")
+    def gpc() -> Response:
+        # Every version honours the signal, so this installation has done so since it had its first site.
+        since = min((site.created_at for site in it.sites.all()), default=None)
+        said: dict[str, Any] = {"gpc": True}
+        if since is not None:
+            said["lastUpdate"] = since.date().isoformat()
+        return _cached(json.dumps(said), "application/json", _BRIEFLY)
+
+
+def _register_consent(pages: Blueprint, it: Embed) -> None:
     @pages.get("/api/policy")
     def policy() -> Response:
-        site = sites.get(request.args.get("site", ""))
+        site = it.sites.get(request.args.get("site", ""))
         asked = request.args.get("preview", "")
-        found = policies.shown(site, client_of(request), asked)
+        found = it.policies.shown(site, client_of(request), asked)
         response = _json(policy_shown(site, found, asked), 200)
         response.headers["Cache-Control"] = "no-store"
         return response
 
+    @pages.get("/api/register")
+    def register() -> Response:
+        """Services and cookies as the notice in force lists them, in the language nearest to the one asked for."""
+        site = it.sites.get(request.args.get("site", ""))
+        found = it.notices.in_language(site, [request.args.get("lang", "")[:16]])
+        document = {"site": site.domain, "language": found.language, "notice": found.hash}
+        document["services"] = found.body.get("services", [])
+        return _cached(json.dumps(document, ensure_ascii=False), "application/json", _BRIEFLY)
+
     @pages.post("/api/consent")
     def consent() -> Response:
         body = read_json(request, ConsentBody)
-        site = sites.get(body.site)
+        site = it.sites.get(body.site)
         answer = ConsentRequest(
             body.notice,
             body.decisions,
@@ -154,35 +199,41 @@ def blueprint(
             body.language,
             body.previous or "",
             body.receipt or "",
-            policy=policies.answered(site, client_of(request), body.preview or ""),
+            policy=it.policies.answered(site, client_of(request), body.preview or ""),
+            segment=it.observer.segment(*_who_asks()),
         )
-        receipt = consents.record(site, answer, clock.now())
+        receipt = it.consents.record(site, answer, it.clock.now())
         if receipt is None:
             return _json({"counted": True}, 200)
         return _json(receipt, 201)
 
+    @pages.post("/api/consent/shown")
+    def shown() -> Response:
+        """Count that a notice was shown; of whoever sends this, nothing is kept."""
+        body, asking, now = read_json(request, ShownBody, _SHOWN_LIMIT), _who_asks(), it.clock.now()
+        site = it.directory.find(body.site.strip().lower(), now)
+        if site is None:
+            raise UnknownSite(body.site)
+        reason = it.observer.reason_not_to_count(*asking)
+        if reason is None:
+            it.counts.shown(site, body.notice, it.observer.segment(*asking), now)
+            return Response(status=204)
+        told = {"x-webmon-dropped": "1", "x-webmon-drop-reason": reason.value}
+        return Response(status=204, headers=told)
+
+
+def _register_sign_in(pages: Blueprint, it: Embed) -> None:
     @pages.post("/api/login")
     def login() -> Response:
         body = read_json(request, LoginBody)
-        accounts.login(sites.get(body.site), body.token, body.visitor, body.visit, clock.now())
+        it.accounts.login(it.sites.get(body.site), body.token, body.visitor, body.visit, it.clock.now())
         return Response(status=204)
 
     @pages.post("/api/logout")
     def logout() -> Response:
         body = read_json(request, LogoutBody)
-        accounts.logout(sites.get(body.site), body.visitor, body.visit, clock.now())
+        it.accounts.logout(it.sites.get(body.site), body.visitor, body.visit, it.clock.now())
         return Response(status=204)
-
-    @pages.get("/.well-known/gpc.json")
-    def gpc() -> Response:
-        # Every version honours the signal, so this installation has done so since it had its first site.
-        since = min((site.created_at for site in sites.all()), default=None)
-        said: dict[str, Any] = {"gpc": True}
-        if since is not None:
-            said["lastUpdate"] = since.date().isoformat()
-        return _cached(json.dumps(said), "application/json", _BRIEFLY)
-
-    return pages
 
 
 def policy_shown(site: Site, policy: Policy, preview: str) -> dict[str, Any]:
@@ -196,6 +247,11 @@ def policy_shown(site: Site, policy: Policy, preview: str) -> dict[str, Any]:
         "ask": policy.model is Model.OPT_IN and site.mode is not Mode.COOKIELESS_ALWAYS,
         "texts": TEXTS[policy.model],
     }
+
+
+def _who_asks() -> tuple[str, dict[str, str]]:
+    """The connection's peer and the request's headers, names in lower case."""
+    return request.remote_addr or "", {name.lower(): value for name, value in request.headers}
 
 
 def _site_asked_for(directory: SiteDirectory, clock: Clock) -> Site | None:

@@ -16,7 +16,7 @@ from webmon.domain.consent import Action, UiSource
 from webmon.domain.event import ENGAGEMENT, PAGEVIEW
 from webmon.domain.hit import Hit
 from webmon.domain.jurisdiction import Model, Reason
-from webmon.domain.notice import default_body
+from webmon.domain.notice import Cookie, Service, default_body
 from webmon.domain.retention import in_words
 from webmon.domain.site import Mode, Site
 from webmon.errors import NotFound, UnknownSite
@@ -142,6 +142,22 @@ def _reading(pages: Blueprint, portal: Portal) -> None:
     def show(domain: str) -> Response:
         return portal.page(portal.site(domain))
 
+    @pages.get("/<domain>/cookies")
+    def cookies(domain: str) -> str:
+        """Services and cookies as the notice in force lists them, by the purpose that each cookie serves."""
+        site, words = portal.site(domain), words_asked_for()
+        notice = portal.notices.in_language(site, [words.language])
+        listed = [(purpose, _serving(notice.services, purpose.key)) for purpose in notice.purposes]
+        return render_template(
+            "portal/cookies.html",
+            site=site,
+            words=words,
+            languages=WORDS.values(),
+            language=words.language,
+            notice=notice.body,
+            groups=[(purpose, services) for purpose, services in listed if services],
+        )
+
     @pages.post("/<domain>/open")
     def open_page(domain: str) -> Response:
         """From the website, with what only its visitor holds: identifiers come in the body, never in an address."""
@@ -240,6 +256,12 @@ def _deciding(pages: Blueprint, portal: Portal) -> None:
             response = _to_page(site, "closed")
             portal.cookie.clear(response, site)
         return response
+
+
+def _serving(services: Sequence[Service], purpose: str) -> list[tuple[Service, list[Cookie]]]:
+    """The services of a purpose or with a cookie for it, and their cookies for it."""
+    found = [(service, [one for one in service.cookies if one.purpose == purpose]) for service in services]
+    return [(service, cookies) for service, cookies in found if cookies or service.purpose == purpose]
 
 
 def _to_page(site: Site, said: str = "") -> Response:

@@ -1,0 +1,131 @@
+"""The cookie register: kept by the staff, and in force once it is published within the notices."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from webmon.domain.notice import Notice, make_notice, with_services
+from webmon.domain.register import FALLBACK, RegisteredService, check_register, new_key, read_register, services_in
+from webmon.domain.site import Site
+from webmon.errors import InvalidInput, NotFound
+from webmon.services.publish_notice import Notices
+from webmon.stores.ports import Unit
+from webmon.stores.ports.register import RegisterRepository
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Visitors see the services within the notice in force: a change here is a draft until it is published."""
+
+    unit: Unit[RegisterRepository]
+    notices: Notices
+
+    def services(self, site: Site) -> Sequence[RegisteredService]:
+        with self.unit() as register:
+            return register.services(site.id)
+
+    def get(self, site: Site, key: str) -> RegisteredService:
+        found = next((service for service in self.services(site) if service.key == key), None)
+        if found is None:
+            raise NotFound("There is no such service in the register")
+        return found
+
+    def new_key(self, site: Site, name: str) -> str:
+        """Return a key for a service of that name."""
+        return new_key(name, [service.key for service in self.services(site)])
+
+    def purposes(self, site: Site) -> dict[str, str]:
+        """Return key to name of the purposes that every notice in force has."""
+        found: dict[str, str] | None = None
+        for notice in self._in_force(site):
+            names = {purpose.key: purpose.name for purpose in notice.purposes}
+            found = names if found is None else {key: name for key, name in found.items() if key in names}
+        return found or {}
+
+    def put(self, site: Site, service: RegisteredService, now: datetime, *, actor: str) -> None:
+        """Add a service or change the one with its key; raises `InvalidInput` for one that no notice could list."""
+        purposes = self.purposes(site)
+        with self.unit() as register:
+            before = {one.key: one for one in register.services(site.id)}
+            if before.get(service.key) == service:
+                return
+            _check(list((before | {service.key: service}).values()), purposes)
+            register.put(site.id, service, now, actor)
+            action = "service.change" if service.key in before else "service.add"
+            register.audit.record(now, actor, action, site_id=site.id, detail={"service": service.key})
+
+    def remove(self, site: Site, key: str, now: datetime, *, actor: str) -> RegisteredService:
+        """Take a service out of the register, and return it; raises `NotFound`."""
+        with self.unit() as register:
+            found = next((one for one in register.services(site.id) if one.key == key), None)
+            if found is None:
+                raise NotFound("There is no such service in the register")
+            register.remove(site.id, key)
+            register.audit.record(now, actor, "service.remove", site_id=site.id, detail={"service": key})
+        return found
+
+    def export(self, site: Site) -> list[dict[str, Any]]:
+        return [service.document() for service in self.services(site)]
+
+    def replace(self, site: Site, listed: object, now: datetime, *, actor: str) -> int:
+        """Put an exported register in the place of the site's, and return how many services it has.
+
+        Raises `InvalidInput` naming what is wrong; then nothing is changed.
+        """
+        try:
+            wanted = read_register(listed)
+        except ValueError as error:
+            raise InvalidInput.field("services", str(error)) from error
+        _check(wanted, self.purposes(site))
+        with self.unit() as register:
+            for service in register.services(site.id):
+                register.remove(site.id, service.key)
+            for service in wanted:
+                register.put(site.id, service, now, actor)
+            detail = {"services": " ".join(service.key for service in wanted)}
+            register.audit.record(now, actor, "service.import", site_id=site.id, detail=detail)
+        return len(wanted)
+
+    def unpublished(self, site: Site) -> list[str]:
+        """Return the languages whose notice in force lists other services than the register."""
+        register = self.services(site)
+        return [
+            notice.language
+            for notice in self._in_force(site)
+            if notice.services != services_in(register, notice.language)
+        ]
+
+    def publish(self, site: Site, now: datetime, *, actor: str) -> list[Notice]:
+        """Put notices in force that list the register as it is, and return those that are new.
+
+        Raises `InvalidInput` where one of them cannot be; then none is.
+        """
+        register = self.services(site)
+        wanted = [
+            make_notice(with_services(before.body, services_in(register, before.language)))
+            for before in self._in_force(site)
+            if before.services != services_in(register, before.language)
+        ]
+        return [self.notices.publish(site, notice.body, now, actor=actor) for notice in wanted]
+
+    def _in_force(self, site: Site) -> list[Notice]:
+        """The notices in force, the English one first: its words are those that the staff reads."""
+        current = self.notices.current(site)
+        languages = sorted(current, key=lambda language: (language != FALLBACK, language))
+        return [self.notices.get(current[language]) for language in languages]
+
+
+def _check(services: Sequence[RegisteredService], purposes: Collection[str]) -> None:
+    """Raise `InvalidInput` for services that a notice with these purposes could not list."""
+    try:
+        check_register(services)
+    except ValueError as error:
+        raise InvalidInput.field("services", str(error)) from error
+    for service in services:
+        strange = sorted(service.purposes - set(purposes))
+        if strange:
+            text = f"{service.key!r} names {strange[0][:40]!r}, which is no purpose of every notice in force"
+            raise InvalidInput.field("services", text)
