@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -190,7 +191,7 @@ def _raise(faults: list[tuple[str, str]]) -> None:
 
 def default_body(site: str, language: str) -> dict[str, Any]:
     """Return the notice that a new site begins with."""
-    words = _defaults(language)
+    words = deepcopy(_defaults(language))
     return {
         "schema": SCHEMA,
         "site": site,
@@ -199,9 +200,9 @@ def default_body(site: str, language: str) -> dict[str, Any]:
         "layout": "bar",
         "position": "bottom",
         "buttons": ["reject", "accept", "choose"],
-        "texts": dict(words["texts"]),
-        "purposes": [dict(purpose) for purpose in words["purposes"]],
-        "services": [dict(service) for service in words["services"]],
+        "texts": words["texts"],
+        "purposes": words["purposes"],
+        "services": words["services"],
         "theme": default_theme(),
         "privacy_contact": "",
     }

@@ -1,4 +1,4 @@
-"""How a notice looks: colours for light and dark, rounding, type face. Part of what a visitor sees, so of its hash."""
+"""How a notice looks: colours in light and dark, rounding, type face. What a visitor sees, so part of its hash."""
 
 from __future__ import annotations
 

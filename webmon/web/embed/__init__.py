@@ -81,7 +81,7 @@ def blueprint(
             "early": site.mode is not Mode.CONSENTED_ONLY,
             "ask": site.mode is not Mode.COOKIELESS_ALWAYS,
             "signals": ["globalPrivacyControl", *(["doNotTrack"] if site.honour_dnt else [])],
-            "notices": dict(notices.current(site)),
+            "notices": dict(notices.current(site, clock.now())),
             "portal": f"/privacy/{site.domain}",
             "choice_days": CHOICE_LIFETIME.days,
             "visitor_days": _VISITOR_LIFETIME.days,

@@ -85,7 +85,7 @@ class Portal:
 
     def _of_site(self, site: Site) -> dict[str, Any]:
         words = words_asked_for()
-        notice = self.notices.in_language(site, [words.language])
+        notice = self.notices.in_language(site, [words.language], self.clock.now())
         return {
             "words": words,
             "languages": WORDS.values(),
