@@ -155,6 +155,7 @@ def test_a_theme_that_cannot_be_is_refused_by_part(theme: Any, field: str) -> No
     ("change", "field"),
     [
         ({"onload": "alert(1)"}, "onload"),
+        ({"language": "en" + "-abcdefgh" * 2}, "language"),
         ({"preselected": "marketing"}, "preselected"),
         ({"preselected": ["unknown"]}, "preselected"),
         ({"buttons": ["reject", "accept"]}, "buttons"),

@@ -26,6 +26,7 @@ LAYOUTS = tuple(POSITIONS)
 FIRST_LAYER = frozenset({"accept", "reject", "choose"})
 LANGUAGES = ("en", "de")
 TEXT_LIMIT = 4000
+LANGUAGE_LIMIT = 16
 SERVICES_LIMIT, COOKIES_LIMIT = 200, 50
 _PURPOSE_KEY = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
@@ -225,7 +226,8 @@ def _faults(body: Body) -> list[tuple[str, str]]:
         faults.append(("schema", f"must be {SCHEMA}"))
     if not isinstance(body.get("site"), str) or not body["site"]:
         faults.append(("site", "is required"))
-    if not _LANGUAGE.fullmatch(str(body.get("language", ""))):
+    tag = str(body.get("language", ""))
+    if not _LANGUAGE.fullmatch(tag) or len(tag) > LANGUAGE_LIMIT:
         faults.append(("language", "must be a language tag such as en"))
     if body.get("direction") not in {"ltr", "rtl"}:
         faults.append(("direction", "must be ltr or rtl"))
