@@ -62,6 +62,10 @@ def test_a_preview_shows_each_colouring_direction_and_layer_and_records_nothing(
 
     assert colour(shown(scheme="light")) == "rgb(255, 255, 255)"
     assert colour(shown(scheme="dark")) == "rgb(23, 28, 36)"
+    named = (
+        shown().locator(".webmon").first.evaluate("one => getComputedStyle(one).getPropertyValue('--webmon-accent')")
+    )
+    assert named == "#1f4f8f", "the look is the notice's own"
     second = shown(layer="second", direction="rtl", width="phone")
     assert second.locator("[data-webmon=preferences]").get_attribute("dir") == "rtl"
     assert page.locator("iframe").evaluate("one => one.offsetWidth") == 390

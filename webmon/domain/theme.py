@@ -43,12 +43,6 @@ def default_theme() -> dict[str, Any]:
     }
 
 
-def custom_properties(theme: Theme, scheme: str) -> dict[str, str]:
-    """Return the banner's CSS custom properties in a scheme, ``light`` or ``dark``."""
-    colours = {f"--webmon-{name.replace('_', '-')}": theme[scheme][name] for name in COLOURS}
-    return colours | {"--webmon-radius": f"{theme['radius']}px", "--webmon-font": theme["font"]}
-
-
 def button_colours(theme: Theme, button: str, scheme: str) -> tuple[str, str]:
     """Return a button's background and text colour, its own or those of all."""
     own = theme.get("buttons_style", {}).get(button, {}).get(scheme, {})

@@ -3,12 +3,9 @@ import type { Choice, Notice, Part, Settings } from "../shared/types";
 
 const { banner, layer, scheme } = document.body.dataset;
 const notice = JSON.parse(document.getElementById("notice")!.textContent!) as Notice;
-const look = JSON.parse(document.getElementById("look")!.textContent!) as Record<string, Record<string, string>>;
-
 const chosen = scheme === "dark" ? "dark" : "light";
 const sheet = new CSSStyleSheet();
-const properties = Object.entries({ "color-scheme": chosen, ...look[chosen] }).map(([name, value]) => `${name}:${value}`);
-sheet.replaceSync(`:root{${properties.join(";")}}`);
+sheet.replaceSync(`:root{color-scheme:${chosen}}`);
 document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
 
 /** What is for dark pages holds where dark is looked at, whatever this browser prefers. */
@@ -48,10 +45,11 @@ const told = async (): Promise<Response> => new Response("{}", { status: 200 });
 const show = async (): Promise<void> => {
   const { default: part } = (await import(banner!)) as { default: Part };
   const what = layer === "second" ? "show" : "start";
-  // Its style is there as soon as it is called.
+  // Its style is there as soon as it is called, and the notice's with the notice.
   const shown = part(what, async () => false, settings, "", () => "", nothing, told, async () => undefined);
   repaint();
   await shown;
+  repaint();
 };
 const again = document.getElementById("again")!;
 again.hidden = false;

@@ -19,7 +19,7 @@ from webmon.domain.notice import Notice, read_body, text_keys, upgraded
 from webmon.domain.site import Site
 from webmon.domain.staff import Role
 from webmon.domain.symmetry import RULES, failures
-from webmon.domain.theme import SCHEMES, custom_properties
+from webmon.domain.theme import SCHEMES
 from webmon.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from webmon.services.manage_staff import StaffAccounts
 from webmon.services.publish_notice import Notices
@@ -237,9 +237,7 @@ def _register_looking(pages: Blueprint, guard: Guard, notices: Notices, clock: C
         body = notices.named(site, name, clock.now()).body
         if view["direction"] != "own":
             body["direction"] = view["direction"]
-        shown = upgraded(body)
-        look = {scheme: custom_properties(shown["theme"], scheme) for scheme in SCHEMES}
-        page = render_template("admin/notice_frame.html", body=body, look=look, view=view)
+        page = render_template("admin/notice_frame.html", body=body, view=view)
         return Response(page, headers={"Content-Security-Policy": FRAME_CSP})
 
 
