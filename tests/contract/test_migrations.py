@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from alembic import command
@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 
 from webmon.domain.consent_figures import Figures
 from webmon.domain.scrub import NO_RULES
+from webmon.stores.control.consent import SqlConsents
 from webmon.stores.control.consent_figures import SqlConsentFigures
 from webmon.stores.control.database import MIGRATIONS, ControlDatabase, sqlite_url
 from webmon.stores.control.models import Base
@@ -76,3 +77,29 @@ def test_answers_counted_before_there_were_countries_are_kept(tmp_path: Path) ->
             (1, "2026-11-22", "sha256-0", "reject_all", 7)
         ]
     database.close()
+
+
+def test_notices_that_were_in_force_before_there_were_times_for_it_still_are(tmp_path: Path) -> None:
+    database = ControlDatabase(sqlite_url(tmp_path / "control.db"))
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+        for statement in (
+            "insert into site (id, domain, timezone, mode, minimum_group_count, created_at)"
+            " values (1, 'example.org', 'UTC', 'consented_only', 1, '2026-11-23 10:30:00')",
+            "insert into notice (hash, site_id, language, body, created_at)"
+            """ values ('sha256-1', 1, 'en', '{"site": "example.org"}', '2026-11-23 10:30:00')""",
+            "insert into publication (site_id, language, notice_hash, published_at, published_by)"
+            " values (1, 'en', 'sha256-1', '2026-11-23 10:30:00', 'test')",
+        ):
+            connection.exec_driver_sql(statement)
+    database.migrate()
+    at = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
+    with database.unit(SqlConsents)() as consents:
+        assert consents.current_notices(1, at) == {"en": "sha256-1"}
+        assert consents.current_notices(1, at - timedelta(seconds=1)) == {}
+        (one,) = consents.publications(1, 10)
+    database.close()
+    assert (one.effective_at, one.cancelled_at) == (at, None)

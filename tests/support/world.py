@@ -86,7 +86,7 @@ class World:
         return self.post("/api/event", known | fields)
 
     def consent(self, decisions: dict[str, bool] | None = None, **fields: Any) -> TestResponse:
-        notice = self.runtime.notices.current(self.site)["en"]
+        notice = self.runtime.notices.current(self.site, self.clock.now())["en"]
         known = {
             "site": "example.org",
             "notice": notice,

@@ -208,7 +208,9 @@ def test_a_consented_visitor_is_one_visitor_on_two_pages_and_another_after_half_
     assert len({row.visitor_id for row in rows.values()}) == 1
     assert rows["/one"].visit_id == rows["/two"].visit_id != rows["/three"].visit_id
     assert {row.basis for row in rows.values()} == {"consent"}
-    assert {row.notice for row in rows.values()} == {world.runtime.notices.current(world.site)["en"]}
+    assert {row.notice for row in rows.values()} == {
+        world.runtime.notices.current(world.site, world.clock.now())["en"]
+    }
 
 
 def test_engagement_alone_begins_no_visit(open_world: World) -> None:

@@ -30,7 +30,7 @@ def test_a_consent_is_recorded_with_the_very_notice_that_was_shown(world: World)
     answer = world.consent()
     assert answer.status_code == 201
     receipt = answer.get_json()
-    notice = world.runtime.notices.current(world.site)["en"]
+    notice = world.runtime.notices.current(world.site, world.clock.now())["en"]
     assert receipt["notice_hash"] == notice
     assert receipt["decisions"] == GRANTED
     assert (receipt["consent_type"], receipt["collection_method"], receipt["language"]) == (
@@ -46,11 +46,11 @@ def test_a_consent_is_recorded_with_the_very_notice_that_was_shown(world: World)
 
 
 def test_a_notice_that_was_replaced_is_still_there_word_for_word(world: World) -> None:
-    before = world.client.get(f"/api/notices/{world.runtime.notices.current(world.site)['en']}")
+    before = world.client.get(f"/api/notices/{world.runtime.notices.current(world.site, world.clock.now())['en']}")
     body = json.loads(before.get_data())
     body["texts"]["title"] = "Another question"
     world.runtime.notices.publish(world.site, body, world.clock.now(), actor="test")
-    after = world.runtime.notices.current(world.site)["en"]
+    after = world.runtime.notices.current(world.site, world.clock.now())["en"]
     assert not before.request.path.endswith(after)
     assert world.client.get(before.request.path).get_data() == before.get_data()
 
@@ -90,7 +90,7 @@ def test_the_number_of_another_site_s_receipt_is_taken(world: World) -> None:
     number = "drawn-by-the-browser-1"
     world.consent(receipt=number)
     second = world.runtime.add_site("second.example", actor="test")
-    notice = world.runtime.notices.current(second)["en"]
+    notice = world.runtime.notices.current(second, world.clock.now())["en"]
     assert world.consent(site="second.example", notice=notice, receipt=number).status_code == 409
 
 

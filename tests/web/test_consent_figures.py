@@ -22,7 +22,7 @@ PHONE = (
 
 
 def shown(world: World, language: str = "en", **headers: str) -> Any:
-    notice = world.runtime.notices.current(world.site)[language]
+    notice = world.runtime.notices.current(world.site, world.clock.now())[language]
     return world.post("/api/consent/shown", {"site": "example.org", "notice": notice}, **headers)
 
 
@@ -72,7 +72,7 @@ def test_figures_are_told_apart_by_one_dimension(world: World, dimension: str, t
 
 def test_figures_are_told_apart_by_notice(world: World) -> None:
     some(world)
-    current = world.runtime.notices.current(world.site)
+    current = world.runtime.notices.current(world.site, world.clock.now())
     groups = ask(world, dimension="notice").get_json()["groups"]
     assert {one["value"]: one["shown"] for one in groups} == {current["en"]: 5, current["de"]: 1}
 
@@ -80,7 +80,7 @@ def test_figures_are_told_apart_by_notice(world: World) -> None:
 def test_the_country_is_that_of_the_address_and_the_address_is_in_no_file(world: World) -> None:
     address = "81.2.69.142"
     expected = world.runtime.geo.locate(bytes(map(int, address.split(".")))).country
-    notice = world.runtime.notices.current(world.site)["en"]
+    notice = world.runtime.notices.current(world.site, world.clock.now())["en"]
     sent = {"site": "example.org", "notice": notice}
     world.client.post(
         "/api/consent/shown", json=sent, headers={"User-Agent": BROWSER}, environ_base={"REMOTE_ADDR": address}
@@ -122,7 +122,7 @@ def test_what_is_no_display_is_refused_by_field_and_not_counted(world: World, bo
 
 def test_a_notice_of_another_site_is_none_of_this_one(world: World) -> None:
     other = world.runtime.add_site("other.example", actor="test")
-    notice = world.runtime.notices.current(other)["en"]
+    notice = world.runtime.notices.current(other, world.clock.now())["en"]
     assert "notice" in problem(world.post("/api/consent/shown", {"site": "example.org", "notice": notice}))
     assert world.post("/api/consent/shown", b" " * 5000).status_code == 413
 
@@ -205,7 +205,13 @@ def test_what_cannot_be_written_is_written_the_next_time(world: World) -> None:
             yield figures
 
     counts = ConsentCounts(unit, world.runtime.notices)
-    counts.count(world.site, world.runtime.notices.current(world.site)["en"], "shown", Segment("DE", "Mobile"), NOW)
+    counts.count(
+        world.site,
+        world.runtime.notices.current(world.site, world.clock.now())["en"],
+        "shown",
+        Segment("DE", "Mobile"),
+        NOW,
+    )
     with pytest.raises(OSError, match="No space"):
         counts.flush()
     full = False

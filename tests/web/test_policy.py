@@ -45,7 +45,7 @@ def policy(world: World, address: str = NOWHERE, query: str = "", **headers: str
 
 
 def consent(world: World, address: str, **fields: Any) -> TestResponse:
-    notice = world.runtime.notices.current(world.site)["en"]
+    notice = world.runtime.notices.current(world.site, world.clock.now())["en"]
     known = {
         "site": "example.org",
         "notice": notice,
@@ -138,7 +138,7 @@ def test_a_question_that_cannot_be_answered_names_the_field(placed: World, path:
 
 
 def test_every_text_that_is_named_is_one_of_the_notice_s(placed: World) -> None:
-    notice = placed.runtime.notices.in_language(placed.site, ["en"]).body
+    notice = placed.runtime.notices.in_language(placed.site, ["en"], placed.clock.now()).body
     for jurisdiction in (one for one in Jurisdiction if one is not Jurisdiction.EXEMPT):
         placed.site = placed.runtime.sites.change_policy(placed.site, jurisdiction, placed.clock.now(), actor="test")
         assert set(policy(placed).get_json()["texts"].values()) <= notice["texts"].keys()
@@ -394,7 +394,7 @@ def answers(world: World, **fields: str) -> TestResponse:
 
 
 def shown(world: World) -> str:
-    return world.runtime.notices.current(world.site)["en"]
+    return world.runtime.notices.current(world.site, world.clock.now())["en"]
 
 
 @pytest.mark.parametrize(
@@ -468,7 +468,7 @@ def test_a_consent_by_form_says_which_words_were_shown(placed: World) -> None:
         assert answer.status_code == 400
         assert "notice is required" in answer.get_data(as_text=True)
     other = placed.runtime.add_site("other.example", actor="test")
-    foreign = placed.runtime.notices.current(other)["en"]
+    foreign = placed.runtime.notices.current(other, placed.clock.now())["en"]
     assert answers(placed, action="accept_all", notice=foreign).status_code == 400
     assert bodies(placed) == []
 

@@ -78,16 +78,16 @@ def filled(officer: Client, **changes: str) -> dict[str, str]:
 
 
 def test_a_service_is_added_and_in_force_once_it_is_published(world: World, officer: Client) -> None:
-    before = dict(world.runtime.notices.current(world.site))
+    before = dict(world.runtime.notices.current(world.site, world.clock.now()))
     assert "Not in force yet" not in text(officer, PAGE)
     assert officer.post(f"{PAGE}/new", data=filled(officer)).status_code == 302
     page = text(officer, PAGE)
     assert "Not in force yet" in page
     assert "map_*" in page
     assert "map_*" not in text(world.client, PUBLIC)
-    assert dict(world.runtime.notices.current(world.site)) == before
+    assert dict(world.runtime.notices.current(world.site, world.clock.now())) == before
     publish(officer)
-    after = world.runtime.notices.current(world.site)
+    after = world.runtime.notices.current(world.site, world.clock.now())
     assert after.keys() == before.keys()
     assert not set(after.values()) & set(before.values())
     assert "map_*" in text(world.client, PUBLIC)
@@ -97,7 +97,9 @@ def test_a_service_is_added_and_in_force_once_it_is_published(world: World, offi
     assert actions[:3] == ["notice.publish", "notice.publish", "service.add"]
     publish_again = officer.post(f"{PAGE}/publish", data={"csrf_token": csrf(officer.get(f"{PAGE}/new"))})
     assert publish_again.status_code == 302
-    assert dict(world.runtime.notices.current(world.site)) == dict(after), "nothing new makes no new notice"
+    assert dict(world.runtime.notices.current(world.site, world.clock.now())) == dict(after), (
+        "nothing new makes no new notice"
+    )
 
 
 def test_a_consent_goes_on_to_name_the_notice_with_the_services_it_was_given_to(
@@ -218,7 +220,7 @@ def test_programs_read_it_from_any_page(world: World, officer: Client) -> None:
     document = answer.get_json()
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
     assert (document["site"], document["language"]) == ("example.org", "de")
-    assert document["notice"] == world.runtime.notices.current(world.site)["de"]
+    assert document["notice"] == world.runtime.notices.current(world.site, world.clock.now())["de"]
     assert [service["key"] for service in document["services"]] == ["webmon", "video"]
     assert document["services"][1]["cookies"][0]["lifetime"] == "1 Jahr"
     assert world.client.get("/api/register?site=example.org").get_json()["language"] == "en"
@@ -229,14 +231,14 @@ def test_programs_read_it_from_any_page(world: World, officer: Client) -> None:
 def test_a_purpose_that_no_notice_has_is_refused_and_nothing_is_published(world: World, officer: Client) -> None:
     page = officer.post(f"{PAGE}/new", data=filled(officer)).status_code
     assert page == 302
-    body = world.runtime.notices.get(world.runtime.notices.current(world.site)["de"]).body
+    body = world.runtime.notices.get(world.runtime.notices.current(world.site, world.clock.now())["de"]).body
     body["purposes"] = [one for one in body["purposes"] if one["key"] != "functional"]
     world.runtime.notices.publish(world.site, body, NOW, actor="test")
-    before = dict(world.runtime.notices.current(world.site))
+    before = dict(world.runtime.notices.current(world.site, world.clock.now()))
     answer = officer.post(f"{PAGE}/publish", data={"csrf_token": csrf(officer.get(PAGE))})
     assert "Not published" in answer.get_data(as_text=True)
     assert "which is no purpose of the notice" in answer.get_data(as_text=True)
-    assert dict(world.runtime.notices.current(world.site)) == before
+    assert dict(world.runtime.notices.current(world.site, world.clock.now())) == before
 
 
 def wrong(**changes: Any) -> list[Any]:

@@ -9,6 +9,7 @@ from werkzeug.test import Client, TestResponse
 
 from tests.support.world import NOW, PASSWORD, World, csrf
 from webmon.app import create_app
+from webmon.domain.notice import default_body
 from webmon.domain.register import RegisteredService, ServiceTexts
 from webmon.errors import Conflict, InvalidInput, NotAuthenticated
 from webmon.services.manage_staff import LINK_LIFETIME, SESSION_IDLE, SESSION_LIFETIME
@@ -163,12 +164,18 @@ PAGES = {
     "/admin/sites/example.org": {"owner", "privacy", "marketing"},
     "/admin/sites/example.org/notices": {"owner", "privacy"},
     "/admin/sites/example.org/notices/en/edit": {"owner", "privacy"},
+    "/admin/sites/example.org/notices/en/draft": {"owner", "privacy"},
+    "/admin/sites/example.org/notices/import": {"owner", "privacy"},
+    "/admin/sites/example.org/notices/compare": {"owner", "privacy"},
     "/admin/sites/example.org/notices/NOTICE": {"owner", "privacy"},
     "/admin/sites/example.org/services": {"owner", "privacy"},
     "/admin/sites/example.org/services/new": {"owner", "privacy"},
     "/admin/sites/example.org/services/film/edit": {"owner", "privacy"},
     "/admin/sites/example.org/services/film/texts/de": {"owner", "privacy"},
     "/admin/sites/example.org/services/film/delete": {"owner", "privacy"},
+    "/admin/sites/example.org/notices/NAME/export": {"owner", "privacy"},
+    "/admin/sites/example.org/notices/NAME/preview": {"owner", "privacy"},
+    "/admin/sites/example.org/notices/NAME/preview/frame": {"owner", "privacy"},
     "/admin/sites/example.org/retention": {"owner", "privacy"},
     "/admin/staff": {"owner"},
     "/admin/audit": {"owner", "privacy"},
@@ -184,6 +191,8 @@ def test_every_page_for_staff_is_in_the_table(world: World) -> None:
     known = {path.replace("example.org", "<domain>") for path in PAGES}
     known = {path.replace("/NOTICE", "/<notice_hash>").replace("/en/", "/<language>/") for path in known}
     known = {path.replace("/film/", "/<key>/").replace("/texts/de", "/texts/<language>") for path in known}
+    known = {path.replace("/NOTICE", "/<notice_hash>").replace("/NAME", "/<name>") for path in known}
+    known = {path.replace("/en/", "/<language>/") for path in known}
     assert found - without_a_page == known
 
 
@@ -192,9 +201,10 @@ def test_each_role_reaches_its_pages_and_no_others(world: World, role: str) -> N
     browser = world.staff(role)
     film = RegisteredService("film", "marketing", "", {"en": ServiceTexts("Film")})
     world.runtime.register.put(world.site, film, NOW, actor="test")
-    notice = world.runtime.notices.current(world.site)["en"]
+    notice = world.runtime.notices.current(world.site, world.clock.now())["en"]
+    world.runtime.notices.save_draft(world.site, default_body("example.org", "en"), world.clock.now(), actor="test")
     for path, roles in PAGES.items():
-        answer = browser.get(path.replace("NOTICE", notice))
+        answer = browser.get(path.replace("NOTICE", notice).replace("NAME", "en"))
         assert answer.status_code == (200 if role in roles else 403), path
         assert '="None"' not in answer.get_data(as_text=True), path
 
@@ -226,6 +236,10 @@ def test_a_marketer_s_forms_change_nothing(world: World) -> None:
         "/admin/sites/example.org/login-keys": {},
         "/admin/sites/example.org/api-keys": {"scope": "stats"},
         "/admin/sites/example.org/notices/en/edit": {},
+        "/admin/sites/example.org/notices/en/publish": {"when": "now"},
+        "/admin/sites/example.org/notices/en/delete": {"sure": "y"},
+        "/admin/sites/example.org/notices/import": {},
+        "/admin/sites/example.org/notices/scheduled/1/cancel": {},
         "/admin/sites/example.org/retention": {"event_log": "P1D"},
         "/admin/sites/example.org/retention/apply": {},
         "/admin/staff": {"email": "me@example.org", "role": "owner"},

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Any
 
 import msgspec
 
+from webmon.domain import symmetry
 from webmon.domain.chain import canonical
+from webmon.domain.theme import default_theme, theme_faults
 from webmon.errors import InvalidInput
 
 SCHEMA = "webmon-notice/2"
@@ -23,6 +26,7 @@ LAYOUTS = tuple(POSITIONS)
 FIRST_LAYER = frozenset({"accept", "reject", "choose"})
 LANGUAGES = ("en", "de")
 TEXT_LIMIT = 4000
+LANGUAGE_LIMIT = 16
 SERVICES_LIMIT, COOKIES_LIMIT = 200, 50
 _PURPOSE_KEY = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 # Language, script and region, and so nothing that somebody would write into it.
@@ -140,17 +144,56 @@ def hash_of(text: str) -> str:
 
 
 def make_notice(body: Body) -> Notice:
-    """Return the notice of a body; raises `InvalidInput` naming each part that is missing or wrong."""
-    errors = {field: [text] for field, text in _faults(body)}
-    if errors:
-        raise InvalidInput(errors)
+    """Return the notice of a body that may be published.
+
+    Raises `InvalidInput` naming each part that is missing, wrong, or makes refusing harder than accepting.
+    """
+    draft = make_draft(body)
+    _raise([(one.where, one.text) for one in symmetry.failures(body)])
+    return draft
+
+
+def make_draft(body: Body) -> Notice:
+    """Return the notice of a body that is well formed, though it may not be one to publish.
+
+    Raises `InvalidInput` naming each part that is missing or wrong.
+    """
+    _raise(_faults(body))
     text = canonical(body)
     return Notice(hash_of(text), text, body["site"], body["language"])
 
 
+def upgraded(body: Body) -> dict[str, Any]:
+    """Return a body of any age with what the present schema has besides: where a new draft begins."""
+    default = default_body(body["site"], body["language"] if body["language"] in LANGUAGES else "en")
+    texts = {key: body["texts"].get(key, text) for key, text in default["texts"].items()}
+    place = body.get("position", POSITIONS[body["layout"]][0])
+    return {**default, **body, "schema": SCHEMA, "texts": texts, "position": place}
+
+
+def read_body(text: str | bytes) -> dict[str, Any]:
+    """Return the body in a JSON file; raises `InvalidInput` for what is no JSON object."""
+    try:
+        body = json.loads(text)
+        canonical(body).encode()
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        raise InvalidInput.field("body", "must be a JSON object in UTF-8")
+    return body
+
+
+def _raise(faults: list[tuple[str, str]]) -> None:
+    errors: dict[str, list[str]] = {}
+    for field, text in faults:
+        errors.setdefault(field, []).append(text)
+    if errors:
+        raise InvalidInput(errors)
+
+
 def default_body(site: str, language: str) -> dict[str, Any]:
     """Return the notice that a new site begins with."""
-    words = _defaults(language)
+    words = deepcopy(_defaults(language))
     return {
         "schema": SCHEMA,
         "site": site,
@@ -159,9 +202,10 @@ def default_body(site: str, language: str) -> dict[str, Any]:
         "layout": "bar",
         "position": "bottom",
         "buttons": ["reject", "accept", "choose"],
-        "texts": dict(words["texts"]),
-        "purposes": [dict(purpose) for purpose in words["purposes"]],
-        "services": [dict(service) for service in words["services"]],
+        "texts": words["texts"],
+        "purposes": words["purposes"],
+        "services": words["services"],
+        "theme": default_theme(),
         "privacy_contact": "",
     }
 
@@ -193,7 +237,8 @@ def _faults(body: Body) -> list[tuple[str, str]]:
         faults.append(("schema", f"must be {SCHEMA}"))
     if not isinstance(body.get("site"), str) or not body["site"]:
         faults.append(("site", "is required"))
-    if not LANGUAGE.fullmatch(str(body.get("language", ""))):
+    tag = str(body.get("language", ""))
+    if not LANGUAGE.fullmatch(tag) or len(tag) > LANGUAGE_LIMIT:
         faults.append(("language", "must be a language tag such as en"))
     if body.get("direction") not in {"ltr", "rtl"}:
         faults.append(("direction", "must be ltr or rtl"))
@@ -202,17 +247,33 @@ def _faults(body: Body) -> list[tuple[str, str]]:
     elif body.get("position") not in POSITIONS[body["layout"]]:
         faults.append(("position", f"must be one of {', '.join(POSITIONS[body['layout']])}"))
     buttons = body.get("buttons")
-    # Refusing is as easy as accepting: all three stand on the first layer.
-    if not isinstance(buttons, list) or len(buttons) != len(FIRST_LAYER) or set(map(str, buttons)) != FIRST_LAYER:
+    named = set(map(str, buttons)) if isinstance(buttons, list) else set()
+    # Where reject is not among them, the notice is well formed and still none to publish (webmon.domain.symmetry).
+    if not isinstance(buttons, list) or len(named) < len(buttons) or named | {"reject"} != FIRST_LAYER:
         faults.append(("buttons", "must be accept, reject and choose, in the order in which they stand"))
+    if not isinstance(body.get("privacy_contact"), str):
+        faults.append(("privacy_contact", "must be a text, or empty"))
     faults += _text_faults(body.get("texts")) + _purpose_faults(body.get("purposes"))
-    return faults + _services_faults(body)
+    faults += theme_faults(body.get("theme")) + _services_faults(body) + _preselected_faults(body)
+    # `preselected` is for what was drawn up elsewhere: it may be checked, and is refused unless it is empty.
+    strange = sorted(set(body) - {*default_body("", "en"), "preselected"})
+    return faults + [(str(name)[:40], "is no part of a notice") for name in strange]
+
+
+def _preselected_faults(body: Body) -> list[tuple[str, str]]:
+    listed, purposes = body.get("preselected", []), body.get("purposes")
+    keys = [str(one.get("key")) for one in purposes if isinstance(one, dict)] if isinstance(purposes, list) else []
+    if isinstance(listed, list) and all(key in keys for key in listed):
+        return []
+    return [("preselected", "must be a list of keys of the notice's purposes")]
 
 
 def _text_faults(texts: object) -> list[tuple[str, str]]:
     if not isinstance(texts, dict):
         return [("texts", "must be an object")]
-    faults = []
+    faults = [
+        ("texts", f"has {str(key)[:40]!r}, which no notice has") for key in sorted(set(texts) - set(text_keys()))
+    ]
     for key in text_keys():
         value = texts.get(key)
         if not isinstance(value, str) or not value.strip():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -30,3 +31,14 @@ class Staff:
     @property
     def owns_all(self) -> bool:
         return self.roles.get(None) is Role.OWNER
+
+
+def publishes(member: Staff, site_id: int, able: Iterable[Staff]) -> bool:
+    """Whether somebody may put notices of a site in force: a privacy officer, or an owner where there is none.
+
+    `able` are those who can sign in: an officer who was invited and never came does not lock the owner out.
+    """
+    role = member.role_on(site_id)
+    if role is Role.OWNER:
+        return not any(one.role_on(site_id) is Role.PRIVACY for one in able)
+    return role is Role.PRIVACY

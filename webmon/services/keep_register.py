@@ -37,17 +37,17 @@ class Register:
         """Return a key for a service of that name."""
         return new_key(name, [service.key for service in self.services(site)])
 
-    def purposes(self, site: Site) -> dict[str, str]:
+    def purposes(self, site: Site, now: datetime) -> dict[str, str]:
         """Return key to name of the purposes that every notice in force has."""
         found: dict[str, str] | None = None
-        for notice in self._in_force(site):
+        for notice in self._in_force(site, now):
             names = {purpose.key: purpose.name for purpose in notice.purposes}
             found = names if found is None else {key: name for key, name in found.items() if key in names}
         return found or {}
 
     def put(self, site: Site, service: RegisteredService, now: datetime, *, actor: str) -> None:
         """Add a service or change the one with its key; raises `InvalidInput` for one that no notice could list."""
-        purposes = self.purposes(site)
+        purposes = self.purposes(site, now)
         with self.unit() as register:
             before = {one.key: one for one in register.services(site.id)}
             if before.get(service.key) == service:
@@ -79,7 +79,7 @@ class Register:
             wanted = read_register(listed)
         except ValueError as error:
             raise InvalidInput.field("services", str(error)) from error
-        _check(wanted, self.purposes(site))
+        _check(wanted, self.purposes(site, now))
         with self.unit() as register:
             for service in register.services(site.id):
                 register.remove(site.id, service.key)
@@ -89,12 +89,12 @@ class Register:
             register.audit.record(now, actor, "service.import", site_id=site.id, detail=detail)
         return len(wanted)
 
-    def unpublished(self, site: Site) -> list[str]:
+    def unpublished(self, site: Site, now: datetime) -> list[str]:
         """Return the languages whose notice in force lists other services than the register."""
         register = self.services(site)
         return [
             notice.language
-            for notice in self._in_force(site)
+            for notice in self._in_force(site, now)
             if notice.services != services_in(register, notice.language)
         ]
 
@@ -106,14 +106,14 @@ class Register:
         register = self.services(site)
         wanted = [
             make_notice(with_services(before.body, services_in(register, before.language)))
-            for before in self._in_force(site)
+            for before in self._in_force(site, now)
             if before.services != services_in(register, before.language)
         ]
         return [self.notices.publish(site, notice.body, now, actor=actor) for notice in wanted]
 
-    def _in_force(self, site: Site) -> list[Notice]:
+    def _in_force(self, site: Site, now: datetime) -> list[Notice]:
         """The notices in force, the English one first: its words are those that the staff reads."""
-        current = self.notices.current(site)
+        current = self.notices.current(site, now)
         languages = sorted(current, key=lambda language: (language != FALLBACK, language))
         return [self.notices.get(current[language]) for language in languages]
 

@@ -16,7 +16,7 @@ from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
 from webmon.domain.site import Site
-from webmon.domain.staff import Role, Staff
+from webmon.domain.staff import Role, Staff, publishes
 from webmon.errors import Conflict, InvalidInput, NotAuthenticated, NotFound
 from webmon.stores.ports import Unit
 from webmon.stores.ports.staff import Credentials, StaffRepository
@@ -146,6 +146,11 @@ class StaffAccounts:
     def all(self) -> Sequence[Credentials]:
         with self.unit() as staff:
             return staff.all()
+
+    def publishes_notices(self, member: Staff, site: Site) -> bool:
+        """Whether somebody may put notices of the site in force (docs/decisions/who-publishes.md)."""
+        able = [one.staff for one in self.all() if one.password_hash]
+        return publishes(member, site.id, able)
 
     def remove_role(self, staff_id: int, site: Site | None, now: datetime, *, actor: str) -> None:
         """Take a role away; raises `Conflict` for the last owner of the whole. Who has none left is removed."""

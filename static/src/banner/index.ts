@@ -4,7 +4,7 @@ import { button, element } from "./dom";
 import { clear } from "./clear";
 import { gate, ran } from "./gate";
 import { recorder } from "./record";
-import { css } from "./style";
+import { css, themed } from "./style";
 
 interface Shown {
   hash: string;
@@ -29,12 +29,15 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
         shown = undefined;
         throw new Error("no notice");
       }
-      return { hash, notice: await answer.json() };
+      const notice = (await answer.json()) as Notice;
+      // Notices of the first schema have no look of their own.
+      if (notice.theme) style(themed(notice.theme));
+      return { hash, notice };
     })());
 
-  const style = (): void => {
+  const style = (rules: string): void => {
     const sheet = new CSSStyleSheet();
-    sheet.replaceSync(css);
+    sheet.replaceSync(rules);
     document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
   };
 
@@ -206,7 +209,7 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     await decide(one, decisions, "custom", "preferences");
   };
 
-  style();
+  style(css);
   const watched = new MutationObserver((changes) => {
     const added = changes.some((change) =>
       Array.from(change.addedNodes).some((node) => node instanceof Element && (node.matches("[data-category]") || node.querySelector("[data-category]"))),

@@ -1,8 +1,19 @@
+import type { Theme } from "../shared/types";
+
+/** The look of the notice itself: what was recorded is what was shown. */
+export const themed = ({ light, dark, radius, font }: Theme): string => {
+  const set = (values: Record<string, string>): string =>
+    `:root{${Object.keys(values).map((name) => `--webmon-${name.replace("_", "-")}:${values[name]}`).join(";")}}`;
+  // "inherit" would be said of the property itself; what is no font family leaves the website's.
+  const shape = { radius: `${radius}px`, font: font === "inherit" ? "0" : font };
+  return `${set({ ...light, ...shape })}@media(prefers-color-scheme:dark){${set(dark)}}`;
+};
+
 /** The banner's style: themeable by custom properties, loaded as a constructed sheet so that a strict CSP allows it. */
 export const css = `
-.webmon{--b:var(--webmon-background,#fff);--t:var(--webmon-text,#1c2430);--q:var(--webmon-quiet,#525c6b);--l:var(--webmon-border,#c3cad5);--p:var(--webmon-accent,#1f4f8f);--o:var(--webmon-on-accent,#fff);--r:var(--webmon-radius,10px);
-all:initial;position:fixed;z-index:2147483646;box-sizing:border-box;max-width:100vw;font:var(--webmon-font,400 16px/1.5 system-ui,sans-serif);color:var(--t);background:var(--b);border:1px solid var(--l);box-shadow:0 6px 32px #0003}
-@media(prefers-color-scheme:dark){.webmon{--b:var(--webmon-background,#171c24);--t:var(--webmon-text,#e9edf3);--q:var(--webmon-quiet,#a9b3c1);--l:var(--webmon-border,#3c4655);--p:var(--webmon-accent,#a9c9f5);--o:var(--webmon-on-accent,#0f1620)}}
+.webmon{--b:var(--webmon-background,#fff);--t:var(--webmon-text,#1c2430);--q:var(--t);--l:var(--webmon-border,#c3cad5);--p:var(--webmon-accent,#1f4f8f);--o:var(--webmon-on-accent,#fff);--r:var(--webmon-radius,10px);
+all:initial;position:fixed;z-index:2147483646;box-sizing:border-box;max-width:100vw;font:400 16px/1.5 system-ui;font-family:var(--webmon-font,system-ui);color:var(--t);background:var(--b);border:1px solid var(--l);box-shadow:0 6px 32px #0003}
+@media(prefers-color-scheme:dark){.webmon{--b:var(--webmon-background,#171c24);--t:var(--webmon-text,#e9edf3);--l:var(--webmon-border,#3c4655);--p:var(--webmon-accent,#a9c9f5);--o:var(--webmon-on-accent,#0f1620)}}
 .webmon *{box-sizing:border-box;font:inherit;color:inherit;margin:0}
 .webmon[hidden]{display:none}
 .webmon h2{font-weight:650;font-size:1.15em;line-height:1.3;margin:0 0 .35em}

@@ -82,7 +82,16 @@ export interface Service {
   cookies: Cookie[];
 }
 
+/** Colours by name in light and dark, rounding in pixels, a font family or "inherit". */
+export interface Theme {
+  light: Record<string, string>;
+  dark: Record<string, string>;
+  radius: number;
+  font: string;
+}
+
 export interface Notice {
+  theme: Theme;
   language: string;
   direction: "ltr" | "rtl";
   layout: "bar" | "box" | "dialog";

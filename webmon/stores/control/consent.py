@@ -7,20 +7,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 
 from webmon.domain.chain import Anchor, Link, canonical, link
 from webmon.domain.consent import Record
-from webmon.domain.notice import Notice
+from webmon.domain.notice import Notice, hash_of
 from webmon.stores.control.models import (
     ChainAnchorRow,
     ConsentDecisionRow,
     ConsentRow,
+    NoticeDraftRow,
     NoticeRow,
     PublicationRow,
 )
 from webmon.stores.control.repository import Repository
-from webmon.stores.ports.consent import LedgerEntry, Publication, Standing
+from webmon.stores.ports.consent import Draft, LedgerEntry, Publication, Standing
 
 
 class SqlConsents(Repository):
@@ -32,7 +33,7 @@ class SqlConsents(Repository):
             self._session.add(row)
             self._session.flush()
 
-    def publish(self, site_id: int, notice: Notice, now: datetime, actor: str) -> None:
+    def publish(self, site_id: int, notice: Notice, now: datetime, actor: str, effective_at: datetime) -> None:
         self.put_notice(site_id, notice, now)
         self._session.add(
             PublicationRow(
@@ -41,15 +42,20 @@ class SqlConsents(Repository):
                 notice_hash=notice.hash,
                 published_at=now,
                 published_by=actor,
+                effective_at=effective_at,
             )
         )
         self._session.flush()
 
-    def current_notices(self, site_id: int) -> Mapping[str, str]:
+    def current_notices(self, site_id: int, now: datetime) -> Mapping[str, str]:
         rows = self._session.execute(
             select(PublicationRow.language, PublicationRow.notice_hash)
-            .where(PublicationRow.site_id == site_id)
-            .order_by(PublicationRow.id)
+            .where(
+                PublicationRow.site_id == site_id,
+                PublicationRow.effective_at <= now,
+                PublicationRow.cancelled_at.is_(None),
+            )
+            .order_by(PublicationRow.effective_at, PublicationRow.id)
         )
         return {row.language: row.notice_hash for row in rows}
 
@@ -60,7 +66,63 @@ class SqlConsents(Repository):
             .order_by(PublicationRow.id.desc())
             .limit(limit)
         )
-        return [Publication(row.language, row.notice_hash, row.published_at, row.published_by) for row in rows]
+        return [_publication(row) for row in rows]
+
+    def scheduled(self, site_id: int, now: datetime) -> Sequence[Publication]:
+        rows = self._session.scalars(
+            select(PublicationRow)
+            .where(
+                PublicationRow.site_id == site_id,
+                PublicationRow.effective_at > now,
+                PublicationRow.cancelled_at.is_(None),
+            )
+            .order_by(PublicationRow.effective_at, PublicationRow.id)
+        )
+        return [_publication(row) for row in rows]
+
+    def cancel(self, site_id: int, publication_id: int, now: datetime) -> Publication | None:
+        # In one statement: what has come into force meanwhile is not taken back.
+        cancelled = self._session.execute(
+            update(PublicationRow)
+            .where(
+                PublicationRow.id == publication_id,
+                PublicationRow.site_id == site_id,
+                PublicationRow.effective_at > now,
+                PublicationRow.cancelled_at.is_(None),
+            )
+            .values(cancelled_at=now)
+        )
+        if getattr(cancelled, "rowcount", 0) != 1:
+            return None
+        row = self._session.get(PublicationRow, publication_id)
+        return _publication(row) if row else None
+
+    def draft(self, site_id: int, language: str) -> Draft | None:
+        row = self._session.get(NoticeDraftRow, (site_id, language))
+        return _draft(row) if row else None
+
+    def drafts(self, site_id: int) -> Sequence[Draft]:
+        rows = self._session.scalars(
+            select(NoticeDraftRow).where(NoticeDraftRow.site_id == site_id).order_by(NoticeDraftRow.language)
+        )
+        return [_draft(row) for row in rows]
+
+    def put_draft(self, site_id: int, draft: Draft) -> None:
+        row = NoticeDraftRow(
+            site_id=site_id,
+            language=draft.notice.language,
+            revision=draft.revision,
+            body=draft.notice.text,
+            saved_at=draft.saved_at,
+            saved_by=draft.saved_by,
+        )
+        self._session.merge(row)
+        self._session.flush()
+
+    def delete_draft(self, site_id: int, language: str) -> None:
+        self._session.execute(
+            delete(NoticeDraftRow).where(NoticeDraftRow.site_id == site_id, NoticeDraftRow.language == language)
+        )
 
     def notice(self, notice_hash: str) -> Notice | None:
         row = self._session.get(NoticeRow, notice_hash)
@@ -176,6 +238,23 @@ class SqlConsents(Repository):
             "expires_at": row.expires_at.isoformat(),
             "decisions": {decision.purpose: decision.granted for decision in decisions},
         }
+
+
+def _publication(row: PublicationRow) -> Publication:
+    return Publication(
+        row.id,
+        row.language,
+        row.notice_hash,
+        row.published_at,
+        row.published_by,
+        row.effective_at,
+        row.cancelled_at,
+    )
+
+
+def _draft(row: NoticeDraftRow) -> Draft:
+    notice = Notice(hash_of(row.body), row.body, _json(row.body)["site"], row.language)
+    return Draft(notice, row.revision, row.saved_at, row.saved_by)
 
 
 def _chain(site_id: int) -> str:

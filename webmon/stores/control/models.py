@@ -179,7 +179,7 @@ class NoticeRow(Base):
 
 
 class PublicationRow(Base):
-    """That a notice became the one in force for its site and language."""
+    """That a notice becomes the one in force for its site and language, from `effective_at` on unless cancelled."""
 
     __tablename__ = "publication"
     __table_args__ = (Index("ix_publication_current", "site_id", "language", "id"),)
@@ -190,6 +190,21 @@ class PublicationRow(Base):
     notice_hash: Mapped[str] = mapped_column(ForeignKey("notice.hash"))
     published_at: Mapped[datetime]
     published_by: Mapped[str] = mapped_column(String(254))
+    effective_at: Mapped[datetime]
+    cancelled_at: Mapped[datetime | None]
+
+
+class NoticeDraftRow(Base):
+    """A notice that is being worked on: one per site and language. Each saving gives it another `revision`."""
+
+    __tablename__ = "notice_draft"
+
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"), primary_key=True)
+    language: Mapped[str] = mapped_column(String(16), primary_key=True)
+    revision: Mapped[str] = mapped_column(String(32))
+    body: Mapped[str] = mapped_column(Text)
+    saved_at: Mapped[datetime]
+    saved_by: Mapped[str] = mapped_column(String(254))
 
 
 class ConsentRow(Base):

@@ -15,10 +15,25 @@ from webmon.stores.ports.audit import Audited
 
 @dataclass(frozen=True, slots=True)
 class Publication:
+    """That a notice comes, or came, into force at `effective_at`, unless it was cancelled before."""
+
+    id: int
     language: str
     notice_hash: str
     published_at: datetime
     published_by: str
+    effective_at: datetime
+    cancelled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A notice that is being worked on. `revision` is another one each time that it is saved."""
+
+    notice: Notice
+    revision: str
+    saved_at: datetime
+    saved_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +58,29 @@ class ConsentRepository(Audited, Protocol):
     def put_notice(self, site_id: int, notice: Notice, now: datetime) -> None:
         """Keep a notice; one that is there already stays as it is."""
 
-    def publish(self, site_id: int, notice: Notice, now: datetime, actor: str) -> None: ...
+    def publish(self, site_id: int, notice: Notice, now: datetime, actor: str, effective_at: datetime) -> None: ...
 
-    def current_notices(self, site_id: int) -> Mapping[str, str]:
-        """Language to hash of the notice in force."""
+    def current_notices(self, site_id: int, now: datetime) -> Mapping[str, str]:
+        """Language to hash of the notice that is in force at `now`."""
 
     def publications(self, site_id: int, limit: int) -> Sequence[Publication]:
         """Newest first."""
+
+    def scheduled(self, site_id: int, now: datetime) -> Sequence[Publication]:
+        """What is yet to come into force, first things first."""
+
+    def cancel(self, site_id: int, publication_id: int, now: datetime) -> Publication | None:
+        """Cancel what is not in force yet; None where there is no such thing, any more or at all."""
+
+    def draft(self, site_id: int, language: str) -> Draft | None: ...
+
+    def drafts(self, site_id: int) -> Sequence[Draft]:
+        """By language."""
+
+    def put_draft(self, site_id: int, draft: Draft) -> None:
+        """Keep a draft in the place of the one in its language."""
+
+    def delete_draft(self, site_id: int, language: str) -> None: ...
 
     def notice(self, notice_hash: str) -> Notice | None: ...
 

@@ -36,8 +36,8 @@ def blueprint(
         return redirect(url_for("admin.list_sites"))
 
     sites.register(pages, guard, site_book, add_site, public_url, clock)
-    notices.register(pages, guard, notice_book, clock)
     services.register(pages, guard, register, clock)
+    notices.register(pages, guard, notice_book, staff_accounts, clock)
     retention.register(pages, guard, rules, clock)
     staff.register(pages, guard, staff_accounts, site_book, public_url, clock)
     audit.register(pages, guard, audit_log, site_book)

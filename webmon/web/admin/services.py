@@ -105,9 +105,9 @@ def _reading(pages: Blueprint, guard: Guard, book: Register, clock: Clock) -> No
             site=site,
             own=own_services(FALLBACK),
             services=book.services(site),
-            purposes=book.purposes(site),
-            unpublished=book.unpublished(site),
-            languages=[language for language in book.notices.current(site) if language != FALLBACK],
+            purposes=book.purposes(site, clock.now()),
+            unpublished=book.unpublished(site, clock.now()),
+            languages=[language for language in book.notices.current(site, clock.now()) if language != FALLBACK],
             form=ButtonForm(formdata=None),
             bad=bad,
         )
@@ -125,7 +125,7 @@ def _editing(pages: Blueprint, guard: Guard, book: Register, clock: Clock) -> No
         return edit(site, book.get(site, key))
 
     def edit(site: Site, before: RegisteredService | None) -> Response | str:
-        form, purposes = ServiceForm(data=_fields(before)), book.purposes(site)
+        form, purposes = ServiceForm(data=_fields(before)), book.purposes(site, clock.now())
         form.offer(purposes)
         if "more" not in request.form and form.validate_on_submit():
             key = before.key if before else book.new_key(site, str(form.name.data))
@@ -148,7 +148,7 @@ def _editing(pages: Blueprint, guard: Guard, book: Register, clock: Clock) -> No
     @guard.roles(Role.PRIVACY)
     def translate_service(site: Site, key: str, language: str) -> Response | str:
         before = book.get(site, key)
-        if language == FALLBACK or language not in book.notices.current(site):
+        if language == FALLBACK or language not in book.notices.current(site, clock.now()):
             raise NotFound("The site has no notice in that language")
         form = TextsForm(data=_texts(before, language))
         if form.validate_on_submit() and save(site, _translated(form, before, language), form, "name"):

@@ -108,7 +108,7 @@ class Embed:
             "ask": site.mode is not Mode.COOKIELESS_ALWAYS and model in {None, Model.OPT_IN},
             "model": model and model.value,
             "signals": ["globalPrivacyControl", *(["doNotTrack"] if site.honour_dnt else [])],
-            "notices": dict(self.notices.current(site)),
+            "notices": dict(self.notices.current(site, self.clock.now())),
             "portal": f"/privacy/{site.domain}",
             "choice_days": CHOICE_LIFETIME.days,
             "visitor_days": _VISITOR_LIFETIME.days,
@@ -182,7 +182,7 @@ def _register_consent(pages: Blueprint, it: Embed) -> None:
     def register() -> Response:
         """Services and cookies as the notice in force lists them, in the language nearest to the one asked for."""
         site = it.sites.get(request.args.get("site", ""))
-        found = it.notices.in_language(site, [request.args.get("lang", "")[:16]])
+        found = it.notices.in_language(site, [request.args.get("lang", "")[:16]], it.clock.now())
         document = {"site": site.domain, "language": found.language, "notice": found.hash}
         document["services"] = found.body.get("services", [])
         return _cached(json.dumps(document, ensure_ascii=False), "application/json", _BRIEFLY)

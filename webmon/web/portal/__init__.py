@@ -91,8 +91,8 @@ class Portal:
 
     def _of_site(self, site: Site) -> dict[str, Any]:
         words = words_asked_for()
-        notice = self.notices.in_language(site, [words.language])
         policy = self.policies.shown(site, client_of(request), request.args.get("preview", ""))
+        notice = self.notices.in_language(site, [words.language], self.clock.now())
         return {
             # A notice of before there were policies has no words for them.
             "policy_texts": default_body(site.domain, words.language)["texts"] | notice.body["texts"],
@@ -146,7 +146,7 @@ def _reading(pages: Blueprint, portal: Portal) -> None:
     def cookies(domain: str) -> str:
         """Services and cookies as the notice in force lists them, by the purpose that each cookie serves."""
         site, words = portal.site(domain), words_asked_for()
-        notice = portal.notices.in_language(site, [words.language])
+        notice = portal.notices.in_language(site, [words.language], portal.clock.now())
         listed = [(purpose, _serving(notice.services, purpose.key)) for purpose in notice.purposes]
         return render_template(
             "portal/cookies.html",

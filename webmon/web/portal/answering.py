@@ -69,7 +69,7 @@ def _answer(portal: Portal, site: Site) -> ConsentRequest:
     elif action is Action.ACCEPT_ALL or named:
         raise InvalidInput.field("notice", "is required: the hash of the notice whose words the form shows")
     else:
-        notice = portal.notices.in_language(site, [form.get("language", "")])
+        notice = portal.notices.in_language(site, [form.get("language", "")], portal.clock.now())
     granted = notice.optional_keys if action is Action.ACCEPT_ALL else named
     return _request(portal, site, notice, action, dict.fromkeys(granted, True), form.get("consent", "").strip())
 

@@ -1,0 +1,57 @@
+// The preview of a notice: the banner itself, in a frame that reaches nothing. What is chosen in it goes nowhere.
+import type { Choice, Notice, Part, Settings } from "../shared/types";
+
+const { banner, layer, scheme } = document.body.dataset;
+const notice = JSON.parse(document.getElementById("notice")!.textContent!) as Notice;
+const chosen = scheme === "dark" ? "dark" : "light";
+const sheet = new CSSStyleSheet();
+sheet.replaceSync(`:root{color-scheme:${chosen}}`);
+document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
+
+/** What is for dark pages holds where dark is looked at, whatever this browser prefers. */
+const repaint = (): void => {
+  for (const { cssRules } of [...Array.from(document.styleSheets), ...document.adoptedStyleSheets]) {
+    for (const rule of Array.from(cssRules)) {
+      if (rule instanceof CSSMediaRule) {
+        rule.media.mediaText = rule.media.mediaText.replace(/\(prefers-color-scheme: ?(dark|light)\)/g, (_, wanted) =>
+          wanted === chosen ? "(min-width: 0)" : "(max-width: 0)",
+        );
+      }
+    }
+  }
+};
+
+// The banner asks for its notice; here it gets the one on this page, and the frame's policy lets nothing else through.
+window.fetch = async () => new Response(JSON.stringify(notice), { headers: { "Content-Type": "application/json" } });
+
+const settings: Settings = {
+  banner: "",
+  more: "",
+  prepare: "",
+  vitals: "",
+  site: "preview",
+  mode: "consented_only",
+  early: false,
+  ask: true,
+  signals: [],
+  notices: { [notice.language]: "preview" },
+  portal: "",
+  choice_days: 0,
+  visitor_days: 0,
+};
+const nothing = (): Choice => ({});
+const told = async (): Promise<Response> => new Response("{}", { status: 200 });
+
+const show = async (): Promise<void> => {
+  const { default: part } = (await import(banner!)) as { default: Part };
+  const what = layer === "second" ? "show" : "start";
+  // Its style is there as soon as it is called, and the notice's with the notice.
+  const shown = part(what, async () => false, settings, "", () => "", nothing, told, async () => undefined);
+  repaint();
+  await shown;
+  repaint();
+};
+const again = document.getElementById("again")!;
+again.hidden = false;
+again.addEventListener("click", () => void show());
+void show();

@@ -1,0 +1,124 @@
+"""Refusing is as easy as accepting: what a notice must keep to before it may be published.
+
+Consent that is harder to refuse than to give is not freely given (GDPR, articles 4(11) and 7; EDPB, report of the
+cookie banner taskforce, 2023). The rules are a table: the check, the admin pages and the documentation read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from webmon.domain.theme import SCHEMES, button_colours, button_size
+
+# WCAG 2.2, success criterion 1.4.3: text of the usual size.
+LEAST_CONTRAST = 4.5
+# Two shades that nobody tells apart are the same.
+_SAME = 0.05
+
+Body = Mapping[str, Any]
+Found = Iterator[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`check` yields the part of the notice that breaks the rule, and what is wrong there."""
+
+    key: str
+    sentence: str
+    check: Callable[[Body], Found]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    rule: str
+    where: str
+    text: str
+
+
+def failures(body: Body) -> tuple[Failure, ...]:
+    """Return where a well-formed notice breaks a rule; nothing, where it may be published."""
+    return tuple(Failure(rule.key, where, text) for rule in RULES.values() for where, text in rule.check(body))
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast ratio of two ``#rrggbb`` colours, 1 to 21 (WCAG 2.2, "contrast ratio")."""
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance of a ``#rrggbb`` colour, 0 to 1 (WCAG 2.2, "relative luminance")."""
+    red, green, blue = (_linear(int(colour[at : at + 2], 16) / 255) for at in (1, 3, 5))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _linear(channel: float) -> float:
+    return channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4
+
+
+def _distance(body: Body) -> Found:
+    if "reject" not in body["buttons"]:
+        yield "buttons", "must hold reject: it stands further away than accept, which is on the first layer"
+
+
+def _tab_order(body: Body) -> Found:
+    buttons = body["buttons"]
+    if "reject" in buttons and buttons.index("accept") < buttons.index("reject"):
+        yield "buttons", "must hold reject before accept: the keyboard reaches it later"
+
+
+def _size(body: Body) -> Found:
+    accept, reject = (button_size(body["theme"], name) for name in ("accept", "reject"))
+    if reject < accept:
+        yield "theme.buttons_style.reject.size", f"is {reject} percent where accept has {accept}: reject is smaller"
+
+
+def _weight(body: Body) -> Found:
+    for scheme in SCHEMES:
+        behind = body["theme"][scheme]["background"]
+        accept, reject = (button_colours(body["theme"], name, scheme) for name in ("accept", "reject"))
+        stands_out = contrast(reject[0], behind), contrast(accept[0], behind)
+        legible = contrast(*reject), contrast(*accept)
+        for (low, high), what in ((stands_out, "against the notice"), (legible, "of its text")):
+            if low < high - _SAME:
+                text = f"is dimmer than accept in {scheme}: contrast {what} {low:.2f}:1, accept has {high:.2f}:1"
+                yield f"theme.buttons_style.reject.{scheme}", text
+
+
+def _preselected(body: Body) -> Found:
+    for key in body.get("preselected", []):
+        yield "preselected", f"has {key}: a purpose is off until the visitor turns it on"
+
+
+def _contrast(body: Body) -> Found:
+    theme = body["theme"]
+    for scheme in SCHEMES:
+        pairs = {f"theme.{scheme}.text": (theme[scheme]["text"], theme[scheme]["background"])}
+        pairs[f"theme.{scheme}.on_accent"] = (theme[scheme]["on_accent"], theme[scheme]["accent"])
+        for button in theme.get("buttons_style", {}):
+            colours = button_colours(theme, button, scheme)
+            if colours != (theme[scheme]["accent"], theme[scheme]["on_accent"]):
+                pairs[f"theme.buttons_style.{button}.{scheme}"] = colours
+        for where, (one, other) in pairs.items():
+            ratio = contrast(one, other)
+            if ratio < LEAST_CONTRAST:
+                # Rounded down: 4.499 is not enough, and must not read as 4.5.
+                yield (
+                    where,
+                    f"has a contrast of {int(ratio * 100) / 100}:1, and at least {LEAST_CONTRAST}:1 is needed",
+                )
+
+
+RULES: Mapping[str, Rule] = {
+    rule.key: rule
+    for rule in (
+        Rule("distance", "Reject stands on the first layer, beside accept.", _distance),
+        Rule("tab_order", "The keyboard reaches reject no later than accept.", _tab_order),
+        Rule("size", "Reject is no smaller than accept.", _size),
+        Rule("weight", "Reject is no dimmer than accept, in light and in dark.", _weight),
+        Rule("preselected", "No purpose is ticked before the visitor ticks it.", _preselected),
+        Rule("contrast", "Text has a contrast of at least 4.5:1, in light and in dark.", _contrast),
+    )
+}
