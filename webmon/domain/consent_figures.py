@@ -53,7 +53,7 @@ class Figures:
         return replace(self, **{name: getattr(self, name) + count})
 
     def __add__(self, more: Figures) -> Figures:
-        return Figures(*(getattr(self, name) + getattr(more, name) for name in _NAMES.values()))
+        return Figures(*(getattr(self, name) + getattr(more, name) for name in dict.fromkeys(_NAMES.values())))
 
     def document(self) -> dict[str, int]:
         return {name: getattr(self, name) for name in METRICS}
@@ -63,6 +63,7 @@ _NAMES = {
     SHOWN: "shown",
     Action.ACCEPT_ALL: "accepted",
     Action.REJECT_ALL: "refused",
+    Action.OPT_OUT: "refused",
     Action.CUSTOM: "custom",
     Action.WITHDRAW: "withdrawn",
     Action.GPC: "gpc",

@@ -17,5 +17,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("site", schema=None) as batch_op:
-        batch_op.drop_column("jurisdiction")
+    # Not as a batch, which would make the table anew under those that refer to it.
+    op.drop_column("site", "jurisdiction")
