@@ -148,7 +148,7 @@ def _columns(buckets: Sequence[Bucket], unit: str) -> list[Tick]:
     ticks = []
     for number, index in enumerate(range(0, count, every)):
         x = _x(index, count)
-        anchor = "start" if x < 2 else "end" if x > 98 else "middle"
+        anchor = "end" if x > 98 else "middle"
         ticks.append(
             Tick(round(x, 3), short_label(buckets[index].label, unit, with_year=with_year), number % 2 == 1, anchor)
         )
