@@ -29,7 +29,7 @@ def address(world: World) -> Iterator[str]:
 
 
 def is_whole(page: Page, headings: int) -> None:
-    """Neither the page nor a table in it is wider than what is seen of it, and each row has a cell to each heading."""
+    """Neither the page nor a table in it is wider than what is seen of it; its cells have labels."""
     wide = "all => all.filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.outerHTML.slice(0, 200))"
     assert page.locator("html, .table").evaluate_all(wide) == []
     table = page.get_by_role("table").first
@@ -58,7 +58,8 @@ def test_what_is_held_is_read_on_a_telephone(world: World, address: str, person:
     world.settle()
     page = person(viewport=TELEPHONE).new_page()
     page.set_content(
-        f'<form method="post" action="{address}/privacy/example.org/open"><input name="visitor" value="{visitor.visitor}">'
+        f'<form method="post" action="{address}/privacy/example.org/open">'
+        f'<input name="visitor" value="{visitor.visitor}">'
         f'<input name="consent" value="{visitor.receipt}"><button>Mine</button></form>'
     )
     page.get_by_role("button").click()
