@@ -502,6 +502,7 @@ def _pages(runtime: Runtime) -> list[Blueprint]:
             runtime.stats,
             runtime.drop_counts,
             runtime.consent_counts,
+            runtime.account_reader.holds_any,
             guard,
             lambda: (runtime.event_log.revision, runtime.drop_counts.revision),
             runtime.clock,

@@ -85,6 +85,10 @@ class BodyTooLarge(WebmonError):
     code = "body_too_large"
     title = "The body is too large"
 
+    def __init__(self, limit: int) -> None:
+        self.errors = {"body": [f"is larger than {limit} bytes"]}
+        super().__init__(f"body is larger than {limit} bytes")
+
 
 class SpoolFull(WebmonError):
     status = 429

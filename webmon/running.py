@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from webmon.errors import SettingsError, WebmonError
+from webmon.settings import Settings
 from webmon.stores.vault import write_private
 
 _LOCK = "webmon.lock"
@@ -25,10 +26,14 @@ _PATIENCE_SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server of a data folder, and the token that only who can read the folder knows."""
+    """A running server of a data folder, and the token that only who can read the folder knows.
+
+    `url` is where this machine reaches it, `public_url` where browsers do.
+    """
 
     url: str
     token: str
+    public_url: str
 
     def call(self, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Have the server run a command and return its answer; raises `WebmonError` with its words."""
@@ -41,10 +46,19 @@ class Server:
             with urllib.request.urlopen(asked, timeout=_PATIENCE_SECONDS) as answer:  # noqa: S310
                 document: dict[str, Any] = json.load(answer)
         except urllib.error.HTTPError as error:
-            raise WebmonError(f"The running server refused: {error.code} {error.reason}") from error
+            raise WebmonError(_words(error)) from error
         except OSError as error:
             raise WebmonError(f"The running server at {self.url} does not answer: {error}") from error
         return document
+
+
+def _words(error: urllib.error.HTTPError) -> str:
+    """What the server says is wrong, as a command that runs without one would say it."""
+    try:
+        said = json.load(error)["detail"]
+    except (ValueError, LookupError, TypeError, OSError):
+        said = ""
+    return str(said or f"The running server refused: {error.code} {error.reason}")
 
 
 @contextmanager
@@ -74,10 +88,11 @@ def is_locked(folder: Path) -> bool:
 
 
 @contextmanager
-def tell_where(folder: Path, url: str) -> Iterator[str]:
+def tell_where(folder: Path, url: str, public_url: str) -> Iterator[str]:
     """Say where this process answers, for the command line; yields the token that it must bring."""
     token = secrets.token_urlsafe(32)
-    write_private(folder / _WHERE, json.dumps({"url": url, "token": token, "pid": os.getpid()}))
+    where = {"url": url, "token": token, "public_url": public_url, "pid": os.getpid()}
+    write_private(folder / _WHERE, json.dumps(where))
     try:
         yield token
     finally:
@@ -91,4 +106,10 @@ def find_server(folder: Path) -> Server | None:
     if not path.exists() or not is_locked(folder):
         return None
     where = json.loads(path.read_text("utf-8"))
-    return Server(where["url"], where["token"])
+    return Server(where["url"], where["token"], where["public_url"])
+
+
+def public_url(settings: Settings) -> str:
+    """Return where browsers reach webmon: as it is set, else as the running server says."""
+    server = None if settings.has_public_url else find_server(settings.data_dir)
+    return server.public_url if server else settings.public_url

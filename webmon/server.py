@@ -28,7 +28,9 @@ def start(create: Callable[[Runtime], Callable[..., Any]]) -> Callable[..., Any]
     runtime = Runtime(settings)
     _open.callback(runtime.close)
     runtime.internal_token = _open.enter_context(
-        tell_where(runtime.folder, os.environ.get("WEBMON_SERVE_URL", settings.public_url))
+        tell_where(
+            runtime.folder, os.environ.get("WEBMON_SERVE_URL", settings.public_url), public_url=settings.public_url
+        )
     )
     runtime.start()
     application = create(runtime)

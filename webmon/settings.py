@@ -30,7 +30,8 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("data"), description="Folder that holds all state; created with mode 0700.")
     public_url: str = Field(
         "http://127.0.0.1:8000",
-        description="Address under which browsers reach webmon; https turns on secure cookies and HSTS.",
+        description="Address under which browsers reach webmon; https turns on secure cookies and HSTS. "
+        "Where it is not set, a server's is the one it listens on.",
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="CIDRs, separated by commas, whose forwarding headers are believed."
@@ -100,6 +101,11 @@ class Settings(BaseSettings):
     def place_file(self) -> Path:
         """The file that tells where an address is."""
         return self.city_file or self.country_file
+
+    @property
+    def has_public_url(self) -> bool:
+        """Whether somebody has set the public address."""
+        return "public_url" in self.model_fields_set
 
     @property
     def secure(self) -> bool:

@@ -669,6 +669,25 @@ def test_of_a_form_its_name_is_told_and_nothing_that_is_written(tracked: Callabl
     assert not [asked for asked in one.asked if "Private" in (asked.post_data or "") + asked.url]
 
 
+def test_the_visitor_s_own_page_is_nothing_to_count(
+    tracked: Callable[..., Visit], site: Website, webmon: WebmonServer
+) -> None:
+    portal = f"{webmon.url}/privacy/localhost"
+    body = (
+        f'<a href="{portal}">Mine</a> <a href="/proxied/privacy/localhost" data-webmon-event="Held">Here</a>'
+        f'<form action="{portal}/open" method="post"><input name="action"><button>Show</button></form>'
+        f'<a href="{webmon.url}/p.gif" data-webmon-event="Other">Other</a>'
+    )
+    one = tracked(body)
+    one.page.evaluate("document.querySelectorAll('a, form').forEach(e => e.onclick = e.onsubmit = () => false)")
+    one.page.get_by_text("Mine").click()
+    one.page.get_by_text("Here").click()
+    one.page.evaluate("document.querySelector('form').onclick = null")
+    one.page.get_by_role("button").click()
+    one.page.get_by_text("Other").click()
+    assert sorted(hit["name"] for hit in one.marked()) == ["Other", "Outbound Link: Click", "pageview"]
+
+
 def test_events_by_markup_with_their_properties(tracked: Callable[..., Visit]) -> None:
     body = (
         '<button data-webmon-event="Call" data-webmon-prop-place="top" data-webmon-prop-first-time="yes">'

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.support.server import WebmonServer, request
 from webmon.cli import COMMANDS, main
 
 Run = Callable[..., Result]
@@ -64,6 +65,44 @@ def test_a_site_its_keys_and_its_staff(run: Run, folder: Path) -> None:
     body = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
     for secret in (login_key, api_key, link.rpartition("/")[2], again.rpartition("/")[2]):
         assert secret.encode() not in body
+
+
+def test_staff_are_listed_in_words(run: Run) -> None:
+    run("site", "add", "example.org")
+    run("staff", "add", "owner@example.org", "--role", "owner")
+    run("staff", "add", "m@example.org", "--role", "marketing", "--site", "example.org")
+    run("staff", "add", "m@example.org", "--role", "privacy")
+    assert sorted(run("staff", "list").output.splitlines()) == [
+        "m@example.org  marketing on example.org, privacy on every site  (no password yet)",
+        "owner@example.org  owner on every site  (no password yet)",
+    ]
+
+
+def test_links_lead_to_the_server_that_runs(tmp_path: Path) -> None:
+    server = WebmonServer(tmp_path / "data")
+    del server.env["WEBMON_PUBLIC_URL"]
+    server.run("site", "add", "example.org")
+    server.start()
+    try:
+        link = server.last_line("staff", "add", "owner@example.org", "--role", "owner")
+        assert request("GET", link).status == 200
+        assert f"public address     {server.url}\n" in server.run("doctor").stdout
+        server.env["WEBMON_PUBLIC_URL"] = "https://webmon.example.org"
+        assert server.last_line("staff", "link", "owner@example.org").startswith("https://webmon.example.org/")
+        assert f"but {server.url} where the server was started" in server.run("doctor").stdout
+    finally:
+        server.stop()
+
+
+def test_links_lead_where_the_server_was_told_that_it_is(tmp_path: Path) -> None:
+    server = WebmonServer(tmp_path / "data", WEBMON_PUBLIC_URL="https://webmon.example.org")
+    server.start()
+    del server.env["WEBMON_PUBLIC_URL"]
+    try:
+        link = server.last_line("staff", "add", "owner@example.org", "--role", "owner")
+        assert link.startswith("https://webmon.example.org/staff/link/")
+    finally:
+        server.stop()
 
 
 @pytest.mark.parametrize(

@@ -112,3 +112,23 @@ def test_old_consents_and_audit_entries_go_and_the_rest_still_verifies(server: W
     applied = report(server, "apply", "--yes")
     assert applied["(installation)", "audit"]["error"] == ""
     assert server.run("audit", "verify").returncode == 0
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["without a server", "with a running server"])
+def test_what_is_wrong_is_said_in_the_same_words_with_a_server_and_without(
+    server: WebmonServer, running: bool
+) -> None:
+    if running:
+        server.start()
+    done = server.run("retention", "plan", "--site", "nope", check=False)
+    assert done.returncode == 1
+    assert done.stderr == "Error: site 'nope' is not a site of this server\n"
+
+
+def test_what_the_server_cannot_read_is_said_to_the_operator(server: WebmonServer) -> None:
+    server.start()
+    rules = server.folder.parent / "rules.toml"
+    rules.write_text("[default")
+    done = server.run("retention", "plan", check=False)
+    assert done.returncode == 1
+    assert str(rules) in done.stderr

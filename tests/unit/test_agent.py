@@ -120,3 +120,10 @@ def test_a_web_view_is_an_app_without_a_version() -> None:
         " Chrome/120.0.6099.43 Mobile Safari/537.36"
     )
     assert (found.browser, found.browser_version, found.device) == (MOBILE_APP, "", "Mobile")
+
+
+def test_a_plug_in_for_pages_makes_no_other_browser() -> None:
+    agent = parse_agent(
+        "Mozilla/5.0 (compatible; MSIE 9.0; Windows NT 6.1; WOW64; Trident/5.0; chromeframe/19.0.1084.52)"
+    )
+    assert (agent.browser, agent.browser_version, agent.os) == ("Internet Explorer", "9.0", "Windows")

@@ -41,6 +41,7 @@ def test_an_agent_that_says_nothing_of_a_browser_is_a_program(user_agent: str) -
         "Reeder/2.1.1 CFNetwork/672.0.8 Darwin/14.0.0",
         "Dalvik/2.1.0 (Linux; U; Android 13; Pixel 7 Build/TQ3A)",
         "Mozilla/5.0 (compatible; Ezooms/1.0; help@moz.com)",
+        "Mozilla/5.0 (Windows NT 6.1; rv:6.0) Gecko/20110814 Firefox/6.0 Google favicon",
         "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"
         " MyMonitor/1.0 (+https://monitor.example/about)",
     ],

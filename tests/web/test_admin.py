@@ -161,6 +161,16 @@ def test_rules_are_changed_looked_at_and_applied(world: World) -> None:
     assert "1 rows deleted" in officer.get(f"{SITE}/retention").get_data(as_text=True)
 
 
+def test_a_run_on_another_site_is_no_run_on_this_one(world: World) -> None:
+    other = world.runtime.add_site("other.example", actor="test")
+    world.runtime.retention.apply(world.clock.now(), other, actor="test")
+    officer = world.staff("privacy")
+    page = officer.get(f"{SITE}/retention").get_data(as_text=True)
+    assert "have not run lately" in page
+    assert "<table" not in page
+    assert "<table" in officer.get("/admin/sites/other.example/retention").get_data(as_text=True)
+
+
 @pytest.mark.parametrize("keep", ["", "90 days", "P0D", "PT5M", "P1000Y", "P-1D"])
 def test_a_duration_that_is_none_changes_no_rule(world: World, keep: str) -> None:
     officer = world.staff("privacy")

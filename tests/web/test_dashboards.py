@@ -41,6 +41,47 @@ def test_an_empty_dashboard_says_what_to_do(world: World) -> None:
     assert "w.js" in page
 
 
+def test_a_site_whose_visitors_signed_in_is_not_taken_for_one_without_data(world: World) -> None:
+    visitor = world.visitor()
+    visitor.sees("/")
+    assert visitor.signs_in().status_code == 204
+    world.settle()
+    page = text_of(world.staff("marketing"), PAGE)
+    assert "No data yet" not in page
+    assert "Nothing in this period. Visits of people who signed in are in the account log" in page
+
+
+def test_a_site_of_which_nothing_was_counted_is_not_told_to_put_the_line_into_its_pages(world: World) -> None:
+    assert world.event("/").headers["X-Webmon-Drop-Reason"] == "no_consent"
+    world.runtime.drop_counts.flush()
+    page = text_of(world.staff("marketing"), PAGE)
+    assert "No data yet" not in page
+    assert "Nothing in this period." in page
+    assert "account log" not in page
+
+
+def test_a_place_that_is_unknown_is_said_to_be(busy: World) -> None:
+    page = text_of(busy.staff("marketing"), f"{PAGE}?period=day&places=country")
+    assert "Where visitors are is not known: their addresses are private ones or not in the file" in page
+
+
+def test_a_chart_over_several_years_says_which(busy: World) -> None:
+    browser = busy.staff("marketing")
+    assert re.search(r'class="tick[^>]*>\d+ Nov<', browser.get(f"{PAGE}?period=28d").get_data(as_text=True))
+    source = browser.get(f"{PAGE}?from=2023-11-01&to=2026-11-23").get_data(as_text=True)
+    ticks = re.findall(r'class="tick[^>]*>([^<]+)<', source)
+    assert len(ticks) > 4
+    assert all(re.fullmatch(r"[A-Z][a-z]{2} 202[3-6]", tick) for tick in ticks), ticks
+
+
+def test_figures_of_visits_say_that_a_filter_leaves_visits_whole(busy: World) -> None:
+    source = busy.staff("marketing").get(f"{PAGE}?period=day&f=is%2Cevent%3Apage%2C%2Ftwo").get_data(as_text=True)
+    figures = dict(re.findall(r'id="figure-(\w+)".*?class="figure-value"[^>]*>\s*([^<]*?)\s*<', source, re.DOTALL))
+    assert (figures["pageviews"], figures["visits"], figures["views_per_visit"]) == ("1", "1", "2")
+    for key in ("views_per_visit", "bounce_rate", "visit_duration"):
+        assert re.search(rf'id="figure-{key}"[^>]*title="[^"]*Always of whole visits', source), key
+
+
 def test_it_shows_every_figure_and_list(busy: World) -> None:
     browser = busy.staff("marketing")
     page = text_of(browser, f"{PAGE}?period=day")

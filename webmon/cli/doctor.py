@@ -15,7 +15,7 @@ import click
 
 from webmon.domain.address import Networks
 from webmon.errors import WebmonError
-from webmon.running import find_server, lock_data
+from webmon.running import find_server, lock_data, public_url
 
 if TYPE_CHECKING:
     from webmon.app import Core
@@ -86,12 +86,16 @@ def _disk(core: Core) -> Iterator[Finding]:
 
 
 def _public_address(core: Core) -> Iterator[Finding]:
-    parts = urlsplit(core.settings.public_url)
+    address, server = public_url(core.settings), find_server(core.folder)
+    parts = urlsplit(address)
     local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
-    if parts.scheme == "https" or local:
-        yield Finding("public address", OK, core.settings.public_url)
+    if server is not None and server.public_url != address:
+        text = f"{address} here, but {server.public_url} where the server was started: set WEBMON_PUBLIC_URL alike"
+        yield Finding("public address", WARNING, text)
+    elif parts.scheme == "https" or local:
+        yield Finding("public address", OK, address)
     else:
-        text = f"{core.settings.public_url} is not https: put a TLS proxy before webmon and set WEBMON_PUBLIC_URL"
+        text = f"{address} is not https: put a TLS proxy before webmon and set WEBMON_PUBLIC_URL"
         yield Finding("public address", WARNING, text)
 
 

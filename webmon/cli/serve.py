@@ -54,8 +54,10 @@ def command(host: str, port: int, role: str) -> None:  # noqa: ARG001
         log_access=False,  # a line per request would write addresses to the disk
         backlog=2048,
     )
-    os.environ["WEBMON_SERVE_URL"] = f"http://{_reachable(host)}:{port}"
-    click.echo(f"webmon listens on http://{host}:{port} (public address {settings.public_url})")
+    url = f"http://{_reachable(host)}:{port}"
+    public_url = settings.public_url if settings.has_public_url else url
+    os.environ.update(WEBMON_SERVE_URL=url, WEBMON_PUBLIC_URL=public_url)  # for the worker
+    click.echo(f"webmon listens on http://{host}:{port} (public address {public_url})")
     sys.stdout.flush()
     server.serve(spawn_target=_work, target_loader=_load, wrap_loader=False)
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from webmon.domain.staff import Role
 from webmon.errors import Conflict
+from webmon.running import public_url
 
 if TYPE_CHECKING:
     from webmon.app import Core
 
 ACTOR = "operator"
 HAS_PASSWORD = 3
+EVERY_SITE = "(every site)"
 
 
 @click.group()
@@ -64,11 +66,11 @@ def list_(as_json: bool) -> None:
 
     core = Core()
     domains = {site.id: site.domain for site in core.sites.all()}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "email": one.staff.email,
             "password_set": one.password_hash is not None,
-            "roles": {domains[key] if key else "(every site)": role.value for key, role in one.staff.roles.items()},
+            "roles": {domains[key] if key else EVERY_SITE: role.value for key, role in one.staff.roles.items()},
         }
         for one in core.staff.all()
     ]
@@ -76,9 +78,14 @@ def list_(as_json: bool) -> None:
         click.echo(json.dumps(rows))
     else:
         for row in rows:
-            click.echo(f"{row['email']}  {row['roles']}{'' if row['password_set'] else '  (no password yet)'}")
+            click.echo(_line(**row))
+
+
+def _line(email: str, password_set: bool, roles: dict[str, str]) -> str:
+    held = ", ".join(f"{role} on {where.strip('()')}" for where, role in roles.items()) or "no role"
+    return f"{email}  {held}{'' if password_set else '  (no password yet)'}"
 
 
 def _show(core: Core, token: str) -> None:
     click.echo("This link works once, for three days; whoever opens it sets the password:")
-    click.echo(f"{core.settings.public_url}/staff/link/{token}")
+    click.echo(f"{public_url(core.settings)}/staff/link/{token}")

@@ -46,6 +46,7 @@ _BROWSERS = {
     "Opera Tablet": "Opera",
     "IE": "Internet Explorer",
     "IE Mobile": "Internet Explorer",
+    "Chrome Frame": "Internet Explorer",
     "Samsung Internet": "Samsung Browser",
     "DuckDuckGo Mobile": "DuckDuckGo Privacy Browser",
     "DuckDuckGo": "DuckDuckGo Privacy Browser",
@@ -74,6 +75,8 @@ _APP = re.compile(
 )
 _OWN_REQUEST = re.compile(r"\bCFNetwork/")  # an app's, under the app's own name
 _VERSION_PART = re.compile(r"\d{1,5}|[A-Za-z]{1,8}\d{0,2}")
+# With Chrome's engine in a plug-in it is what it was, and says the plug-in's version besides.
+_CHROME_FRAME = re.compile(r"\bMSIE (\d+(?:\.\d+)?).*\bchromeframe\b")
 _BROWSER_IN_TV = re.compile(r"^HbbTV/.*\bChrome/(\d+(?:\.\d+)?)")
 
 
@@ -212,6 +215,9 @@ def _browser(found: Any) -> tuple[str, str]:
     tv = _BROWSER_IN_TV.search(found.ua_string)
     if tv:
         return "Chrome", tv[1]
+    framed = _CHROME_FRAME.search(found.ua_string)
+    if framed:
+        return "Internet Explorer", framed[1]
     family = found.browser.family
     name = _BROWSERS.get(family) or ("" if _OWN_REQUEST.search(found.ua_string) else _family(family))
     if name == MOBILE_APP or (_APP.search(found.ua_string) and found.os.family in {"Android", "iOS"}):

@@ -14,7 +14,7 @@ _WORDS = (
     r"headlesschrome|phantomjs|puppeteer|playwright|selenium|electron/.*headless|chrome-lighthouse",
     r"^(?:curl|wget|python|java|go-http-client|okhttp|axios|node|undici|ruby|perl|php|libwww|apache-httpclient"
     r"|apachebench|ab|dalvik|postman\w*|insomnia|httpie|dart|reqwest|rust|guzzle\w*|faraday)\b",
-    r"\b(?:bot|crawler|spider|scraper|archiver|feedburner|feedparser|slurp|mediapartners|validator|fetcher)\b",
+    r"\b(?:bot|crawler|spider|scraper|archiver|feedburner|feedparser|slurp|mediapartners|validator|fetcher|favicon)\b",
     r"(?<!cu)bots?(?:[/;)\s_-]|$)|crawl(?:er|ing)|spider",
     r"https?://|www\.\w",  # browsers carry no address; programs give one for complaints
     r"@[a-z][\w-]*\.[a-z]{2}",

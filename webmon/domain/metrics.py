@@ -25,6 +25,8 @@ class Metric:
     short: str = ""
 
 
+_WHOLE = " Always of whole visits: with a filter on a page, of those that saw it, with all that they did."
+
 METRICS = {
     row.key: row
     for row in (
@@ -32,10 +34,18 @@ METRICS = {
         Metric("visits", "Visits", "count", "rows", "A visit ends after 30 minutes without activity."),
         Metric("pageviews", "Pageviews", "count", "rows", "Pages viewed."),
         Metric("events", "Events", "count", "rows", "Page views and the site's own events."),
-        Metric("views_per_visit", "Views per visit", "ratio", "visits", "Page views divided by visits."),
-        Metric("bounce_rate", "Bounce rate", "percent", "visits", "Visits of one page view and nothing else."),
         Metric(
-            "visit_duration", "Visit duration", "seconds", "visits", "From the first to the last event, on average."
+            "views_per_visit", "Views per visit", "ratio", "visits", "Page views of a visit, on average." + _WHOLE
+        ),
+        Metric(
+            "bounce_rate", "Bounce rate", "percent", "visits", "Visits of one page view and nothing else." + _WHOLE
+        ),
+        Metric(
+            "visit_duration",
+            "Visit duration",
+            "seconds",
+            "visits",
+            "From the first to the last event, on average." + _WHOLE,
         ),
         Metric(
             "scroll_depth",

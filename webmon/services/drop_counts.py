@@ -50,6 +50,10 @@ class DropCounts:
         self.revision += 1
         return taken.total()
 
+    def any(self, site_id: int) -> bool:
+        """Whether any hit of the site was ever not counted, as far as it was flushed."""
+        return bool(self.read(site_id, date.min, date.max))
+
     def read(self, site_id: int, first: date, last: date) -> Mapping[DropReason, int]:
         """Return what was flushed, from the first to the last day, the most frequent reason first."""
         with self._unit() as drops:

@@ -47,6 +47,11 @@ class AccountReader:
         hits = [self.keys.open(account_id, hit_id, sealed) for hit_id, sealed in rows]
         return sorted(hits, key=lambda hit: hit.occurred_at)
 
+    def holds_any(self, site: Site) -> bool:
+        """Whether the site's account log holds anything, about whomever."""
+        with self.unit() as accounts:
+            return accounts.count_hits(site.id) > 0
+
     def reads(self, site: Site, account_id: int) -> Sequence[AccountRead]:
         """Return who read the account's rows, newest first."""
         with self.unit() as accounts:

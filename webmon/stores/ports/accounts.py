@@ -70,6 +70,9 @@ class AccountRepository(Audited, Protocol):
     def put_hits(self, hits: Sequence[SealedHit]) -> None:
         """Store rows; those that are there already stay as they are."""
 
+    def count_hits(self, site_id: int) -> int:
+        """Rows of the site's account log."""
+
     def hits(self, account_id: int, limit: int) -> Sequence[tuple[int, bytes]]:
         """Hit id and sealed row, newest first."""
 

@@ -100,10 +100,9 @@ def _save(retention: Retention, site: Site, form: Any, clock: Clock) -> bool:
 
 def _runs(retention: Retention, site: Site) -> list[dict[str, Any]]:
     """The last runs, as far as they are about this site or the whole installation."""
-    return [
-        {
-            "at": finished_at,
-            "lines": [line for line in report["rules"] if line["site"] in {site.domain, "(installation)"}],
-        }
+    shown = {site.domain, "(installation)"}
+    runs = [
+        {"at": finished_at, "lines": [line for line in report["rules"] if line["site"] in shown]}
         for _, finished_at, report in retention.runs()
     ]
+    return [run for run in runs if run["lines"]]

@@ -144,10 +144,10 @@ class Door:
         if asked.path == PATH:
             if asked.method == "POST":
                 return self._take(asked, decode_event, _EVENT)
-            return None, _MAY_POST if asked.method == "OPTIONS" else _not_allowed(ALLOWED_METHODS)
+            return None, _MAY_POST if asked.method == "OPTIONS" else _not_allowed(asked, ALLOWED_METHODS)
         if asked.method in {"GET", "HEAD"}:
             return self._take(asked, lambda _, now: _pixel_event(asked, now), _PIXEL)
-        return None, _not_allowed("GET, HEAD")
+        return None, _not_allowed(asked, "GET, HEAD")
 
     def _take(
         self, asked: Asked, read: Callable[[bytes, datetime], IncomingEvent], kind: _Kind
@@ -173,7 +173,7 @@ class Door:
 
 def refusal(error: WebmonError) -> Answer:
     retry: Headers = [(b"retry-after", b"1")] if isinstance(error, SpoolFull) else []
-    errors = error.errors if isinstance(error, InvalidInput) else None
+    errors = error.errors if isinstance(error, InvalidInput | BodyTooLarge) else None
     outcome = "invalid" if error.status < 429 else error.code
     return _problem(error.status, error.title, str(error), errors, outcome, retry)
 
@@ -186,7 +186,7 @@ def crashed(error: Exception) -> Answer:
 
 
 def too_large() -> BodyTooLarge:
-    return BodyTooLarge(f"body is larger than {BODY_LIMIT} bytes")
+    return BodyTooLarge(BODY_LIMIT)
 
 
 def count(answer: Answer, began: float) -> None:
@@ -206,8 +206,9 @@ def _pixel_event(asked: Asked, now: datetime) -> IncomingEvent:
     return parse_event(known | {"referrer": said.get("referrer") or said.get("r") or ""}, now)
 
 
-def _not_allowed(methods: str) -> Answer:
-    return _problem(405, "Method Not Allowed", more=[(b"allow", methods.encode())])
+def _not_allowed(asked: Asked, methods: str) -> Answer:
+    detail = f"{asked.path} takes {methods.replace(', ', ' or ')}"
+    return _problem(405, "Method Not Allowed", detail, more=[(b"allow", methods.encode())])
 
 
 def _problem(

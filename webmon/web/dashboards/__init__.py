@@ -31,11 +31,16 @@ def blueprint(
     stats: Stats,
     drops: DropCounts,
     consents: ConsentCounts,
+    signed_in: Callable[[Site], bool],
     guard: Guard,
     revision: Callable[[], object],
     clock: Clock,
 ) -> Blueprint:
-    """Return the dashboards. `revision` tells something else whenever what they show has changed."""
+    """Return the dashboards.
+
+    `signed_in`: whether the site holds visits of people who signed in, which the figures leave out. `revision` tells
+    something else whenever what the dashboards show has changed.
+    """
     pages = Blueprint("dashboards", __name__)
     # Another process may draw the same figures otherwise.
     start = secrets.token_hex(4)
@@ -96,6 +101,8 @@ def blueprint(
         # The tag is taken first: what changes meanwhile is then asked for once more, and never missed.
         tag, state, now = tag_of(site), parse_state(request.args), clock.now()
         page = build(stats, drops, site, state, now)
+        elsewhere = page.empty and signed_in(site)
+        ever = not page.empty or elsewhere or stats.reader.first_day(site.id) is not None or drops.any(site.id)
         return {
             "site": site,
             "state": state,
@@ -104,7 +111,8 @@ def blueprint(
             "tag": f'W/"{tag}"',
             "periods": PERIODS.values(),
             "today": now.astimezone(site.zone).date(),
-            "no_data": page.empty and stats.reader.first_day(site.id) is None,
+            "no_data": not ever,
+            "elsewhere": elsewhere,
             "script": url_for("embed.w_js", _external=True) if page.empty else "",
         }
 

@@ -143,22 +143,25 @@ def _top(highest: float, *, seconds: bool) -> float:
 
 def _columns(buckets: Sequence[Bucket], unit: str) -> list[Tick]:
     count = len(buckets)
+    with_year = buckets[0].label[:4] != buckets[-1].label[:4]
     every = max(1, math.ceil(count / _MOST_LABELS))
     ticks = []
     for number, index in enumerate(range(0, count, every)):
         x = _x(index, count)
-        anchor = "start" if x < 2 else "end" if x > 98 else "middle"
-        ticks.append(Tick(round(x, 3), short_label(buckets[index].label, unit), number % 2 == 1, anchor))
+        anchor = "end" if x > 98 else "middle"
+        ticks.append(
+            Tick(round(x, 3), short_label(buckets[index].label, unit, with_year=with_year), number % 2 == 1, anchor)
+        )
     return ticks
 
 
-def short_label(label: str, unit: str) -> str:
+def short_label(label: str, unit: str, *, with_year: bool = False) -> str:
+    """What stands below the chart; `with_year` where it spans more than one."""
     moment = datetime.fromisoformat(label)
     if unit == "hour":
         return f"{moment:%H:%M}"
-    if unit == "month":
-        return f"{moment:%b %Y}" if moment.month == 1 else f"{moment:%b}"
-    return f"{moment.day} {moment:%b}"
+    text = f"{moment:%b}" if unit == "month" else f"{moment.day} {moment:%b}"
+    return f"{text} {moment.year}" if with_year else text
 
 
 def long_label(label: str, unit: str) -> str:

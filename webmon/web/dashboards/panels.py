@@ -7,6 +7,7 @@ from dataclasses import dataclass
 TOP_METRICS = ("visitors", "visits", "pageviews", "views_per_visit", "bounce_rate", "visit_duration")
 
 _NO_CITIES = "Regions and cities are known where webmon is given a file that tells them (WEBMON_CITY_FILE)."
+_NO_COUNTRIES = "Where visitors are is not known: their addresses are private ones or not in the file of countries."
 _NO_SCREENS = "The pages have not told how wide their screens are."
 
 
@@ -68,7 +69,7 @@ PANELS = {
             "places",
             "Places",
             (
-                Tab("country", "Countries", "visit:country"),
+                Tab("country", "Countries", "visit:country", nothing=_NO_COUNTRIES),
                 Tab("region", "Regions", "visit:region", nothing=_NO_CITIES),
                 Tab("city", "Cities", "visit:city", nothing=_NO_CITIES),
                 Tab("language", "Languages", "visit:language"),

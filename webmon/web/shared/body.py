@@ -23,10 +23,10 @@ def read_json(request: Request, kind: type[T], limit: int = BODY_LIMIT) -> T:
     Raises `BodyTooLarge` and `InvalidInput` naming the field.
     """
     if (request.content_length or 0) > limit:
-        raise BodyTooLarge(f"body is larger than {limit} bytes")
+        raise BodyTooLarge(limit)
     raw = request.stream.read(limit + 1)
     if len(raw) > limit:
-        raise BodyTooLarge(f"body is larger than {limit} bytes")
+        raise BodyTooLarge(limit)
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:

@@ -35,8 +35,8 @@ def handle_errors(app: Flask) -> None:
 
 
 def wants_json(asked: Request) -> bool:
-    """Programs call below ``/api/``; people with a browser everywhere else."""
-    return asked.path.startswith("/api/")
+    """Programs call below ``/api/``, and the command line below ``/internal/``; people with a browser elsewhere."""
+    return asked.path.startswith(("/api/", "/internal/"))
 
 
 class QuietFlask(Flask):
@@ -56,7 +56,11 @@ def _webmon_error(error: WebmonError) -> Response:
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("request.failed", endpoint=request.endpoint, error=told(error))
         # Files and keys are the operator's business: visitors and programs are told that it is not their fault.
-        detail = detail if g.get("staff") else "Something on this server is being mended. Please try again later."
+        detail = (
+            detail
+            if g.get("staff") or request.blueprint == "internal"
+            else "Something on this server is being mended. Please try again later."
+        )
     response = answer(error.status, error.title, detail, getattr(error, "errors", None))
     if isinstance(error, SpoolFull):
         response.headers["Retry-After"] = "1"
