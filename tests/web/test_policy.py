@@ -65,7 +65,8 @@ def bodies(world: World) -> list[dict[str, Any]]:
 def counts(world: World) -> dict[str, int]:
     world.runtime.consent_counts.flush()
     with world.runtime.database.session() as session:
-        return {row[0]: row[1] for row in session.execute(text("select action, answer_count from consent_count"))}
+        rows = session.execute(text("select action, sum(answer_count) from consent_count group by action"))
+        return {row[0]: row[1] for row in rows}
 
 
 @pytest.mark.parametrize(
