@@ -93,6 +93,15 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     // A question in the middle of the page has to be answered; Escape is no answer.
     if (notice.layout === "dialog") cover(box);
     else document.body.append(...(open = [box]));
+    // Counted, about nobody (docs/wire.md).
+    void post("consent/shown", { site: settings.site, notice: one.hash }).catch(() => 0);
+  };
+
+  /** Whether visitors are asked where this one is: webmon knows places, and the page does not. */
+  const asked = async (): Promise<boolean> => {
+    if (settings.model !== null) return true;
+    const answer = await fetch(`${base}/api/policy?site=${encodeURIComponent(settings.site)}`, { credentials: "omit" });
+    return !answer.ok || (await answer.json()).ask;
   };
 
   /** Put the box over the page: the keyboard stays in it; `done` is what leaves it without an answer, where that is allowed. */
@@ -238,7 +247,7 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
       was = Object.fromEntries(Object.keys(waiting.decisions).map((key) => [key, true]));
       await record.resume(waiting);
     }
-    if (!choice().decided && settings.ask) await ask();
+    if (!choice().decided && settings.ask && (await asked())) await ask();
   };
   const lost = (receipt: string): Promise<void> => (record.lost(receipt), start());
 

@@ -10,6 +10,8 @@ export interface Settings {
   early: boolean;
   /** Whether a choice is asked for on arrival. */
   ask: boolean;
+  /** How visitors are asked; null where that goes by their place. */
+  model: string | null;
   /** Signals of the browser that are taken as an objection, by their name in `navigator`. */
   signals: string[];
   notices: Record<string, string>;
