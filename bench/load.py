@@ -34,13 +34,15 @@ class Run:
     memory_mb: float
 
 
-def wrk(url: str, seconds: int, connections: int, seed: int) -> dict[str, float]:
+def wrk(
+    url: str, seconds: int, connections: int, seed: int, path: str = "/api/event", body: str = BODY
+) -> dict[str, float]:
     env = os.environ | {
         "UAS": str(HERE / "load" / "uas.txt"),
         "SITEHOST": "example.org",
-        "REQPATH": "/api/event",
+        "REQPATH": path,
         "CTYPE": "text/plain",
-        "BODY": BODY,
+        "BODY": body,
         "SEED": str(seed),
     }
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", "pageview.lua", url]

@@ -20,7 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from bench import banner, load, machine, store, work  # noqa: E402
+from bench import banner, consents, load, machine, store, work  # noqa: E402
 
 INGESTED_ROWS = 300_000
 
@@ -67,6 +67,8 @@ def figures(folder: Path, options: argparse.Namespace) -> Iterator[Figure]:
         "bots, agent, place and guard, CPU ms a hit", guard, f"{guard:.4f}", "at most 0.08", lambda v: v <= 0.08
     )
     yield from empty_log(folder, options)
+    rate = statistics.median(consents.rates(folder / "consents", options.runs, options.seconds, options.connections))
+    yield Figure("recorded consents/s", rate, f"{rate:,.0f}", "at least 1,500", lambda v: v >= 1500)
     yield from stored_rows(folder, options)
 
 

@@ -38,6 +38,7 @@ from webmon.services.choose_policy import Policies
 from webmon.services.collect_hit import Collector
 from webmon.services.consent_counts import ConsentCounts, Observer
 from webmon.services.drop_counts import DropCounts
+from webmon.services.erase_collected import Eraser
 from webmon.services.import_log import LogImporter
 from webmon.services.ingest import Ingester
 from webmon.services.keep_register import Register
@@ -53,6 +54,7 @@ from webmon.services.read_held import HeldData
 from webmon.services.read_stats import Stats
 from webmon.services.record_consent import Consents
 from webmon.services.retention_file import read_rules
+from webmon.services.sign_consents import Signer
 from webmon.services.site_directory import SiteDirectory
 from webmon.services.store_hits import HitStore, LoopStore
 from webmon.services.visits import VisitBook
@@ -122,11 +124,21 @@ class Core:
 
     @cached_property
     def consents(self) -> Consents:
-        return Consents(self.database.unit(SqlConsents), self.notices, self.settings.public_url, self.consent_counts)
+        return Consents(
+            self.database.unit(SqlConsents),
+            self.notices,
+            self.settings.public_url,
+            self.consent_counts,
+            self.signer,
+        )
 
     @cached_property
     def consent_counts(self) -> ConsentCounts:
         return ConsentCounts(self.database.unit(SqlConsentFigures), self.notices)
+
+    @cached_property
+    def signer(self) -> Signer:
+        return Signer(self.database.unit(SqlConsents), self.vault)
 
     @cached_property
     def staff(self) -> StaffAccounts:
@@ -214,6 +226,7 @@ class Runtime(Core):
         self.visits = VisitBook()
         self.once = Once()
         self.ingester = Ingester(self.spools.all, self.event_log, self.accounts, self.log_lock)
+        self.erasing = Worker("eraser", self.eraser.wake, lambda: self.eraser.advance(self.clock.now()))
         self.promoter = Worker("promoter", self.accounts.wake, lambda: self.accounts.advance(self.clock.now()))
 
     @cached_property
@@ -256,6 +269,18 @@ class Runtime(Core):
             self.event_log,
             self.log_lock,
             self.spools,
+            self.wipe,
+        )
+
+    @cached_property
+    def eraser(self) -> Eraser:
+        return Eraser(
+            self.database.unit(SqlConsents),
+            self.pseudonyms,
+            self.visits,
+            self.event_log,
+            self.spools,
+            self.log_lock,
             self.wipe,
         )
 
@@ -313,6 +338,9 @@ class Runtime(Core):
         kept = {site.id: self._kept(site) for site in self.sites.all()}
         return self.pseudonyms.rotate(now, kept)
 
+    def sign_checkpoints(self, now: datetime) -> int:
+        return self.signer.checkpoint_all(self.sites.all(), now)
+
     def compact(self) -> list[str]:
         with self.log_lock:
             return self.event_log.compact()
@@ -356,6 +384,7 @@ class Runtime(Core):
         agent.prepare()
         self.ingester.start()
         self.promoter.start()
+        self.erasing.start()
         self.drop_writer.start()
         self.consent_count_writer.start()
         self.scheduler.start()
@@ -363,6 +392,7 @@ class Runtime(Core):
     def close(self) -> None:
         self.scheduler.stop()
         self.promoter.stop()
+        self.erasing.stop()
         self.drop_writer.stop()
         self.consent_count_writer.stop()
         self.ingester.stop()
@@ -444,6 +474,8 @@ def _public(runtime: Runtime, manifest: Mapping[str, str]) -> list[Blueprint]:
                 runtime.directory,
                 runtime.notices,
                 runtime.consents,
+                runtime.signer,
+                runtime.eraser,
                 runtime.accounts,
                 runtime.policies,
                 runtime.consent_counts,
@@ -471,6 +503,7 @@ def _portal(runtime: Runtime) -> Blueprint:
             runtime.notices,
             runtime.consents,
             runtime.policies,
+            runtime.eraser,
             HeldData(runtime.pseudonyms, runtime.event_log, runtime.account_reader),
             runtime.retention,
             PersonCookie(runtime.vault, runtime.settings.secure),

@@ -38,9 +38,15 @@ class WebmonServer:
         self.process: subprocess.Popen[bytes] | None = None
         self.log = folder.parent / f"{folder.name}.log"
 
-    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, check: bool = True, seconds: float = 120) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [WEBMON, *arguments], env=self.env, capture_output=True, text=True, check=check, timeout=120, cwd=ROOT
+            [WEBMON, *arguments],
+            env=self.env,
+            capture_output=True,
+            text=True,
+            check=check,
+            timeout=seconds,
+            cwd=ROOT,
         )
 
     def last_line(self, *arguments: str) -> str:

@@ -68,6 +68,7 @@ class World:
         """Do what the threads of a serving process do by themselves."""
         self.runtime.ingester.drain()
         self.runtime.accounts.advance(self.clock.now())
+        self.runtime.eraser.advance(self.clock.now())
 
     def move(self, **by: float) -> None:
         self.clock.move(timedelta(**by))

@@ -121,7 +121,7 @@ def test_choices_can_be_changed_and_hold(world: World) -> None:
     assert visitor.sees("/no-more").headers["x-webmon-drop-reason"] == "no_consent"
 
 
-@pytest.mark.parametrize("path", ["choices", "withdraw", "close"])
+@pytest.mark.parametrize("path", ["choices", "withdraw", "erase", "close"])
 def test_a_form_from_elsewhere_changes_nothing(world: World, path: str) -> None:
     visitor = world.visitor()
     browser, other = opened(world, **by(visitor)), opened(world, **by(world.visitor()))
@@ -150,6 +150,8 @@ def test_receipts_are_pages_and_files_for_their_holder_alone(world: World) -> No
     file = browser.get(f"{PAGE}/receipts/{visitor.receipt}.json")
     assert file.get_json()["consent_receipt_id"] == visitor.receipt
     assert "attachment" in file.headers["Content-Disposition"]
+    assert file.get_json() == world.runtime.consents.receipt(world.site, visitor.receipt)
+    assert f"check-receipt receipt-{visitor.receipt}.json" in page.get_data(as_text=True)
     assert browser.get(f"{PAGE}/receipts/{other.receipt}").status_code == 404
     assert world.browser().get(f"{PAGE}/receipts/{visitor.receipt}").status_code == 404
     assert browser.get(f"{PAGE}/receipts/{visitor.receipt}.exe").status_code == 404

@@ -62,6 +62,7 @@ def add(domain: str, timezone: str, mode: str, minimum_group: int, dnt: bool, po
 )
 @click.option("--property-key", multiple=True, metavar="KEY", help="A property to keep; then no other is.")
 @click.option("--policy", type=POLICY, help="How visitors are asked, and whether by their place.")
+@click.option("--choice-days", type=int, help="For how many days an answer holds before it is asked for again.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def set_(
     domain: str,
@@ -69,17 +70,20 @@ def set_(
     path_template: tuple[str, ...],
     property_key: tuple[str, ...],
     policy: str | None,
+    choice_days: int | None,
     as_json: bool,
 ) -> None:
-    """Set the policy and the guard's rules of the site DOMAIN, and print them. Each option of the guard may be given
-    many times; together they replace what there was of their kind, an empty text (--path-template "") leaves none.
-    Without options, nothing changes."""
+    """Set the policy, the guard's rules and for how long an answer holds of the site DOMAIN, and print them. Each
+    option of the guard may be given many times; together they replace what there was of their kind, an empty text
+    (--path-template "") leaves none. Without options, nothing changes."""
     from webmon.app import Core
 
     core = Core()
     site = core.sites.get(domain)
     if policy is not None and policy != site.jurisdiction:
         site = core.sites.change_policy(site, policy, core.clock.now(), actor=ACTOR)
+    if choice_days is not None:
+        site = core.sites.change_choice_days(site, choice_days, core.clock.now(), actor=ACTOR)
     rules = core.sites.change_rules(
         site,
         core.clock.now(),
@@ -94,11 +98,13 @@ def set_(
         "property_keys": rules.property_keys,
     }
     if as_json:
-        click.echo(json.dumps({"domain": site.domain, "policy": site.jurisdiction.value, **kinds}))
+        told = {"domain": site.domain, "policy": site.jurisdiction.value, **kinds, "choice_days": site.choice_days}
+        click.echo(json.dumps(told))
     else:
         click.echo(f"policy: {site.jurisdiction}")
         for kind, lines in kinds.items():
             click.echo(f"{kind.replace('_', ' ')}: {', '.join(lines) or 'none'}")
+        click.echo(f"an answer holds: {site.choice_days} days")
 
 
 @command.command("list")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 GENESIS = "0" * 64
 
@@ -51,13 +51,22 @@ class Verdict:
         return self.broken_seq is None
 
 
-def verify(anchor: Anchor, links: Iterable[Link]) -> Verdict:
-    """Walk the chain from its anchor and name the first entry that is missing or was changed."""
+L = TypeVar("L", bound=Link)
+
+
+def verify(anchor: Anchor, links: Iterable[L], fault: Callable[[L], str] = lambda _: "") -> Verdict:
+    """Walk the chain from its anchor and name the first entry that is missing or was changed.
+
+    `fault` says what else is wrong with an entry that is in its place, or nothing.
+    """
     expected_seq, previous, checked = anchor.seq + 1, anchor.chain_hash, 0
     for entry in links:
         if entry.seq != expected_seq:
             return Verdict(checked, expected_seq, "is missing")
         if entry.chain_hash != link(previous, entry.body):
             return Verdict(checked, entry.seq, "was changed after it was written")
+        found = fault(entry)
+        if found:
+            return Verdict(checked, entry.seq, found)
         expected_seq, previous, checked = entry.seq + 1, entry.chain_hash, checked + 1
     return Verdict(checked)

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from webmon.domain.jurisdiction import Policy
-from webmon.domain.notice import LANGUAGE, Notice
+from webmon.domain.notice import LANGUAGE, Notice, Service
 from webmon.errors import InvalidInput
 
-# CNIL: a choice, a refusal like an acceptance, is kept for six months before it is asked for again.
-CHOICE_LIFETIME = timedelta(days=182)
 ANALYTICS = "analytics"
 
 
@@ -61,10 +59,7 @@ class Record:
     answer: Answer
     policy: Policy
     recorded_at: datetime
-
-    @property
-    def expires_at(self) -> datetime:
-        return self.recorded_at + CHOICE_LIFETIME
+    expires_at: datetime
 
     def body(self) -> dict[str, Any]:
         return {
@@ -122,6 +117,7 @@ def _check_consistent(action: Action, decisions: Mapping[str, bool], errors: dic
 def receipt(body: Mapping[str, Any], notice: Notice, address: str) -> dict[str, Any]:
     """Return the receipt of a record; `address` is the public origin of this service."""
     granted_at = body["recorded_at"]
+    lifetime = datetime.fromisoformat(body["expires_at"]) - datetime.fromisoformat(granted_at)
     names = {purpose.key: purpose for purpose in notice.purposes}
     return {
         "schema_version": "ISO/IEC TS 27560:2023",
@@ -147,7 +143,7 @@ def receipt(body: Mapping[str, Any], notice: Notice, address: str) -> dict[str, 
                 "event": {
                     "event_type": "given" if granted else "refused",
                     "event_time": granted_at,
-                    "validity_duration": f"P{CHOICE_LIFETIME.days}D",
+                    "validity_duration": f"P{lifetime.days}D",
                 },
             }
             for key, granted in sorted(body["decisions"].items())
@@ -156,3 +152,52 @@ def receipt(body: Mapping[str, Any], notice: Notice, address: str) -> dict[str, 
         # Records of before there were policies have none.
         "jurisdiction": body.get("jurisdiction"),
     }
+
+
+class Why(StrEnum):
+    """Why a purpose is asked for again: only what is new is."""
+
+    NEW = "new"
+    TEXT = "text"
+    SERVICES = "services"
+    EXPIRED = "expired"
+
+
+def to_ask(decided: Mapping[str, bool], before: Notice, now: Notice) -> dict[str, Why]:
+    """Return the purposes of the notice in force that the decisions, made on an earlier one, do not answer.
+
+    A purpose is asked for where it was not decided, where its name or description reads otherwise than it did, and
+    where another service or cookie came, went or was described otherwise. Between two languages only what does not
+    depend on the language is compared.
+    """
+    if before.hash == now.hash:
+        return {}
+    same_language = before.language == now.language
+    texts = {one.key: (one.name, one.description) for one in before.purposes}
+    asked: dict[str, Why] = {}
+    for purpose in now.purposes:
+        key = purpose.key
+        if purpose.required:
+            continue
+        if key not in decided or key not in texts:
+            asked[key] = Why.NEW
+        elif same_language and texts[key] != (purpose.name, purpose.description):
+            asked[key] = Why.TEXT
+        elif _covered(before, key, texts=same_language) != _covered(now, key, texts=same_language):
+            asked[key] = Why.SERVICES
+    return asked
+
+
+def _covered(notice: Notice, purpose: str, *, texts: bool) -> frozenset[object]:
+    """The services that serve a purpose, themselves or by a cookie of theirs."""
+    concerned = [
+        one
+        for one in notice.services
+        if one.purpose == purpose or any(cookie.purpose == purpose for cookie in one.cookies)
+    ]
+    return frozenset(concerned if texts else map(_without_texts, concerned))
+
+
+def _without_texts(service: Service) -> object:
+    cookies = frozenset((one.name, one.purpose, one.kind, one.party) for one in service.cookies)
+    return service.key, service.purpose, service.provider, cookies

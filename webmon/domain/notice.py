@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +126,7 @@ class Notice:
 
     @property
     def purposes(self) -> tuple[Purpose, ...]:
-        return tuple(Purpose(**purpose) for purpose in self.body["purposes"])
+        return _purposes_of(self.text)
 
     @property
     def services(self) -> tuple[Service, ...]:
@@ -137,6 +137,12 @@ class Notice:
     def optional_keys(self) -> frozenset[str]:
         """The purposes that are asked for."""
         return frozenset(purpose.key for purpose in self.purposes if not purpose.required)
+
+
+@lru_cache(maxsize=256)
+def _purposes_of(text: str) -> tuple[Purpose, ...]:
+    # Every answer asks for them, and a notice never changes.
+    return tuple(Purpose(**purpose) for purpose in json.loads(text)["purposes"])
 
 
 def hash_of(text: str) -> str:

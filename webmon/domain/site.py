@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from webmon.domain.jurisdiction import Jurisdiction
 from webmon.domain.scrub.rules import NO_RULES, GuardRules
+
+# CNIL: a choice, a refusal like an acceptance, is kept for six months before it is asked for again.
+CHOICE_DAYS = 182
+# Nor does anything that a visitor agreed to hold longer than 13 months.
+CHOICE_DAYS_LIMIT = 395
 
 
 class Mode(StrEnum):
@@ -38,10 +43,16 @@ class Site:
     rules: GuardRules = NO_RULES
     honour_dnt: bool = False
     jurisdiction: Jurisdiction = Jurisdiction.EVERYWHERE_OPT_IN
+    choice_days: int = CHOICE_DAYS
 
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
+
+    @property
+    def choice_lifetime(self) -> timedelta:
+        """For how long an answer holds."""
+        return timedelta(days=self.choice_days)
 
 
 def clean_domain(text: str) -> str:

@@ -62,6 +62,12 @@ JOBS = (
         lambda services, _: services.checkpoint(),
     ),
     Job(
+        "consent-checkpoints",
+        "Sign what each site's consent ledger ends with, so that nothing can be cut off or rewritten before it",
+        timedelta(hours=1),
+        lambda services, now: services.sign_checkpoints(now),
+    ),
+    Job(
         "prune",
         "Forget used login tokens, links and sessions that have expired",
         timedelta(hours=1),

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from webmon.domain.jurisdiction import Jurisdiction
 from webmon.domain.scrub.rules import GuardRules, clean_parameters, clean_path_templates, clean_property_keys
-from webmon.domain.site import Mode, Site, clean_domain, clean_timezone
+from webmon.domain.site import CHOICE_DAYS_LIMIT, Mode, Site, clean_domain, clean_timezone
 from webmon.errors import InvalidInput, NotAuthenticated, UnknownSite
 from webmon.stores.ports import Unit
 from webmon.stores.ports.sites import SiteRepository
@@ -110,6 +110,20 @@ class Sites:
             changed = sites.change_jurisdiction(site.id, policy)
             detail = {"jurisdiction": policy.value}
             sites.audit.record(now, actor, "site.change", site_id=site.id, detail=detail)
+        return changed
+
+    def change_choice_days(self, site: Site, choice_days: int, now: datetime, *, actor: str) -> Site:
+        """Set for how long an answer holds, a refusal like an acceptance, before it is asked for again.
+
+        Answers that were recorded keep the end that they have. Raises `InvalidInput`.
+        """
+        if not 1 <= choice_days <= CHOICE_DAYS_LIMIT:
+            raise InvalidInput.field("choice_days", f"must be between 1 and {CHOICE_DAYS_LIMIT}")
+        if choice_days == site.choice_days:
+            return site
+        with self.unit() as sites:
+            changed = sites.change_choice_days(site.id, choice_days)
+            sites.audit.record(now, actor, "site.change", site_id=site.id, detail={"choice_days": choice_days})
         return changed
 
     def change_rules(

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from webmon.domain.chain import Verdict, verify
-from webmon.domain.consent import ANALYTICS, Action, Answer, Record, check_answer, receipt
+from webmon.domain.chain import Verdict
+from webmon.domain.checkpoint import Checkpoint
+from webmon.domain.consent import ANALYTICS, Action, Answer, Record, Why, check_answer, receipt, to_ask
 from webmon.domain.consent_figures import NOWHERE_KNOWN, Segment
 from webmon.domain.jurisdiction import Policy
-from webmon.domain.notice import hash_of
+from webmon.domain.notice import Notice
 from webmon.domain.pseudonym import is_raw_id
 from webmon.domain.site import Site
 from webmon.errors import Conflict, InvalidInput, NotFound
 from webmon.services.publish_notice import Notices
+from webmon.services.sign_consents import Signer
+from webmon.services.together import Together
+from webmon.services.verify_ledger import verify_ledger
 from webmon.stores.ports import Unit
-from webmon.stores.ports.consent import ConsentRepository, LedgerEntry, Standing
+from webmon.stores.ports.consent import ConsentRepository, Standing
 
 _REMEMBERED = 50_000
 RECEIPT_LENGTH = 36
@@ -33,7 +36,8 @@ class ConsentRequest:
 
     `receipt` is the number that whoever answers has drawn for it, so that it can be sent again; or empty. `policy` is
     what they were asked under, decided here and not by whoever answers.
-    `segment` is for the figures alone and in no record.
+    `segment` is for the figures alone and in no record. `erase`: the visitor's pseudonyms whose rows are to go with a
+    withdrawal.
     """
 
     notice: str
@@ -45,6 +49,7 @@ class ConsentRequest:
     receipt: str = ""
     policy: Policy = field(kw_only=True)
     segment: Segment = NOWHERE_KNOWN
+    erase: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,48 +81,53 @@ class Consents:
     notices: Notices
     address: str
     counter: AnswerCounter
+    signer: Signer
     _memory: _Memory = field(default_factory=_Memory)
+    _together: Together[ConsentRepository] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_together", Together(self.unit, lambda consents: consents.flush()))
 
     def record(self, site: Site, request: ConsentRequest, now: datetime) -> dict[str, Any] | None:
         """Record the answer and return its receipt; None for a refusal that is only counted.
 
         A refusal without an earlier consent is counted and recorded against nobody (invariant 2). Where two answers
-        name the same previous one, both are kept and the one later in the ledger is in force. An answer that is sent
-        again under its receipt's number is one record. Raises `InvalidInput` for an unknown notice, a wrong purpose
-        or a contradiction, `NotFound` for an unknown previous receipt, `Conflict` for a number of another answer.
+        name the same previous one, both are kept: the later one takes the place of the earlier and is in force, for
+        whoever holds a receipt of the line. An answer to a notice that was replaced meanwhile is an answer to what
+        was shown. An answer that is sent again under its receipt's number is one record. Raises `InvalidInput` for
+        an unknown notice, a wrong purpose or a contradiction, `NotFound` for an unknown previous receipt, `Conflict`
+        for a number of another answer.
         """
         answer = self._checked(site, request)
-        with self.unit() as consents:
-            known = consents.standing(site.id, request.receipt) if request.receipt else None
-            if known is not None:
-                return self._sent_again(known, answer)
-            if request.receipt and consents.is_taken(request.receipt):
-                raise Conflict("receipt is the number of another answer")
-            if answer.previous and consents.standing(site.id, answer.previous) is None:
-                raise NotFound("previous names no receipt of this site")
-            if not answer.grants and not answer.previous:
-                self._count(site, answer, request.segment, now)
-                return None
-            number = request.receipt or str(uuid.uuid4())
-            record = Record(number, site.domain, site.mode.value, answer, request.policy, now)
-            consents.append(site.id, record)
-            replaced = [answer.previous, *_before(consents, site.id, answer.previous)]
-        self._count(site, answer, request.segment, now)
+        written = self._together.run(lambda consents: _write(consents, site, answer, request, now))
+        if not written.sent_again:
+            self.counter.count(site, answer.notice.hash, answer.action.value, request.segment, now)
+        if written.body is None:
+            return None
         # The new one too: a hit that names it may have been faster.
-        self._forget(site.id, [record.receipt_id, *replaced])
-        return receipt(record.body(), answer.notice, self.address)
+        self._forget(site.id, [written.body["receipt_id"], *written.replaced])
+        return self._receipt(written.body, answer.notice)
 
     def withdraw(
-        self, site: Site, receipt_id: str, ui_source: str, policy: Policy, now: datetime
+        self,
+        site: Site,
+        receipt_id: str,
+        ui_source: str,
+        policy: Policy,
+        now: datetime,
+        *,
+        erase: Sequence[int] = (),
     ) -> dict[str, Any] | None:
-        """Withdraw a consent: as easy as giving it."""
+        """Withdraw a consent: as easy as giving it. `erase`: pseudonyms whose rows are to go with it."""
         with self.unit() as consents:
             standing = consents.standing(site.id, receipt_id)
         if standing is None:
             raise NotFound("There is no such receipt")
         refused = dict.fromkeys(standing.body["decisions"], False)
         notice, language = standing.body["notice"], standing.body["language"]
-        request = ConsentRequest(notice, refused, Action.WITHDRAW, ui_source, language, receipt_id, policy=policy)
+        request = ConsentRequest(
+            notice, refused, Action.WITHDRAW, ui_source, language, receipt_id, policy=policy, erase=erase
+        )
         return self.record(site, request, now)
 
     def grant(self, site_id: int, receipt_id: str, now: datetime) -> Grant | None:
@@ -139,8 +149,34 @@ class Consents:
             standing = consents.standing(site.id, receipt_id)
         if standing is None:
             raise NotFound("There is no such receipt")
-        found = receipt(standing.body, self.notices.get(standing.body["notice"]), self.address)
-        return found | {"superseded": bool(standing.successor)}
+        return self._receipt(standing.body, self.notices.get(standing.body["notice"]))
+
+    def state(self, site: Site, receipt_id: str, languages: Sequence[str], now: datetime) -> dict[str, Any]:
+        """Say what holds of the line that the receipt stands in, and what is still to be asked.
+
+        The notice that is asked with is the one in force in the language of the last answer, unless `languages` are
+        wanted before it. Raises `NotFound` for an unknown receipt.
+        """
+        with self.unit() as consents:
+            latest = _latest(consents, site.id, receipt_id)
+        if latest is None:
+            raise NotFound("There is no such receipt")
+        body, expired = latest.body, latest.expires_at <= now
+        before = self.notices.get(body["notice"])
+        current = self.notices.in_language(site, [*languages, before.language], now)
+        all_again = dict.fromkeys(current.optional_keys, Why.EXPIRED)
+        asked = all_again if expired else to_ask(body["decisions"], before, current)
+        return {
+            "consent_receipt_id": body["receipt_id"],
+            "superseded": body["receipt_id"] != receipt_id,
+            "expired": expired,
+            "withdrawn": body["action"] == Action.WITHDRAW,
+            "validity_until": body["expires_at"],
+            "notice_hash": body["notice"],
+            "decisions": {key: granted and not expired for key, granted in sorted(body["decisions"].items())},
+            "notice_in_force": current.hash,
+            "ask": [{"purpose": key, "why": why.value} for key, why in sorted(asked.items())],
+        }
 
     def line(self, site: Site, receipt_id: str) -> list[dict[str, Any]]:
         """Return every receipt of the line that this one stands in, newest first; none where there is no such one."""
@@ -152,26 +188,17 @@ class Consents:
             names = [newest, *_before(consents, site.id, newest)]
         return [self.receipt(site, name) for name in names]
 
-    def verify(self, site: Site) -> Verdict:
-        """Walk the site's ledger: the chain, the columns beside it, and the notices it names."""
+    def verify(self, site: Site, kept: Sequence[Checkpoint] = ()) -> Verdict:
+        """Walk the site's ledger: the chain, the columns beside it, the notices it names, and the checkpoints.
+
+        `kept`: checkpoints of the site that were kept elsewhere.
+        """
+        key = self.signer.public_key()
         with self.unit() as consents:
-            chained = verify(consents.anchor(site.id), (entry.link for entry in consents.entries(site.id)))
-            if not chained.holds:
-                return chained
-            for entry in consents.entries(site.id):
-                fault = _disagreement(entry)
-                if fault:
-                    return Verdict(chained.checked_count, entry.link.seq, fault)
-        return chained
+            return verify_ledger(consents, site, key, kept)
 
-    def _count(self, site: Site, answer: Answer, segment: Segment, now: datetime) -> None:
-        self.counter.count(site, answer.notice.hash, answer.action.value, segment, now)
-
-    def _sent_again(self, known: Standing, answer: Answer) -> dict[str, Any]:
-        said = {"notice": answer.notice.hash, "decisions": answer.decisions, "previous": answer.previous}
-        if any(known.body[name] != value for name, value in said.items()):
-            raise Conflict("receipt is the number of another answer")
-        return receipt(known.body, answer.notice, self.address)
+    def _receipt(self, body: Mapping[str, Any], notice: Notice) -> dict[str, Any]:
+        return self.signer.sign(receipt(body, notice, self.address))
 
     def _checked(self, site: Site, request: ConsentRequest) -> Answer:
         if request.receipt and not (is_raw_id(request.receipt) and len(request.receipt) <= RECEIPT_LENGTH):
@@ -206,6 +233,49 @@ class Consents:
                 self._memory.grants.pop((site_id, receipt_id), None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """The record of an answer, if there is one, and the receipts whose place it takes."""
+
+    body: Mapping[str, Any] | None
+    replaced: Sequence[str] = ()
+    sent_again: bool = False
+
+
+def _write(
+    consents: ConsentRepository, site: Site, answer: Answer, request: ConsentRequest, now: datetime
+) -> _Written:
+    """Record an answer. What is wrong with it is found before anything is written."""
+    if request.receipt and consents.is_taken(request.receipt):
+        known = consents.standing(site.id, request.receipt)
+        if known is None:
+            raise Conflict("receipt is the number of another answer")
+        return _Written(_sent_again(consents, site.id, known, answer), sent_again=True)
+    latest = _latest(consents, site.id, answer.previous) if answer.previous else None
+    if answer.previous and latest is None:
+        raise NotFound("previous names no receipt of this site")
+    if latest is None and not answer.grants:
+        return _Written(None)
+    if latest is not None:
+        # What another tab has answered meanwhile is what this answer takes the place of.
+        answer = replace(answer, previous=latest.body["receipt_id"])
+    number = request.receipt or str(uuid.uuid4())
+    record = Record(number, site.domain, site.mode.value, answer, request.policy, now, now + site.choice_lifetime)
+    consents.append(site.id, record)
+    if request.erase:
+        consents.add_erasure(site.id, request.erase, now)
+    replaced = [answer.previous, *_before(consents, site.id, answer.previous)] if latest else []
+    return _Written(record.body(), replaced)
+
+
+def _sent_again(consents: ConsentRepository, site_id: int, known: Standing, answer: Answer) -> Mapping[str, Any]:
+    said = {"notice": answer.notice.hash, "decisions": answer.decisions, "action": answer.action.value}
+    line = [known.body["previous"], *_before(consents, site_id, known.body["previous"])]
+    if any(known.body[name] != value for name, value in said.items()) or answer.previous not in line:
+        raise Conflict("receipt is the number of another answer")
+    return known.body
+
+
 def _latest(consents: ConsentRepository, site_id: int, receipt_id: str) -> Standing | None:
     """The last record in the line that begins with the receipt."""
     found = consents.standing(site_id, receipt_id)
@@ -222,14 +292,3 @@ def _before(consents: ConsentRepository, site_id: int, receipt_id: str) -> list[
         found.append(standing.body["previous"])
         standing = consents.standing(site_id, found[-1])
     return found
-
-
-def _disagreement(entry: LedgerEntry) -> str:
-    """What does not agree with the chained body, or nothing."""
-    body = json.loads(entry.link.body)
-    for name, value in entry.columns.items():
-        if body.get(name) != value:
-            return f"has another {name} beside the chain than in it"
-    if hash_of(entry.notice_text) != body["notice"]:
-        return "names a notice whose text was changed"
-    return ""

@@ -18,6 +18,7 @@ from typing import Any
 
 from prometheus_client import Histogram
 
+from webmon.domain.hit import Basis
 from webmon.errors import SpoolFull, Unavailable
 from webmon.stores.ports.events import Chunk
 from webmon.stores.ports.spool import SpooledEntry, SpoolEntry
@@ -53,6 +54,11 @@ _PERSONAL_ENTRIES = (
 _LINES = (
     "select cast(group_concat(body, char(10)) as blob) from hit"  # noqa: S608
     f" where id > ? and id <= ? and month = ? and not {_PERSONAL}"
+)
+_DELETE_CONSENTED = (
+    "delete from hit where site_id = ? and account_id is null"
+    " and json_extract(cast(body as text), '$.visitor_id') in (select value from json_each(?))"
+    " and json_extract(cast(body as text), '$.basis') = ?"
 )
 # Within SQLite's bound of 32,766 parameters to a statement.
 _ROWS_AT_ONCE = 1000
@@ -174,6 +180,18 @@ class Spool:
     def holds_visit(self, site_id: int, visit_id: int) -> bool:
         sql = "select exists (select 1 from hit where site_id = ? and visit_id = ?)"
         return bool(self._rows(sql, site_id, visit_id)[0][0])
+
+    def delete_consented(self, site_id: int, visitor_ids: Collection[int]) -> int:
+        """Forget the visitors' rows that were collected under consent; return how many there were.
+
+        Rows sealed for an account are not among them: nothing outside the seal says whose they were.
+        """
+        with self._drain, _transaction(self._reader) as connection:
+            values = (site_id, json.dumps([*visitor_ids]), Basis.CONSENT)
+            gone = int(connection.execute(_DELETE_CONSENTED, values).rowcount)
+        with self._enter:
+            self._depth = max(0, self._depth - gone)
+        return gone
 
     def refresh(self) -> None:
         """Count anew, where another process drains what this one appends."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from webmon.stores.ports.events import EventSink
@@ -36,6 +36,10 @@ class SpoolFolder:
     def holds_visit(self, site_id: int, visit_id: int) -> bool:
         """Whether a row of the visit still waits in a spool."""
         return any(spool.holds_visit(site_id, visit_id) for spool in self.all())
+
+    def delete_consented(self, site_id: int, visitor_ids: Collection[int]) -> int:
+        """Forget the visitors' rows that were collected under consent, in every spool; return how many there were."""
+        return sum(spool.delete_consented(site_id, visitor_ids) for spool in self.all())
 
     def truncate(self) -> None:
         """Empty every spool's write-ahead log of rows that have moved on."""

@@ -4,27 +4,69 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    LargeBinary,
+    bindparam,
+    cast,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
+from sqlalchemy.orm import Session, aliased
 
-from webmon.domain.chain import Anchor, Link, canonical, link
+from webmon.domain.chain import Anchor, canonical, link
+from webmon.domain.checkpoint import Checkpoint
 from webmon.domain.consent import Record
 from webmon.domain.notice import Notice, hash_of
 from webmon.stores.control.models import (
     ChainAnchorRow,
+    CheckpointRow,
     ConsentDecisionRow,
     ConsentRow,
+    ErasureRow,
     NoticeDraftRow,
     NoticeRow,
     PublicationRow,
+    SigningKeyRow,
+    SiteRow,
 )
 from webmon.stores.control.repository import Repository
-from webmon.stores.ports.consent import Draft, LedgerEntry, Publication, Standing
+from webmon.stores.ports.consent import Draft, Erasure, LedgerEntry, Publication, Standing
+
+_ONE_KEY = 1
+_READ_AT_ONCE = 500
+_consents: Any = ConsentRow.__table__
+_decisions: Any = ConsentDecisionRow.__table__
+_ADD_CONSENTS = insert(_consents)
+_ADD_DECISIONS = insert(_decisions).from_select(
+    ["consent_id", "purpose", "granted"],
+    select(
+        _consents.c.id,
+        bindparam("key", type_=_decisions.c.purpose.type),
+        bindparam("answer", type_=_decisions.c.granted.type),
+    ).where(_consents.c.receipt_id == bindparam("receipt")),
+)
+_TAKEN = select(_consents.c.id).where(_consents.c.receipt_id == bindparam("receipt"))
 
 
 class SqlConsents(Repository):
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        # The last entries of this transaction's own: whoever appends holds the database.
+        self._tips: dict[int, Anchor] = {}
+        # What was appended and is not in the database yet.
+        self._appended: list[dict[str, Any]] = []
+        self._answers: list[dict[str, Any]] = []
+
     def put_notice(self, site_id: int, notice: Notice, now: datetime) -> None:
         if self._session.get(NoticeRow, notice.hash) is None:
             row = NoticeRow(
@@ -129,32 +171,90 @@ class SqlConsents(Repository):
         return Notice(row.hash, row.body, _json(row.body)["site"], row.language) if row else None
 
     def append(self, site_id: int, record: Record) -> None:
-        tip = self._session.execute(
+        tip = self._tips.get(site_id) or self.tip(site_id)
+        text = canonical(record.body())
+        own = self._tips[site_id] = Anchor(tip.seq + 1, link(tip.chain_hash, text))
+        self._appended.append(
+            {
+                "site_id": site_id,
+                "seq": own.seq,
+                "receipt_id": record.receipt_id,
+                "previous_id": record.answer.previous or None,
+                "notice_hash": record.answer.notice.hash,
+                "recorded_at": record.recorded_at,
+                "expires_at": record.expires_at,
+                "body": text,
+                "chain_hash": own.chain_hash,
+            }
+        )
+        self._answers += [
+            {"receipt": record.receipt_id, "key": purpose, "answer": granted}
+            for purpose, granted in record.answer.decisions.items()
+        ]
+
+    def flush(self) -> None:
+        # All at once, and below the ORM: statement by statement they take the longer part of what a consent costs.
+        if self._appended:
+            self._session.execute(_ADD_CONSENTS, self._appended)
+            self._session.execute(_ADD_DECISIONS, self._answers)
+            self._appended, self._answers = [], []
+
+    def tip(self, site_id: int) -> Anchor:
+        last = self._session.execute(
             select(ConsentRow.seq, ConsentRow.chain_hash)
             .where(ConsentRow.site_id == site_id)
             .order_by(ConsentRow.seq.desc())
             .limit(1)
         ).first()
-        anchor = self.anchor(site_id)
-        seq, previous = (tip.seq, tip.chain_hash) if tip else (anchor.seq, anchor.chain_hash)
-        body = canonical(record.body())
-        row = ConsentRow(
-            site_id=site_id,
-            seq=seq + 1,
-            receipt_id=record.receipt_id,
-            previous_id=record.answer.previous or None,
-            notice_hash=record.answer.notice.hash,
-            recorded_at=record.recorded_at,
-            expires_at=record.expires_at,
-            body=body,
-            chain_hash=link(previous, body),
+        return Anchor(last.seq, last.chain_hash) if last else self.anchor(site_id)
+
+    def put_checkpoint(self, site_id: int, checkpoint: Checkpoint) -> None:
+        self._session.add(
+            CheckpointRow(
+                site_id=site_id,
+                seq=checkpoint.seq,
+                chain_hash=checkpoint.chain_hash,
+                made_at=checkpoint.made_at,
+                signature=checkpoint.signature,
+            )
         )
-        self._session.add(row)
-        self._session.flush()
-        for purpose, granted in record.answer.decisions.items():
-            self._session.add(ConsentDecisionRow(consent_id=row.id, purpose=purpose, granted=granted))
+
+    def checkpoints(self, site_id: int) -> Sequence[Checkpoint]:
+        rows = self._session.execute(
+            select(
+                SiteRow.domain.label("site"),
+                CheckpointRow.seq,
+                self._raw(CheckpointRow.chain_hash, "chain_hash"),
+                self._raw(CheckpointRow.made_at, "made_at"),
+                self._raw(CheckpointRow.signature, "signature"),
+            )
+            .join(SiteRow, SiteRow.id == CheckpointRow.site_id, isouter=True)
+            .where(or_(CheckpointRow.site_id == site_id, SiteRow.id.is_(None)))
+            .order_by(CheckpointRow.seq)
+        )
+        return [
+            Checkpoint(row.site or "", row.seq, _text(row.chain_hash), _text(row.made_at), _text(row.signature))
+            for row in rows
+        ]
+
+    def signing_key(self) -> bytes | None:
+        return self._session.scalar(select(SigningKeyRow.wrapped_key).where(SigningKeyRow.id == _ONE_KEY))
+
+    def put_signing_key(self, wrapped: bytes) -> None:
+        self._session.add(SigningKeyRow(id=_ONE_KEY, wrapped_key=wrapped))
+
+    def add_erasure(self, site_id: int, pseudonyms: Sequence[int], now: datetime) -> None:
+        self._session.add(ErasureRow(site_id=site_id, pseudonyms=json.dumps(list(pseudonyms)), requested_at=now))
+
+    def erasures(self) -> Sequence[Erasure]:
+        rows = self._session.scalars(select(ErasureRow).order_by(ErasureRow.id))
+        return [Erasure(row.id, row.site_id, tuple(json.loads(row.pseudonyms)), row.requested_at) for row in rows]
+
+    def finish_erasure(self, erasure_id: int) -> None:
+        self._session.execute(delete(ErasureRow).where(ErasureRow.id == erasure_id))
 
     def standing(self, site_id: int, receipt_id: str) -> Standing | None:
+        self.flush()
         row = self._session.scalar(
             select(ConsentRow).where(ConsentRow.site_id == site_id, ConsentRow.receipt_id == receipt_id)
         )
@@ -167,22 +267,43 @@ class SqlConsents(Repository):
         return Standing(_json(row.body), row.expires_at, successor)
 
     def is_taken(self, receipt_id: str) -> bool:
-        return self._session.scalar(select(ConsentRow.id).where(ConsentRow.receipt_id == receipt_id)) is not None
+        if any(one["receipt_id"] == receipt_id for one in self._appended):
+            return True
+        return self._session.scalar(_TAKEN, {"receipt": receipt_id}) is not None
 
     def anchor(self, site_id: int) -> Anchor:
         row = self._session.get(ChainAnchorRow, _chain(site_id))
         return Anchor(row.seq, row.chain_hash) if row else Anchor()
 
     def entries(self, site_id: int) -> Iterator[LedgerEntry]:
+        # What stands in the columns, whatever that is: a byte that was changed may have left no time and no text.
+        notice_site = aliased(SiteRow)
         rows = self._session.execute(
-            select(ConsentRow, NoticeRow.body)
+            select(
+                ConsentRow.id,
+                ConsentRow.seq,
+                SiteRow.domain.label("site"),
+                self._raw(ConsentRow.receipt_id, "receipt_id"),
+                self._raw(ConsentRow.previous_id, "previous"),
+                self._raw(ConsentRow.notice_hash, "notice"),
+                self._raw(ConsentRow.recorded_at, "recorded_at"),
+                self._raw(ConsentRow.expires_at, "expires_at"),
+                self._raw(ConsentRow.body, "body"),
+                self._raw(ConsentRow.chain_hash, "chain_hash"),
+                self._raw(NoticeRow.body, "notice_text"),
+                self._raw(NoticeRow.language, "notice_language"),
+                notice_site.domain.label("notice_site"),
+            )
+            .join(SiteRow, SiteRow.id == ConsentRow.site_id, isouter=True)
             .join(NoticeRow, NoticeRow.hash == ConsentRow.notice_hash, isouter=True)
-            .where(ConsentRow.site_id == site_id)
+            .join(notice_site, notice_site.id == NoticeRow.site_id, isouter=True)
+            .where(or_(ConsentRow.site_id == site_id, SiteRow.id.is_(None)))
             .order_by(ConsentRow.seq)
-            .execution_options(yield_per=500)
+            .execution_options(yield_per=_READ_AT_ONCE)
         )
-        for row, notice_text in rows:
-            yield LedgerEntry(Link(row.seq, row.body, row.chain_hash), self._columns(row), notice_text or "")
+        for part in rows.partitions():
+            decided = self._decided([row.id for row in part])
+            yield from (_entry(row, decided.get(row.id, {})) for row in part)
 
     def count(self, site_id: int) -> int:
         statement = select(func.count()).select_from(ConsentRow).where(ConsentRow.site_id == site_id)
@@ -205,6 +326,9 @@ class SqlConsents(Repository):
             delete(ConsentRow).where(ConsentRow.site_id == site_id, ConsentRow.seq <= last.seq)
         )
         count = int(getattr(gone, "rowcount", 0))
+        self._session.execute(
+            delete(CheckpointRow).where(CheckpointRow.site_id == site_id, CheckpointRow.seq < last.seq)
+        )
         anchor = self._session.get(ChainAnchorRow, _chain(site_id))
         if anchor is None:
             anchor = ChainAnchorRow(chain=_chain(site_id), removed_count=0)
@@ -224,20 +348,57 @@ class SqlConsents(Repository):
             statement = statement.where(ConsentRow.seq < first_kept)
         return self._session.scalar(statement)
 
-    def _columns(self, row: ConsentRow) -> Mapping[str, Any]:
-        decisions = self._session.execute(
-            select(ConsentDecisionRow.purpose, ConsentDecisionRow.granted).where(
-                ConsentDecisionRow.consent_id == row.id
-            )
+    def _raw(self, column: Any, name: str) -> ColumnElement[Any]:
+        # SQLite keeps in a column whatever was put there, and gives it back as bytes without a look at it.
+        sqlite = self._session.get_bind().dialect.name == "sqlite"
+        found: ColumnElement[Any] = (cast(column, LargeBinary) if sqlite else column).label(name)
+        return found
+
+    def _decided(self, numbers: Sequence[int]) -> Mapping[int, Mapping[str, Any]]:
+        rows = self._session.execute(
+            select(
+                ConsentDecisionRow.consent_id,
+                self._raw(ConsentDecisionRow.purpose, "purpose"),
+                type_coerce(ConsentDecisionRow.granted, Integer).label("granted"),
+            ).where(ConsentDecisionRow.consent_id.in_(numbers))
         )
-        return {
-            "receipt_id": row.receipt_id,
-            "previous": row.previous_id or "",
-            "notice": row.notice_hash,
-            "recorded_at": row.recorded_at.isoformat(),
-            "expires_at": row.expires_at.isoformat(),
-            "decisions": {decision.purpose: decision.granted for decision in decisions},
-        }
+        decided: dict[int, dict[str, Any]] = {}
+        for row in rows:
+            # Neither 2 nor a text is true.
+            decided.setdefault(row.consent_id, {})[_text(row.purpose)] = {0: False, 1: True}.get(row.granted)
+        return decided
+
+
+def _entry(row: Any, decisions: Mapping[str, Any]) -> LedgerEntry:
+    columns = {
+        "site": row.site or "",
+        "receipt_id": _text(row.receipt_id),
+        "previous": _text(row.previous),
+        "notice": _text(row.notice),
+        "recorded_at": _moment(row.recorded_at),
+        "expires_at": _moment(row.expires_at),
+        "decisions": decisions,
+    }
+    notice_columns = {"site": row.notice_site or "", "language": _text(row.notice_language)}
+    return LedgerEntry(
+        row.seq, _text(row.body), _text(row.chain_hash), columns, _text(row.notice_text), notice_columns
+    )
+
+
+def _text(raw: bytes | str | None) -> str:
+    return raw.decode("utf-8", "backslashreplace") if isinstance(raw, bytes) else raw or ""
+
+
+def _moment(raw: bytes | datetime) -> str:
+    """A time as records write it; what was not written as times are stays as it is, and so agrees with none."""
+    if isinstance(raw, datetime):
+        return raw.isoformat()
+    text = _text(raw)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return found.replace(tzinfo=UTC).isoformat() if f"{found:%Y-%m-%d %H:%M:%S.%f}" == text else text
 
 
 def _publication(row: PublicationRow) -> Publication:

@@ -76,6 +76,7 @@ class SiteRow(Base):
     jurisdiction: Mapped[str] = mapped_column(
         String(32), default="everywhere_opt_in", server_default="everywhere_opt_in"
     )
+    choice_days: Mapped[int] = mapped_column(server_default="182")
     created_at: Mapped[datetime]
     # The guard's rules, one a line.
     allowed_parameters: Mapped[str] = mapped_column(Text, default="", server_default="")
@@ -247,6 +248,41 @@ class ServiceRow(Base):
     body: Mapped[str] = mapped_column(Text)
     changed_at: Mapped[datetime]
     changed_by: Mapped[str] = mapped_column(String(254))
+
+
+class SigningKeyRow(Base):
+    """The installation's key that signs receipts and checkpoints, wrapped: there is one."""
+
+    __tablename__ = "signing_key"
+
+    id: Mapped[int] = mapped_column(Identity, primary_key=True, autoincrement=False)
+    wrapped_key: Mapped[bytes]
+
+
+class CheckpointRow(Base):
+    """What a site's ledger ended with at a moment, signed. `made_at` is the text that was signed."""
+
+    __tablename__ = "consent_checkpoint"
+
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    chain_hash: Mapped[str] = mapped_column(String(64))
+    made_at: Mapped[str] = mapped_column(String(40))
+    signature: Mapped[str] = mapped_column(String(128))
+
+
+class ErasureRow(Base):
+    """Rows that are to be erased after a withdrawal: it is here until they are in no file any more, and then gone.
+
+    `pseudonyms`: a JSON list of the visitor's.
+    """
+
+    __tablename__ = "erasure"
+
+    id: Mapped[int] = _id()
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
+    pseudonyms: Mapped[str] = mapped_column(Text)
+    requested_at: Mapped[datetime]
 
 
 class ConsentCountRow(Base):

@@ -57,6 +57,13 @@ class SqlSites(Repository):
         row.property_keys = "\n".join(rules.property_keys)
         return _site(row)
 
+    def change_choice_days(self, site_id: int, choice_days: int) -> Site:
+        row = self._session.get(SiteRow, site_id)
+        if row is None:
+            raise NotFound("There is no such site")
+        row.choice_days = choice_days
+        return _site(row)
+
     def by_domain(self, domain: str) -> Site | None:
         row = self._session.scalar(select(SiteRow).where(SiteRow.domain == domain))
         return _site(row) if row else None
@@ -106,6 +113,7 @@ def _site(row: SiteRow) -> Site:
         rules,
         row.honour_dnt,
         Jurisdiction(row.jurisdiction),
+        row.choice_days,
     )
 
 

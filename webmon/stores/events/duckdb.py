@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from duckdb_engine import ConnectionWrapper
 from sqlalchemy import Engine, Select, create_engine
 from sqlalchemy.pool import NullPool
 
-from webmon.domain.hit import Hit
+from webmon.domain.hit import Basis, Hit
 from webmon.errors import Unavailable
 from webmon.stores.events.schema import DEFAULTS, duckdb_columns
 from webmon.stores.ports.events import Chunk, VisitSeen
@@ -131,6 +131,14 @@ class DuckDBEventLog:
     def delete_visit(self, site_id: int, visit_id: int) -> int:
         """Delete the rows of one visit, mark their months for `compact`, and return how many there were."""
         return self._delete("site_id = ? and visit_id = ?", [site_id, visit_id])
+
+    def delete_consented(self, site_id: int, visitor_ids: Collection[int]) -> int:
+        """Delete the visitors' rows that were collected under consent, mark their months, return how many."""
+        if not visitor_ids:
+            return 0
+        places = ", ".join("?" * len(visitor_ids))
+        condition = f"site_id = ? and visitor_id in ({places}) and basis = ?"
+        return self._delete(condition, [site_id, *visitor_ids, Basis.CONSENT])
 
     def delete_before(self, site_id: int, cutoff: datetime) -> int:
         """Delete a site's rows older than `cutoff`; months left without any row go as files."""

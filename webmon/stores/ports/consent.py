@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from webmon.domain.chain import Anchor, Link
+from webmon.domain.checkpoint import Checkpoint
 from webmon.domain.consent import Record
 from webmon.domain.notice import Notice
 from webmon.stores.ports.audit import Audited
@@ -46,12 +47,25 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerEntry:
-    """One stored entry with everything that must agree: the chained body, and the columns beside it."""
+class LedgerEntry(Link):
+    """One stored entry with everything that must agree: the chained body, the columns beside it, and its notice.
 
-    link: Link
+    `columns` have the names of the body's fields; `notice_columns` those of the notice's.
+    """
+
     columns: Mapping[str, Any]
     notice_text: str
+    notice_columns: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """Rows that are to be erased: those of these pseudonyms that were collected under consent."""
+
+    id: int
+    site_id: int
+    pseudonyms: tuple[int, ...]
+    requested_at: datetime
 
 
 class ConsentRepository(Audited, Protocol):
@@ -85,7 +99,9 @@ class ConsentRepository(Audited, Protocol):
     def notice(self, notice_hash: str) -> Notice | None: ...
 
     def append(self, site_id: int, record: Record) -> None:
-        """Add a record to the site's chain."""
+        """Add a record to the site's chain; `flush` ends what was appended, before the transaction does."""
+
+    def flush(self) -> None: ...
 
     def standing(self, site_id: int, receipt_id: str) -> Standing | None: ...
 
@@ -95,7 +111,27 @@ class ConsentRepository(Audited, Protocol):
     def anchor(self, site_id: int) -> Anchor: ...
 
     def entries(self, site_id: int) -> Iterator[LedgerEntry]:
-        """The ledger of a site, oldest first."""
+        """The ledger of a site, oldest first, and entries that belong to no site at all."""
+
+    def tip(self, site_id: int) -> Anchor:
+        """Number and hash of the site's last entry; the anchor's where there is none."""
+
+    def put_checkpoint(self, site_id: int, checkpoint: Checkpoint) -> None: ...
+
+    def checkpoints(self, site_id: int) -> Sequence[Checkpoint]:
+        """Those of a site, oldest first, and any that belong to no site at all, with an empty name for it."""
+
+    def signing_key(self) -> bytes | None:
+        """The wrapped key that signs, where it has been made."""
+
+    def put_signing_key(self, wrapped: bytes) -> None: ...
+
+    def add_erasure(self, site_id: int, pseudonyms: Sequence[int], now: datetime) -> None: ...
+
+    def erasures(self) -> Sequence[Erasure]:
+        """Those under way, oldest first."""
+
+    def finish_erasure(self, erasure_id: int) -> None: ...
 
     def count(self, site_id: int) -> int: ...
 

@@ -14,7 +14,7 @@ from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 
 from webmon.clock import Clock
 from webmon.domain.jurisdiction import Jurisdiction
-from webmon.domain.site import Mode, Site
+from webmon.domain.site import CHOICE_DAYS, CHOICE_DAYS_LIMIT, Mode, Site
 from webmon.domain.staff import Role
 from webmon.errors import Conflict, InvalidInput, NotAllowed
 from webmon.services.manage_sites import Scope, Sites
@@ -67,6 +67,14 @@ class SettingsForm(FlaskForm):  # type: ignore[misc]
         [InputRequired("must be a whole number"), NumberRange(1, 1000, "must be between 1 and 1000")],
         default=1,
     )
+    choice_days = IntegerField(
+        "Days for which an answer holds",
+        [
+            InputRequired("must be a whole number"),
+            NumberRange(1, CHOICE_DAYS_LIMIT, f"must be between 1 and {CHOICE_DAYS_LIMIT}"),
+        ],
+        default=CHOICE_DAYS,
+    )
     honour_dnt = BooleanField("Take the browser's Do Not Track for an objection")
 
 
@@ -114,6 +122,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                     honour_dnt=form.data["honour_dnt"],
                     jurisdiction=form.data["jurisdiction"],
                 )
+                sites.change_choice_days(site, form.data["choice_days"], clock.now(), actor=g.staff.email)
             except (InvalidInput, Conflict) as error:
                 blame(form, error if isinstance(error, InvalidInput) else InvalidInput.field("domain", str(error)))
             else:
@@ -129,6 +138,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                 minimum_group_count=site.minimum_group_count,
                 honour_dnt=site.honour_dnt,
                 jurisdiction=site.jurisdiction.value,
+                choice_days=site.choice_days,
             ),
             "rules_form": RulesForm(
                 parameters="\n".join(site.rules.parameters),
@@ -166,6 +176,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                     honour_dnt=form.data["honour_dnt"],
                     jurisdiction=form.data["jurisdiction"],
                 )
+                sites.change_choice_days(site, form.data["choice_days"], clock.now(), actor=g.staff.email)
             except InvalidInput as error:
                 blame(form, error)
             else:

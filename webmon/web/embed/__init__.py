@@ -15,16 +15,18 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from webmon.clock import Clock
-from webmon.domain.consent import CHOICE_LIFETIME
+from webmon.domain.consent import Action
 from webmon.domain.jurisdiction import Model, Policy, Reason
 from webmon.domain.site import Mode, Site
-from webmon.errors import UnknownSite
+from webmon.errors import InvalidInput, UnknownSite
 from webmon.services.choose_policy import Policies
 from webmon.services.consent_counts import ConsentCounts, Observer
+from webmon.services.erase_collected import Eraser
 from webmon.services.manage_sites import Sites
 from webmon.services.promote_visit import AccountKeeper
 from webmon.services.publish_notice import Notices
 from webmon.services.record_consent import ConsentRequest, Consents
+from webmon.services.sign_consents import Signer
 from webmon.services.site_directory import SiteDirectory
 from webmon.web.shared.body import read_json
 from webmon.web.shared.client import client_of
@@ -58,6 +60,8 @@ class ConsentBody(msgspec.Struct):
     previous: str | None = None
     receipt: str | None = None
     preview: str | None = None
+    erase: bool = False
+    visitor: str = ""
 
 
 class ShownBody(msgspec.Struct):
@@ -86,6 +90,8 @@ class Embed:
     directory: SiteDirectory
     notices: Notices
     consents: Consents
+    signer: Signer
+    eraser: Eraser
     accounts: AccountKeeper
     policies: Policies
     counts: ConsentCounts
@@ -110,7 +116,7 @@ class Embed:
             "signals": ["globalPrivacyControl", *(["doNotTrack"] if site.honour_dnt else [])],
             "notices": dict(self.notices.current(site, self.clock.now())),
             "portal": f"/privacy/{site.domain}",
-            "choice_days": CHOICE_LIFETIME.days,
+            "choice_days": site.choice_days,
             "visitor_days": _VISITOR_LIFETIME.days,
         }
 
@@ -190,7 +196,9 @@ def _register_consent(pages: Blueprint, it: Embed) -> None:
     @pages.post("/api/consent")
     def consent() -> Response:
         body = read_json(request, ConsentBody)
-        site = it.sites.get(body.site)
+        site = it.directory.find(body.site.strip().lower(), it.clock.now()) or it.sites.get(body.site)
+        _check_erasure(body)
+        pseudonyms = it.eraser.pseudonyms(site, body.visitor) if body.erase else ()
         answer = ConsentRequest(
             body.notice,
             body.decisions,
@@ -201,11 +209,29 @@ def _register_consent(pages: Blueprint, it: Embed) -> None:
             body.receipt or "",
             policy=it.policies.answered(site, client_of(request), body.preview or ""),
             segment=it.observer.segment(*_who_asks()),
+            erase=pseudonyms,
         )
         receipt = it.consents.record(site, answer, it.clock.now())
         if receipt is None:
             return _json({"counted": True}, 200)
-        return _json(receipt, 201)
+        response = _json(receipt, 201)
+        if body.erase:
+            # Only the browser knows whose rows they are.
+            erased = it.eraser.erase(site, pseudonyms, it.clock.now()) if pseudonyms else 0
+            response.headers["x-webmon-erased"] = str(erased or 0)
+            if not pseudonyms or erased is None:
+                response.headers["x-webmon-not-erased"] = "later" if pseudonyms else "no_visitor"
+        return response
+
+    @pages.get("/api/consent/<receipt_id>")
+    def consent_state(receipt_id: str) -> Response:
+        languages = [text for text in [request.args.get("language", "")] if text]
+        site = it.sites.get(request.args.get("site", ""))
+        return _json(it.consents.state(site, receipt_id, languages, it.clock.now()), 200)
+
+    @pages.get("/.well-known/webmon-consent-key.json")
+    def consent_key() -> Response:
+        return _cached(json.dumps(it.signer.public()), "application/jwk+json", _BRIEFLY)
 
     @pages.post("/api/consent/shown")
     def shown() -> Response:
@@ -252,6 +278,13 @@ def policy_shown(site: Site, policy: Policy, preview: str) -> dict[str, Any]:
 def _who_asks() -> tuple[str, dict[str, str]]:
     """The connection's peer and the request's headers, names in lower case."""
     return request.remote_addr or "", {name.lower(): value for name, value in request.headers}
+
+
+def _check_erasure(body: ConsentBody) -> None:
+    if body.erase and body.action != Action.WITHDRAW:
+        raise InvalidInput.field("erase", "goes with the action withdraw alone")
+    if body.erase and not body.previous:
+        raise InvalidInput.field("previous", "is required: the receipt of the consent whose rows are to be erased")
 
 
 def _site_asked_for(directory: SiteDirectory, clock: Clock) -> Site | None:

@@ -22,6 +22,7 @@ from webmon.domain.site import Mode, Site
 from webmon.errors import NotFound, UnknownSite
 from webmon.services.apply_retention import Retention
 from webmon.services.choose_policy import Policies
+from webmon.services.erase_collected import Eraser
 from webmon.services.manage_sites import Sites
 from webmon.services.publish_notice import Notices
 from webmon.services.read_held import HeldData, Person
@@ -56,6 +57,7 @@ class Portal:
     notices: Notices
     consents: Consents
     policies: Policies
+    eraser: Eraser
     held: HeldData
     retention: Retention
     cookie: PersonCookie
@@ -74,6 +76,14 @@ class Portal:
     def line(self, site: Site, person: Person) -> list[dict[str, Any]]:
         """The receipts of the consent that the person came with, newest first."""
         return self.consents.line(site, person.consent) if person.consent else []
+
+    def withdraw(self, site: Site, before: dict[str, Any], pseudonyms: Sequence[int]) -> dict[str, Any] | None:
+        now, receipt_id = self.clock.now(), before["consent_receipt_id"]
+        policy = self.policies.answered(site, client_of(request))
+        receipt = self.consents.withdraw(site, receipt_id, UiSource.FORM, policy, now, erase=pseudonyms)
+        if pseudonyms:
+            self.eraser.erase(site, pseudonyms, now)
+        return receipt
 
     def form(self, site: Site) -> PortalForm:
         return PortalForm(meta={"csrf_context": (self.form_key, site.domain)})
@@ -241,12 +251,16 @@ def _deciding(pages: Blueprint, portal: Portal) -> None:
 
     @pages.post("/<domain>/withdraw")
     def withdraw(domain: str) -> Response:
-        def record(site: Site, before: dict[str, Any]) -> dict[str, Any] | None:
-            policy = portal.policies.answered(site, client_of(request))
-            receipt_id, now = before["consent_receipt_id"], portal.clock.now()
-            return portal.consents.withdraw(site, receipt_id, UiSource.FORM, policy, now)
+        return decide(domain, "withdrawn", lambda site, before: portal.withdraw(site, before, ()))
 
-        return decide(domain, "withdrawn", record)
+    @pages.post("/<domain>/erase")
+    def erase(domain: str) -> Response:
+        """Withdraw, and erase what was collected under the consent: the browser's visitor tells what that is."""
+        site = portal.site(domain)
+        visitor = portal.person(site).visitor
+        pseudonyms = portal.eraser.pseudonyms(site, visitor)
+        said = "erased" if pseudonyms else "not_erased"
+        return decide(domain, said, lambda site, before: portal.withdraw(site, before, pseudonyms))
 
     @pages.post("/<domain>/close")
     def close(domain: str) -> Response:

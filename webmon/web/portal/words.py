@@ -51,6 +51,11 @@ EN = Words(
         "object_help": "Leads to {site} and keeps your objection there, in a cookie without any number "
         "(webmon_ignore). It takes JavaScript, as most of the counting does. Without it, let your browser send the "
         "Global Privacy Control: it is honoured for every count.",
+        "erase": "Withdraw consent and erase",
+        "erase_help": "Collection stops at once, and what was recorded of this browser under your consent is erased.",
+        "erased": "Your consent is withdrawn, and what was recorded under it is being erased.",
+        "not_erased": "Your consent is withdrawn. Nothing was erased: this page does not know which rows are of your "
+        "browser; come here from the website to erase them.",
         "held": "What is held about you",
         "held_none": "Nothing is held about you in the event log.",
         "held_count": "{count} rows under a random number in place of your name, newest first.",
@@ -79,6 +84,7 @@ EN = Words(
         "receipt_replaced": "replaced",
         "receipt_download": "Download as JSON",
         "receipt_notice": "Exactly what you were shown",
+        "receipt_verify": "The receipt is signed. Anybody can check it, without asking us, with the published key:",
         "given": "granted",
         "refused": "refused",
         "back": "Back",
@@ -148,6 +154,12 @@ DE = Words(
         "object_help": "Führt zu {site} und bewahrt Ihren Widerspruch dort auf, in einem Cookie ohne jede Nummer "
         "(webmon_ignore). Dazu braucht es JavaScript, wie für das meiste Zählen. Ohne JavaScript lassen Sie Ihren "
         "Browser die Global Privacy Control senden: Sie wird bei jeder Zählung beachtet.",
+        "erase": "Einwilligung widerrufen und löschen",
+        "erase_help": "Die Erfassung endet sofort, und was von diesem Browser unter Ihrer Einwilligung festgehalten "
+        "wurde, wird gelöscht.",
+        "erased": "Ihre Einwilligung ist widerrufen, und was unter ihr festgehalten wurde, wird gelöscht.",
+        "not_erased": "Ihre Einwilligung ist widerrufen. Gelöscht wurde nichts: Diese Seite weiß nicht, welche "
+        "Zeilen von Ihrem Browser stammen; kommen Sie von der Website hierher, um sie zu löschen.",
         "held": "Was über Sie gespeichert ist",
         "held_none": "Im Ereignisprotokoll ist nichts über Sie gespeichert.",
         "held_count": "{count} Zeilen unter einer Zufallszahl anstelle Ihres Namens, die neuesten zuerst.",
@@ -177,6 +189,8 @@ DE = Words(
         "receipt_replaced": "ersetzt",
         "receipt_download": "Als JSON herunterladen",
         "receipt_notice": "Genau das, was Ihnen gezeigt wurde",
+        "receipt_verify": "Der Beleg ist signiert. Jeder kann ihn, ohne uns zu fragen, mit dem veröffentlichten "
+        "Schlüssel prüfen:",
         "given": "erteilt",
         "refused": "abgelehnt",
         "back": "Zurück",

@@ -10,6 +10,7 @@ def allow_any_origin(response: Response) -> Response:
     response.headers["Access-Control-Allow-Origin"] = "*"
     response.headers["Access-Control-Allow-Methods"] = "GET, POST, OPTIONS"
     response.headers["Access-Control-Allow-Headers"] = "content-type"
+    response.headers["Access-Control-Expose-Headers"] = "x-webmon-erased, x-webmon-not-erased"
     response.headers["Access-Control-Max-Age"] = "86400"
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response

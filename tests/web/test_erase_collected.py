@@ -1,0 +1,277 @@
+"""Withdrawal with erasure: exactly what was collected under that consent goes, from every file."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.support.world import REFUSED, Visitor, World, csrf, problem
+from tests.web.test_portal import PAGE, by, opened, send
+from webmon.domain.hit import Basis
+
+OTHERS = 100_000
+
+
+def withdraw(world: World, visitor: Visitor, /, **more: Any) -> Any:
+    sent = {"action": "withdraw", "previous": visitor.receipt, "erase": True, "visitor": visitor.visitor}
+    return world.consent(REFUSED, **sent | more)
+
+
+def settled(world: World) -> None:
+    """Until the erasure is at its end."""
+    world.settle()
+    world.move(seconds=11)
+    world.settle()
+
+
+def erasures(world: World) -> int:
+    with world.runtime.database.engine.connect() as connection:
+        return int(connection.exec_driver_sql("select count(*) from erasure").scalar_one())
+
+
+def fill(world: World, count: int, visitor_id: int) -> None:
+    """Rows of many others in two months, some of them under every kind of basis; and the visitor's own of another."""
+    log = world.runtime.event_log
+    for month, alias in sorted(log._months.items()):
+        log._connection.execute(
+            f"insert into {alias}.event select * exclude (range) replace ("  # noqa: S608
+            " range as hit_id, 1000000 + range % 5000 as visitor_id, 2000000 + range % 9000 as visit_id,"
+            " case range % 3 when 0 then 'consent' when 1 then 'exempt' else 'import' end as basis,"
+            f" '/other/' || range as pathname) from (select * from {alias}.event limit 1), range(?)",
+            [count // 2],
+        )
+        # The same number under another basis, and on another site, is another person's.
+        for site, basis in ((1, Basis.EXEMPT), (1, Basis.IMPORT), (2, Basis.CONSENT)):
+            log._connection.execute(
+                f"insert into {alias}.event select * replace ("  # noqa: S608
+                f" ? as visitor_id, ? as basis, ? as site_id, '/kept-{month}-{site}-{basis}' as pathname)"
+                f" from (select * from {alias}.event limit 1)",
+                [visitor_id, basis, site],
+            )
+
+
+def paths_of(world: World) -> set[str]:
+    return {row[0] for row in world.runtime.event_log._fetch("select pathname from event", [])}
+
+
+def test_exactly_the_rows_of_the_consent_go_among_a_hundred_thousand_others(world: World) -> None:
+    visitor, other = world.visitor(), world.visitor()
+    for day in (0, 10):
+        world.move(days=day)
+        visitor.sees(f"/mine-{day}")
+        other.sees(f"/theirs-{day}")
+    world.settle()
+    assert world.runtime.event_log.months == ["2026-11", "2026-12"]
+    (pseudonym,) = world.runtime.pseudonyms.visitor_all(world.site.id, visitor.visitor)
+    fill(world, OTHERS, pseudonym)
+    before = paths_of(world)
+    assert len(before) == OTHERS // 2 + 4 + 6
+    total = world.runtime.event_log._fetch("select count(*) from event", [])[0][0]
+
+    visitor.sees("/mine-in-the-spool")
+    other.sees("/theirs-in-the-spool")
+    began = time.perf_counter()
+    answer = withdraw(world, visitor)
+    assert (answer.status_code, answer.headers["x-webmon-erased"]) == (201, "3")
+    assert "x-webmon-not-erased" not in answer.headers
+    settled(world)
+    assert time.perf_counter() - began < 10
+
+    assert paths_of(world) == before - {"/mine-0", "/mine-10"} | {"/theirs-in-the-spool"}
+    assert world.runtime.event_log._fetch("select count(*) from event", [])[0][0] == total - 2 + 1
+    assert erasures(world) == 0
+    found = world.found_in_files(b"/mine-", str(pseudonym).encode())
+    assert found == [], "nothing of it is in any file"
+    assert world.runtime.consents.verify(world.site).holds
+
+
+def test_its_pseudonyms_are_in_no_file_afterwards(world: World) -> None:
+    visitor = world.visitor()
+    visitor.sees("/mine")
+    world.settle()
+    (pseudonym,) = world.runtime.pseudonyms.visitor_all(world.site.id, visitor.visitor)
+    withdraw(world, visitor)
+    settled(world)
+    world.runtime.checkpoint()
+    assert world.found_in_files(pseudonym.to_bytes(8, "little"), str(pseudonym).encode(), b"/mine") == []
+
+
+def test_rows_of_every_key_that_still_lives_go(world: World) -> None:
+    visitor = world.visitor()
+    visitor.sees("/under-the-first-key")
+    world.settle()
+    world.move(days=391)
+    world.runtime.rotate_epoch_keys(world.clock.now())
+    assert len(world.runtime.pseudonyms.visitor_all(world.site.id, visitor.visitor)) == 2
+    again = world.consent().get_json()["consent_receipt_id"]
+    visitor.receipt = again
+    visitor.sees("/under-the-second-key")
+    world.settle()
+    assert withdraw(world, visitor).headers["x-webmon-erased"] == "2"
+    assert world.paths() == []
+
+
+def test_a_hit_that_was_let_in_just_before_goes_too(world: World) -> None:
+    visitor = world.visitor()
+    now = world.clock.now()
+    from webmon.domain.event import decode_event
+    from webmon.services.collect_hit import Client
+
+    sent = {
+        "name": "pageview",
+        "url": "https://example.org/late",
+        "domain": "example.org",
+        "consent": visitor.receipt,
+    }
+    import json
+
+    event = decode_event(json.dumps(sent | visitor.ids).encode(), now)
+    ready = world.runtime.collector.prepare(world.site, event, Client("203.0.113.77", {"user-agent": "x"}), now)
+    withdraw(world, visitor)
+    world.runtime.spools.live.append([ready.entry])  # type: ignore[union-attr]
+    settled(world)
+    assert world.paths() == []
+    assert erasures(world) == 0
+
+
+def test_an_erasure_that_a_crash_has_interrupted_is_completed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    visitor = world.visitor()
+    visitor.sees("/mine")
+    world.settle()
+    with monkeypatch.context() as patch:
+        patch.setattr(type(world.runtime.eraser), "erase", lambda *_: None)
+        assert withdraw(world, visitor).headers["x-webmon-not-erased"] == "later"
+    assert world.paths() == ["/mine"]
+    world.reopen()
+    settled(world)
+    assert (world.paths(), erasures(world)) == ([], 0)
+
+
+def test_while_the_event_log_cannot_be_opened_it_is_said_that_it_will_be_done_later(world: World) -> None:
+    visitor = world.visitor()
+    visitor.sees("/mine")
+    world.settle()
+    path = world.folder / "events" / "2026-11.duckdb"
+    whole = b""
+
+    def break_it() -> None:
+        nonlocal whole
+        whole = path.read_bytes()
+        path.write_bytes(b"no database")
+
+    world.reopen(break_it)
+    answer = withdraw(world, visitor)
+    assert (answer.status_code, answer.headers["x-webmon-not-erased"]) == (201, "later")
+    path.write_bytes(whole)
+    settled(world)
+    assert (world.paths(), erasures(world)) == ([], 0)
+
+
+def test_without_the_visitor_the_consent_alone_is_withdrawn_and_that_is_said(world: World) -> None:
+    visitor = world.visitor()
+    visitor.sees("/mine")
+    world.settle()
+    answer = withdraw(world, visitor, visitor="")
+    assert answer.status_code == 201
+    assert (answer.headers["x-webmon-erased"], answer.headers["x-webmon-not-erased"]) == ("0", "no_visitor")
+    assert "x-webmon-not-erased" in answer.headers["Access-Control-Expose-Headers"]
+    settled(world)
+    assert world.paths() == ["/mine"]
+    assert visitor.sees("/two").headers["x-webmon-drop-reason"] == "no_consent"
+
+
+def test_somebody_else_s_rows_stay(world: World) -> None:
+    visitor, other = world.visitor(), world.visitor()
+    visitor.sees("/mine")
+    other.sees("/theirs")
+    world.settle()
+    withdraw(world, visitor)
+    settled(world)
+    assert world.paths() == ["/theirs"]
+    assert "x-webmon-dropped" not in other.sees("/still").headers
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"visitor": "<script>"}, "visitor"),
+        ({"visitor": "x" * 65}, "visitor"),
+        ({"previous": None}, "previous"),
+        ({"action": "reject_all"}, "erase"),
+        ({"erase": "yes"}, "erase"),
+    ],
+)
+def test_an_erasure_that_cannot_be_meant_is_refused_and_nothing_done(
+    world: World, fields: dict[str, Any], field: str
+) -> None:
+    visitor = world.visitor()
+    visitor.sees("/mine")
+    world.settle()
+    answer = withdraw(world, visitor, **fields)
+    assert (answer.status_code, list(problem(answer))) == (400, [field])
+    settled(world)
+    assert world.paths() == ["/mine"]
+    assert len(world.runtime.consents.line(world.site, visitor.receipt)) == 1
+
+
+def test_that_it_was_done_is_on_record_without_whom(world: World) -> None:
+    visitor = world.visitor()
+    visitor.sees("/mine")
+    withdraw(world, visitor)
+    entry = world.runtime.audit.newest()[0]
+    assert (entry.action, entry.actor, dict(entry.detail)) == ("consent.erase", "visitor", {"rows": 1})
+
+
+def test_signed_in_rows_stay_in_the_account_s_log(world: World) -> None:
+    visitor = world.visitor()
+    visitor.sees("/private")
+    visitor.signs_in()
+    world.settle()
+    assert world.account_row_count() == 1
+    withdraw(world, visitor)
+    settled(world)
+    assert world.account_row_count() == 1
+
+
+def test_the_person_s_page_offers_it_and_does_it_without_javascript(world: World) -> None:
+    visitor = world.visitor()
+    visitor.sees("/mine")
+    world.settle()
+    browser = opened(world, **by(visitor))
+    page = browser.get(PAGE)
+    assert 'data-webmon="erase"' in page.get_data(as_text=True)
+    answer = send(browser, "erase", page)
+    assert answer.status_code == 303
+    said = browser.get(answer.headers["Location"]).get_data(as_text=True)
+    assert "is being erased" in said
+    assert "example.org/mine" not in said
+    settled(world)
+    assert world.paths() == []
+    assert visitor.sees("/two").headers["x-webmon-drop-reason"] == "no_consent"
+
+
+def test_who_came_by_a_receipt_alone_is_told_that_nothing_was_erased(world: World) -> None:
+    visitor = world.visitor()
+    visitor.sees("/mine")
+    world.settle()
+    browser = opened(world, consent=visitor.receipt)
+    page = browser.get(PAGE)
+    assert 'data-webmon="erase"' not in page.get_data(as_text=True)
+    answer = send(browser, "erase", page)
+    assert "Nothing was erased" in browser.get(answer.headers["Location"]).get_data(as_text=True)
+    settled(world)
+    assert world.paths() == ["/mine"]
+
+
+def test_a_form_from_elsewhere_erases_nothing(world: World) -> None:
+    visitor = world.visitor()
+    visitor.sees("/mine")
+    world.settle()
+    browser = opened(world, **by(visitor))
+    token = csrf(browser.get(PAGE), "form_token")
+    for data, headers in (({}, {}), ({"form_token": token}, {"Sec-Fetch-Site": "cross-site"})):
+        assert browser.post(f"{PAGE}/erase", data=data, headers=headers).status_code == 400
+    settled(world)
+    assert world.paths() == ["/mine"]

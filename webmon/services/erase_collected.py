@@ -1,0 +1,114 @@
+"""Erasing what was collected under a consent that was withdrawn: those rows, from every file, and no other.
+
+A request is written down with the withdrawal itself, so that a crash does not lose it, and crossed out once nothing
+is left. Until then it holds the visitor's pseudonyms.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from webmon.domain.pseudonym import RAW_ID_FORM, is_raw_id
+from webmon.domain.site import Site
+from webmon.errors import InvalidInput, Unavailable, told
+from webmon.stores.ports import Unit
+from webmon.stores.ports.consent import ConsentRepository, Erasure
+
+# A hit that was let in just before the withdrawal reaches the spool within this time.
+SETTLING = timedelta(seconds=10)
+_ACTOR = "visitor"
+
+log = structlog.get_logger()
+
+
+class PseudonymSource(Protocol):
+    def visitor_all(self, site_id: int, raw: str) -> list[int]: ...
+
+
+class Rows(Protocol):
+    def delete_consented(self, site_id: int, visitor_ids: Collection[int]) -> int:
+        """Delete the visitors' rows that were collected under consent; return how many there were."""
+
+
+class EventLog(Rows, Protocol):
+    def compact(self) -> list[str]:
+        """Rewrite the files from which rows were deleted."""
+
+
+class VisitBook(Protocol):
+    def end(self, site_id: int, visitor_id: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Eraser:
+    """`log_lock`: held by whoever moves rows. `wipe` leaves nothing of deleted rows in write-ahead logs."""
+
+    unit: Unit[ConsentRepository]
+    source: PseudonymSource
+    visits: VisitBook
+    events: EventLog
+    spools: Rows
+    log_lock: threading.Lock
+    wipe: Callable[[], None]
+    wake: threading.Event = field(default_factory=threading.Event)
+
+    def pseudonyms(self, site: Site, visitor: str) -> Sequence[int]:
+        """Return the visitor's pseudonyms under every key that still lives, by the browser's own identifier.
+
+        None for no visitor; raises `InvalidInput` for what is no identifier.
+        """
+        if visitor and not is_raw_id(visitor):
+            raise InvalidInput.field("visitor", RAW_ID_FORM)
+        return self.source.visitor_all(site.id, visitor) if visitor else ()
+
+    def erase(self, site: Site, pseudonyms: Sequence[int], now: datetime) -> int | None:
+        """Delete the rows, and return how many there were; `advance` then sees that they are in no file either.
+
+        The request was recorded with the withdrawal (`ConsentRequest.erase`): None where the event log cannot be
+        written just now, which is done when it can be again.
+        """
+        for visitor_id in pseudonyms:
+            self.visits.end(site.id, visitor_id)
+        try:
+            count = self._delete(site.id, pseudonyms)
+        except Unavailable as error:
+            log.error("erasure.waits", error=told(error))
+            return None
+        # The tombstone: that it was done, and nothing of whom.
+        with self.unit() as consents:
+            consents.audit.record(now, _ACTOR, "consent.erase", site_id=site.id, detail={"rows": count})
+        self.wake.set()
+        return count
+
+    def advance(self, now: datetime) -> int:
+        """Bring every erasure to its end as far as that can be yet, and return how many are done."""
+        with self.unit() as consents:
+            waiting = consents.erasures()
+        if not waiting:
+            return 0
+        for one in waiting:
+            self._delete(one.site_id, one.pseudonyms)
+        with self.log_lock:
+            self.events.compact()
+        done = [one for one in waiting if now - one.requested_at >= SETTLING]
+        self._finish(done)
+        self.wipe()
+        return len(done)
+
+    def _delete(self, site_id: int, pseudonyms: Collection[int]) -> int:
+        with self.log_lock:
+            # First where rows come from: one that is on its way is found here or there.
+            return self.spools.delete_consented(site_id, pseudonyms) + self.events.delete_consented(
+                site_id, pseudonyms
+            )
+
+    def _finish(self, done: Sequence[Erasure]) -> None:
+        with self.unit() as consents:
+            for one in done:
+                consents.finish_erasure(one.id)
