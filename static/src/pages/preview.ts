@@ -33,6 +33,7 @@ const settings: Settings = {
   mode: "consented_only",
   early: false,
   ask: true,
+  model: "opt_in",
   signals: [],
   notices: { [notice.language]: "preview" },
   portal: "",
