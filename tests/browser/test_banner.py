@@ -40,7 +40,14 @@ def test_the_three_answers_are_of_equal_weight(demo: Demo, person: Person, schem
 
 
 @pytest.mark.parametrize(
-    ("locale", "word"), [("de-DE", "Alle ablehnen"), ("en-US", "Reject all"), ("fr-FR", "Reject all")]
+    ("locale", "word"),
+    [
+        ("de-DE", "Alle ablehnen"),
+        ("nn-NO", "Avvis alle"),
+        ("zh-TW", "全部拒绝"),
+        ("ar-EG", "رفض الكل"),
+        ("is-IS", "Reject all"),
+    ],
 )
 def test_it_asks_in_the_visitor_s_language(demo: Demo, person: Person, locale: str, word: str) -> None:
     page = opened(demo, person(locale=locale))

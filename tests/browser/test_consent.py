@@ -57,12 +57,12 @@ Shown = Callable[..., Page]
 @pytest.fixture
 def shown(webmon: WebmonServer, site: Website) -> Shown:
     """Opens a website, `site` where none is given; the notice is as it is published but for what `change` says."""
-    notices = json.loads(request("GET", f"{webmon.url}/api/settings/localhost").body)["notices"]
-    notice = json.loads(request("GET", f"{webmon.url}/api/notices/{notices['en']}").body)
+    published = json.loads(request("GET", f"{webmon.url}/api/notice?site=localhost").body)
 
     def open_page(context: BrowserContext, website: Website = site, **change: Any) -> Page:
         headers = {"Access-Control-Allow-Origin": "*"}
-        context.route("**/api/notices/*", lambda route: route.fulfill(json=notice | change, headers=headers))
+        changed = published | {"notice": published["notice"] | change}
+        context.route("**/api/notice?*", lambda route: route.fulfill(json=changed, headers=headers))
         opened = context.new_page()
         opened.goto(f"{website.url}/")
         expect(opened.locator("[data-webmon=banner]")).to_be_visible()

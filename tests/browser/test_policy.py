@@ -50,8 +50,8 @@ def name_of(website: Website) -> str:
 
 def form(website: Website, webmon: WebmonServer, back: str) -> str:
     site = name_of(website)
-    settings = json.loads(request("GET", f"{webmon.url}/api/settings/{site}").body)
-    return FORM.format(webmon=webmon.url, site=site, notice=settings["notices"]["en"], back=back)
+    shown = json.loads(request("GET", f"{webmon.url}/api/notice?site={site}").body)
+    return FORM.format(webmon=webmon.url, site=site, notice=shown["hash"], back=back)
 
 
 def test_a_refusal_by_form_comes_back_to_the_website_and_leaves_no_cookie(

@@ -11,7 +11,7 @@ from webmon.domain.handling import CLASSES, InfoClass
 from webmon.domain.retention import check_keep, cutoff, in_words, longest
 from webmon.errors import SettingsError
 from webmon.services.retention_file import read_rules
-from webmon.web.portal.words import DE
+from webmon.web.portal.words import WORDS
 
 NOW = datetime(2026, 3, 31, 22, 15, tzinfo=UTC)
 
@@ -54,7 +54,7 @@ def test_durations_are_said_in_words() -> None:
     assert in_words("P25M") == "25 months"
     assert in_words("P1Y6M") == "1 year and 6 months"
     assert in_words("P1Y2M3D") == "1 year, 2 months and 3 days"
-    assert in_words("P1Y2M", DE.durations) == "1 Jahr und 2 Monate"
+    assert in_words("P1Y2M", WORDS["de"].durations) == "1 Jahr und 2 Monate"
 
 
 def test_the_longest_is_told_by_the_calendar() -> None:

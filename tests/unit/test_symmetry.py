@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from webmon.domain.notice import LANGUAGES, SCHEMA, default_body, make_draft, make_notice, read_body, upgraded
+from webmon.domain.language import LANGUAGES
+from webmon.domain.notice import SCHEMA, default_body, make_draft, make_notice, read_body, upgraded
 from webmon.domain.symmetry import LEAST_CONTRAST, RULES, contrast, failures
 from webmon.domain.theme import COLOURS, FONTS, default_theme
 from webmon.errors import InvalidInput

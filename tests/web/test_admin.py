@@ -10,6 +10,7 @@ import pytest
 from werkzeug.test import Client, TestResponse
 
 from tests.support.world import World, csrf
+from webmon.domain.language import LANGUAGES
 from webmon.domain.scrub import NO_RULES
 from webmon.domain.site import Mode
 
@@ -41,10 +42,9 @@ def test_a_site_is_added_with_its_notices_and_its_snippet_to_copy(world: World, 
     assert answer.headers["Location"] == "/admin/sites/new.example"
     page = owner.get("/admin/sites/new.example").get_data(as_text=True)
     assert "w.js&#34; data-site=&#34;new.example&#34;" in page
-    assert world.runtime.notices.current(world.runtime.sites.get("new.example"), world.clock.now()).keys() == {
-        "en",
-        "de",
-    }
+    assert world.runtime.notices.current(world.runtime.sites.get("new.example"), world.clock.now()).keys() == set(
+        LANGUAGES
+    )
 
 
 @pytest.mark.parametrize(

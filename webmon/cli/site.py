@@ -36,7 +36,7 @@ def command() -> None:
     help="How visitors are asked, and whether by their place.",
 )
 def add(domain: str, timezone: str, mode: str, minimum_group: int, dnt: bool, policy: str) -> None:
-    """Add the site DOMAIN, with its first notices in English and German."""
+    """Add the site DOMAIN, with its first notices, one for each language."""
     from webmon.app import Core
 
     site = Core().add_site(

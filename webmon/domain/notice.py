@@ -16,6 +16,7 @@ import msgspec
 
 from webmon.domain import symmetry
 from webmon.domain.chain import canonical
+from webmon.domain.language import LANGUAGES
 from webmon.domain.theme import default_theme, theme_faults
 from webmon.errors import InvalidInput
 
@@ -24,7 +25,6 @@ SCHEMA = "webmon-notice/2"
 POSITIONS = {"bar": ("bottom", "top"), "box": ("bottom-start", "bottom-end"), "dialog": ("center",)}
 LAYOUTS = tuple(POSITIONS)
 FIRST_LAYER = frozenset({"accept", "reject", "choose"})
-LANGUAGES = ("en", "de")
 TEXT_LIMIT = 4000
 LANGUAGE_LIMIT = 16
 SERVICES_LIMIT, COOKIES_LIMIT = 200, 50
@@ -204,7 +204,7 @@ def default_body(site: str, language: str) -> dict[str, Any]:
         "schema": SCHEMA,
         "site": site,
         "language": language,
-        "direction": "ltr",
+        "direction": LANGUAGES[language].direction,
         "layout": "bar",
         "position": "bottom",
         "buttons": ["reject", "accept", "choose"],

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 import isodate
 
 from webmon.domain.handling import InfoClass
+from webmon.domain.language import ENGLISH
+from webmon.domain.plural import plural_of
 
 _DURATION = re.compile(r"P(?=\d)(?:(\d{1,4})Y)?(?:(\d{1,5})M)?(?:(\d{1,5})W)?(?:(\d{1,6})D)?")
 _LONGEST_YEARS = 100
@@ -63,23 +64,40 @@ def longest(keeps: Mapping[str, str], now: datetime) -> str:
     return min(keeps, key=lambda name: cutoff(keeps[name], now))
 
 
-# The units of a duration and how the last two are joined, for `in_words`.
-ENGLISH = (("year", "years"), ("month", "months"), ("week", "weeks"), ("day", "days"), " and ")
+@dataclass(frozen=True, slots=True)
+class DurationWords:
+    """How a language says a duration: each unit by plural category, such as ``{n} months``, and the last "and"."""
+
+    language: str
+    year: Mapping[str, str]
+    month: Mapping[str, str]
+    week: Mapping[str, str]
+    day: Mapping[str, str]
+    joined: str
 
 
-def in_words(keep: str, names: Sequence[Any] = ENGLISH) -> str:
+IN_ENGLISH = DurationWords(
+    ENGLISH,
+    {"one": "{n} year", "other": "{n} years"},
+    {"one": "{n} month", "other": "{n} months"},
+    {"one": "{n} week", "other": "{n} weeks"},
+    {"one": "{n} day", "other": "{n} days"},
+    " and ",
+)
+
+
+def in_words(keep: str, words: DurationWords = IN_ENGLISH) -> str:
     """Say a duration in plain words: ``25 months``, ``1 year and 6 months``."""
     found = _DURATION.fullmatch(keep)
     if found is None:
         return keep
-    *units, joined = names
+    units = (words.year, words.month, words.week, words.day)
     parts = [
-        f"{int(count)} {one if int(count) == 1 else many}"
-        for count, (one, many) in zip(found.groups(), units, strict=True)
+        unit[plural_of(words.language, int(count))].format(n=int(count))
+        for count, unit in zip(found.groups(), units, strict=True)
         if count and int(count)
     ]
-    said: str = joined.join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
-    return said
+    return words.joined.join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def length(keep: str) -> timedelta:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from webmon.domain.notice import LANGUAGES, Body, Notice, default_body, make_draft, make_notice
+from webmon.domain.language import ENGLISH, LANGUAGES, closest
+from webmon.domain.notice import Body, Notice, default_body, make_draft, make_notice
 from webmon.domain.site import Site
 from webmon.errors import Conflict, InvalidInput, NotFound
 from webmon.stores.ports import Unit
@@ -122,6 +123,11 @@ class Notices:
         with self.unit() as consents:
             return consents.publications(site.id, limit)
 
+    def since(self, site: Site, now: datetime) -> Mapping[str, datetime]:
+        """Return hash to when the notice last came into force, of the newest thousand publications."""
+        came = [one for one in self.history(site, 1000) if one.cancelled_at is None and one.effective_at <= now]
+        return {one.notice_hash: one.effective_at for one in sorted(came, key=lambda one: one.effective_at)}
+
     def get(self, notice_hash: str) -> Notice:
         """Return a notice of any age, or raise `NotFound`."""
         found = self._known.get(notice_hash)
@@ -153,10 +159,10 @@ class Notices:
     def in_language(self, site: Site, wanted: Sequence[str], now: datetime) -> Notice:
         """Return the notice in force in the first of the wanted languages there is, else English, else any."""
         current = self.current(site, now)
-        for tag in [*wanted, *(tag.partition("-")[0] for tag in wanted), "en", *current]:
-            if tag in current:
-                return self.get(current[tag])
-        raise NotFound("The site has no notice in force")
+        tag = closest([*wanted, ENGLISH, *current], current)
+        if not tag:
+            raise NotFound("The site has no notice in force")
+        return self.get(current[tag])
 
 
 def _check_site(site: Site, notice: Notice) -> None:

@@ -18,21 +18,18 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
   let open: HTMLElement[] = [];
   let before: Element | null = null;
 
-  /** The notice in the first language of the browser that there is one in. */
+  /** The notice in the language that suits the browser best: the request says which ones it prefers. */
   const fetchNotice = (): Promise<Shown> =>
     (shown ||= (async () => {
-      const tags = navigator.languages.flatMap((tag) => [tag, tag.split("-")[0]]);
-      const language = [...tags, "en", ...Object.keys(settings.notices)].find((tag) => settings.notices[tag])!;
-      const hash = settings.notices[language];
-      const answer = await fetch(`${base}/api/notices/${hash}`, { credentials: "omit" });
+      const answer = await fetch(`${base}/api/notice?site=${encodeURIComponent(settings.site)}`, { credentials: "omit" });
       if (!answer.ok) {
         shown = undefined;
         throw new Error("no notice");
       }
-      const notice = (await answer.json()) as Notice;
+      const found = (await answer.json()) as Shown;
       // Notices of the first schema have no look of their own.
-      if (notice.theme) style(themed(notice.theme));
-      return { hash, notice };
+      if (found.notice.theme) style(themed(found.notice.theme));
+      return found;
     })());
 
   const style = (rules: string): void => {

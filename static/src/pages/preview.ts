@@ -22,7 +22,7 @@ const repaint = (): void => {
 };
 
 // The banner asks for its notice; here it gets the one on this page, and the frame's policy lets nothing else through.
-window.fetch = async () => new Response(JSON.stringify(notice), { headers: { "Content-Type": "application/json" } });
+window.fetch = async () => new Response(JSON.stringify({ hash: "preview", notice }), { headers: { "Content-Type": "application/json" } });
 
 const settings: Settings = {
   banner: "",
@@ -35,7 +35,6 @@ const settings: Settings = {
   ask: true,
   model: "opt_in",
   signals: [],
-  notices: { [notice.language]: "preview" },
   portal: "",
   choice_days: 0,
   visitor_days: 0,

@@ -14,7 +14,6 @@ export interface Settings {
   model: string | null;
   /** Signals of the browser that are taken as an objection, by their name in `navigator`. */
   signals: string[];
-  notices: Record<string, string>;
   portal: string;
   choice_days: number;
   visitor_days: number;

@@ -15,6 +15,7 @@ from wtforms.validators import DataRequired, Optional
 
 from webmon.clock import Clock
 from webmon.domain.difference import difference
+from webmon.domain.language import named
 from webmon.domain.notice import Notice, read_body, text_keys, upgraded
 from webmon.domain.site import Site
 from webmon.domain.staff import Role
@@ -72,10 +73,14 @@ def _register_reading(pages: Blueprint, guard: Guard, notices: Notices, staff: S
     @guard.roles(Role.PRIVACY)
     def list_notices(site: Site) -> str:
         now = clock.now()
+        current = {language: notices.get(name) for language, name in notices.current(site, now).items()}
+        since = notices.since(site, now)
+        in_force = [(named(language), one, since.get(one.hash)) for language, one in current.items()]
         return render_template(
             "admin/notices.html",
             site=site,
-            current={language: notices.get(name) for language, name in notices.current(site, now).items()},
+            current=current,
+            in_force=sorted(in_force, key=lambda row: row[0].english),
             drafts=notices.drafts(site),
             scheduled=notices.scheduled(site, now),
             history=notices.history(site),

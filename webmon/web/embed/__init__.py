@@ -17,6 +17,7 @@ from flask import Blueprint, Response, request
 from webmon.clock import Clock
 from webmon.domain.consent import Action
 from webmon.domain.jurisdiction import Model, Policy, Reason
+from webmon.domain.language import languages_of
 from webmon.domain.site import Mode, Site
 from webmon.errors import InvalidInput, UnknownSite
 from webmon.services.choose_policy import Policies
@@ -114,7 +115,6 @@ class Embed:
             "ask": site.mode is not Mode.COOKIELESS_ALWAYS and model in {None, Model.OPT_IN},
             "model": model and model.value,
             "signals": ["globalPrivacyControl", *(["doNotTrack"] if site.honour_dnt else [])],
-            "notices": dict(self.notices.current(site, self.clock.now())),
             "portal": f"/privacy/{site.domain}",
             "choice_days": site.choice_days,
             "visitor_days": _VISITOR_LIFETIME.days,
@@ -159,6 +159,18 @@ def _register_files(pages: Blueprint, it: Embed) -> None:
     @pages.get("/api/settings/<path:domain>")
     def settings(domain: str) -> Response:
         return _cached(json.dumps(it.settings_of(it.sites.get(domain))), "application/json", _BRIEFLY)
+
+    @pages.get("/api/notice")
+    def notice_to_show() -> Response:
+        site = it.sites.get(request.args.get("site", "").lower())
+        asked = request.args.get("lang")
+        wanted = languages_of(request.headers.get("Accept-Language", ""))
+        shown = it.notices.in_language(site, [asked, *wanted] if asked else wanted, it.clock.now())
+        # The notice is sent as its canonical text, so that who wants to can check the hash beside it.
+        text = f'{{"hash":"{shown.hash}","notice":{shown.text}}}'
+        answer = _cached(text, "application/json", _BRIEFLY, "Accept-Language")
+        answer.headers["Content-Language"] = shown.language
+        return answer
 
     @pages.get("/api/notices/<notice_hash>")
     def notice(notice_hash: str) -> Response:

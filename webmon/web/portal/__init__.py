@@ -16,6 +16,7 @@ from webmon.domain.consent import Action, UiSource
 from webmon.domain.event import ENGAGEMENT, PAGEVIEW
 from webmon.domain.hit import Hit
 from webmon.domain.jurisdiction import Model, Reason
+from webmon.domain.language import LANGUAGES, closest, languages_of
 from webmon.domain.notice import Cookie, Service, default_body
 from webmon.domain.retention import in_words
 from webmon.domain.site import Mode, Site
@@ -102,16 +103,14 @@ class Portal:
     def _of_site(self, site: Site) -> dict[str, Any]:
         words = words_asked_for()
         policy = self.policies.shown(site, client_of(request), request.args.get("preview", ""))
-        notice = self.notices.in_language(site, [words.language], self.clock.now())
+        notice = self.notices.in_language(site, [words.language.tag], self.clock.now())
         return {
             # A notice of before there were policies has no words for them.
-            "policy_texts": default_body(site.domain, words.language)["texts"] | notice.body["texts"],
+            "policy_texts": default_body(site.domain, words.language.tag)["texts"] | notice.body["texts"],
             "opt_out": policy.model is Model.OPT_OUT,
             "gpc": Reason.GPC in policy.reasons,
             "exempt": site.mode is not Mode.CONSENTED_ONLY,
-            "words": words,
-            "languages": WORDS.values(),
-            "language": words.language,
+            **_spoken(words),
             "notice": notice.body,
             "notice_hash": notice.hash,
             "form": self.form(site),
@@ -156,14 +155,12 @@ def _reading(pages: Blueprint, portal: Portal) -> None:
     def cookies(domain: str) -> str:
         """Services and cookies as the notice in force lists them, by the purpose that each cookie serves."""
         site, words = portal.site(domain), words_asked_for()
-        notice = portal.notices.in_language(site, [words.language], portal.clock.now())
+        notice = portal.notices.in_language(site, [words.language.tag], portal.clock.now())
         listed = [(purpose, _serving(notice.services, purpose.key)) for purpose in notice.purposes]
         return render_template(
             "portal/cookies.html",
             site=site,
-            words=words,
-            languages=WORDS.values(),
-            language=words.language,
+            **_spoken(words),
             notice=notice.body,
             groups=[(purpose, services) for purpose, services in listed if services],
         )
@@ -213,7 +210,7 @@ def _reading(pages: Blueprint, portal: Portal) -> None:
         if dot:
             return _download(found, f"receipt-{name}.json")
         notice = portal.notices.get(found["notice_hash"]).body
-        values = {"site": site, "words": words, "language": words.language, "receipt": found, "notice": notice}
+        values = {"site": site, "receipt": found, "notice": notice, **_spoken(words), "languages": ()}
         return Response(render_template("portal/receipt.html", **values))
 
 
@@ -296,9 +293,19 @@ def _joined(before: Person, new: Person) -> Person:
 
 def words_asked_for() -> Words:
     """The page's language: the one asked for, else the browser's, else English."""
-    asked = request.args.get("lang", "")
-    best = asked if asked in WORDS else request.accept_languages.best_match(list(WORDS))
-    return WORDS.get(best or EN.language, EN)
+    wanted = [request.args.get("lang", ""), *languages_of(request.headers.get("Accept-Language", ""))]
+    return WORDS.get(closest(wanted, WORDS), EN)
+
+
+def _spoken(words: Words) -> dict[str, Any]:
+    """What a page needs to say in which language it is, in which direction, and which others there are."""
+    language = words.language
+    return {
+        "words": words,
+        "language": language.tag,
+        "direction": language.direction,
+        "languages": LANGUAGES.values(),
+    }
 
 
 def row_shown(hit: Hit, words: Words) -> dict[str, str]:
