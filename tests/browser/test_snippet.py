@@ -378,8 +378,9 @@ def test_changes_of_consent_are_heard_until_one_stops_listening(
     assert one.cookies().keys() == {"webmon_consent"}
 
 
-def test_a_consent_that_was_withdrawn_elsewhere_is_forgotten_here(
-    visit: Callable[..., Visit], site: Website, webmon: WebmonServer
+@pytest.mark.parametrize("kept", [[], ["functional"]], ids=["withdrawn", "changed"])
+def test_what_was_decided_elsewhere_holds_here(
+    visit: Callable[..., Visit], site: Website, webmon: WebmonServer, kept: list[str]
 ) -> None:
     for path in ("/", "/b"):
         site.pages[path] = page(webmon.url, site="asks.example")
@@ -388,13 +389,28 @@ def test_a_consent_that_was_withdrawn_elsewhere_is_forgotten_here(
     one.page.locator("[data-webmon=accept]").click()
     one.wait_for("pageview")
     _, _, notice, _, receipt = one.cookies()["webmon_consent"].split("~")
-    purposes = dict.fromkeys(("analytics", "functional", "marketing"), False)
-    withdrawn = {"site": "asks.example", "notice": notice, "decisions": purposes, "previous": receipt}
-    told = request(
-        "POST", f"{webmon.url}/api/consent", withdrawn | {"action": "withdraw", "ui_source": "form", "language": "en"}
-    )
+    decisions = {purpose: purpose in kept for purpose in ("analytics", "functional", "marketing")}
+    changed = {"site": "asks.example", "notice": notice, "decisions": decisions, "previous": receipt}
+    known = {"action": "custom" if kept else "withdraw", "ui_source": "form", "language": "en"}
+    told = request("POST", f"{webmon.url}/api/consent", changed | known)
     assert told.status == 201
     one.page.goto(f"{site.url}/b")
+    one.page.wait_for_function("webmon.consent.get().analytics === false")
+    expect(one.page.locator("[data-webmon=banner]")).to_have_count(0)
+    assert {key: one.page.evaluate("webmon.consent.get()")[key] for key in decisions} == decisions
+    # What refuses has no number; and nothing else is left.
+    assert one.cookies().keys() == {"webmon_consent"}
+    assert bool(one.cookies()["webmon_consent"].split("~")[4]) is bool(kept)
+
+
+def test_a_consent_that_webmon_no_longer_knows_is_forgotten_here(
+    visit: Callable[..., Visit], site: Website, webmon: WebmonServer
+) -> None:
+    site.pages["/"] = page(webmon.url, site="asks.example")
+    one = visit()
+    value = "1~2026-11-23~sha256-0~analytics:1~nobody-knows-this-number"
+    one.context.add_cookies([{"name": "webmon_consent", "value": value, "url": site.url}])
+    one.page.goto(f"{site.url}/")
     expect(one.page.locator("[data-webmon=banner]")).to_be_visible()
     assert one.cookies() == {}
 

@@ -12,7 +12,7 @@ interface Shown {
 }
 
 function banner(settings: Settings, base: string, setCookie: SetCookie, choice: () => Choice, post: Post, routed: Routed) {
-  const record = recorder(settings, setCookie, choice, post, routed, () => void changed());
+  const record = recorder(settings, base, setCookie, choice, post, routed, () => void changed());
   let was = choice();
   let shown: Promise<Shown> | undefined;
   let open: HTMLElement[] = [];
@@ -246,7 +246,7 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     }
     if (!choice().decided && settings.ask && (await asked())) await ask();
   };
-  const lost = (receipt: string): Promise<void> => (record.lost(receipt), start());
+  const lost = (receipt: string): Promise<void> => record.lost(receipt).then(start);
 
   return { show, withdraw, start, lost };
 }

@@ -23,6 +23,7 @@ const PATIENCE = 86400;
 /** Takes the answers; `changes` is called after each change of what is allowed. */
 export function recorder(
   settings: Settings,
+  base: string,
   setCookie: SetCookie,
   choice: () => Choice,
   post: Post,
@@ -117,10 +118,14 @@ export function recorder(
     void routed({ persisted: false });
   };
 
-  /** Withdrawn elsewhere: nothing of it stays here, and the question is open again. */
-  const lost = (receipt: string): void => {
+  /** Decided anew elsewhere, as on webmon's own page: it holds here too. Where nothing does any more, all is asked again. */
+  const lost = async (receipt: string): Promise<void> => {
+    const path = `${base}/api/consent/${encodeURIComponent(receipt)}?site=${encodeURIComponent(settings.site)}`;
+    const answer = await fetch(path, { credentials: "omit" }).catch(() => undefined);
+    const now = answer?.ok && (await answer.json());
     if (choice().receipt !== receipt) return;
-    forget();
+    if (now && !now.expired) keep(now.notice_hash, now.decisions, Object.values(now.decisions).some(Boolean) ? now.consent_receipt_id : "");
+    else forget();
     changed();
   };
 
