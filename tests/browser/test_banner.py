@@ -127,6 +127,7 @@ def test_the_preference_page_works_without_javascript(demo: Demo, person: Person
     page = context.new_page()
     page.goto(demo.address("Preference page"))
     expect(page.get_by_role("heading", name="Your privacy on localhost")).to_be_visible()
+    page.locator(".languages summary").click()
     page.get_by_role("link", name="Deutsch").click()
     expect(page.get_by_role("heading", name="Ihre Privatsphäre auf localhost")).to_be_visible()
     assert context.cookies() == []

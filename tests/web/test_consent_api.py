@@ -146,7 +146,7 @@ def test_measurement_alone_is_refused_where_only_marketing_was_granted(world: Wo
         ({"action": "withdraw", "decisions": GRANTED}, 400, "decisions"),
         ({"ui_source": "telepathy"}, 400, "ui_source"),
         ({"previous": "00000000-0000-0000-0000-000000000000"}, 404, None),
-        ({"language": "x" * 70_000}, 413, None),
+        ({"language": "x" * 70_000}, 413, "body"),
     ],
 )
 def test_an_answer_that_does_not_fit_names_the_field_and_records_nothing(

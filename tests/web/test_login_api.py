@@ -164,7 +164,7 @@ def test_a_token_is_used_once_even_after_a_restart(world: World) -> None:
         ({"site": "unknown.example", "token": "x"}, 400, "site"),
         ({"site": "example.org", "token": 7}, 400, "token"),
         ({"site": "example.org", "token": "x", "visitor": "short"}, 400, "visitor"),
-        ({"site": "example.org", "token": "x" * 70_000}, 413, None),
+        ({"site": "example.org", "token": "x" * 70_000}, 413, "body"),
     ],
 )
 def test_a_login_that_cannot_be_read_names_the_field(
