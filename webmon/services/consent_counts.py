@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter as Tally
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -17,6 +15,7 @@ from webmon.domain.query import DateRange, resolve_range
 from webmon.domain.site import Site
 from webmon.domain.unwanted import Unwanted
 from webmon.errors import InvalidInput, NotFound
+from webmon.services.adding_up import AddingUp
 from webmon.services.publish_notice import Notices
 from webmon.stores.ports import Unit
 from webmon.stores.ports.consent_figures import ConsentFiguresRepository, Counter
@@ -56,21 +55,16 @@ class Report:
     groups: Mapping[str, Figures]
 
 
-class ConsentCounts:
-    """Adds up in memory; `flush` makes it durable in one transaction, however many answers there were.
+class ConsentCounts(AddingUp[Counter]):
+    """Counts in memory; the server flushes it every few seconds.
 
-    `wake` is set as long as there is something to flush; `revision` is another number after each flush that wrote.
-    A crash forgets what came since the last flush. The records of the consent ledger are not meant by that: they are
-    durable before they are acknowledged.
+    The records of the consent ledger are not meant by that: they are durable before they are acknowledged.
     """
 
     def __init__(self, unit: Unit[ConsentFiguresRepository], notices: Notices) -> None:
+        super().__init__()
         self._unit = unit
         self._notices = notices
-        self._lock = threading.Lock()
-        self._waiting: Tally[Counter] = Tally()
-        self.wake = threading.Event()
-        self.revision = 0
 
     def shown(self, site: Site, notice_hash: str, segment: Segment, now: datetime) -> None:
         """Count that a notice was shown; raises `InvalidInput` for one that is none of the site's."""
@@ -85,27 +79,12 @@ class ConsentCounts:
     def count(self, site: Site, notice_hash: str, action: str, segment: Segment, now: datetime) -> None:
         """Count one action on a notice that is known to be the site's, on the site's own day."""
         day = now.astimezone(site.zone).date()
-        with self._lock:
-            self._waiting[Counter(site.id, day, notice_hash, segment.country, segment.device, action)] += 1
-        if not self.wake.is_set():
-            self.wake.set()
+        self._add(Counter(site.id, day, notice_hash, segment.country, segment.device, action))
 
-    def flush(self) -> int:
-        """Write what has added up, and return how many actions that were; what cannot be written is not lost."""
-        with self._lock:
-            taken, self._waiting = self._waiting, Tally()
-        if not taken:
-            return 0
-        try:
-            with self._unit() as figures:
-                for counter, count in sorted(taken.items()):
-                    figures.add(counter, count)
-        except BaseException:
-            with self._lock:
-                self._waiting.update(taken)
-            raise
-        self.revision += 1
-        return taken.total()
+    def _write(self, counted: Mapping[Counter, int]) -> None:
+        with self._unit() as figures:
+            for counter, count in sorted(counted.items()):
+                figures.add(counter, count)
 
     def read(self, site: Site, date_range: object, now: datetime, dimension: str = "") -> Report:
         """Return what was flushed; raises `InvalidInput` naming what cannot be understood.
