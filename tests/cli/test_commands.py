@@ -252,3 +252,22 @@ def test_the_guards_rules_are_set_from_the_command_line(run: Run) -> None:
     assert "must be between 1 and 395" in run("site", "set", "example.org", "--choice-days", "0", status=1).output
     done = run("site", "set", "example.org", "--path-template", "patients", status=1)
     assert "line 1, “patients”: must begin with /" in done.output
+
+
+def test_a_file_that_is_damaged_or_missing_is_named_before_anything_starts(tmp_path: Path) -> None:
+    server = WebmonServer(tmp_path / "data")
+    server.run("site", "add", "example.org")
+    server.env["WEBMON_RETENTION_FILE"] = str(tmp_path / "none.toml")
+    done = server.run("serve", "--port", str(server.port), check=False, seconds=60)
+    assert done.returncode != 0
+    assert "none.toml" in done.stderr
+    assert "Traceback" not in done.stderr
+
+    del server.env["WEBMON_RETENTION_FILE"]
+    keys = server.folder / "ephemeral" / "day-keys.json"
+    keys.parent.mkdir(exist_ok=True)
+    keys.write_text("no keys")
+    done = server.run("serve", "--port", str(server.port), check=False, seconds=60)
+    assert done.returncode != 0
+    assert f"{keys} is damaged" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -195,3 +195,11 @@ def test_spam_and_data_centres_are_left_out_as_they_are_of_hits(tmp_path: Path) 
     report = json.loads(server.run("import", "access-log", str(file), "--site", "example.org", "--json").stdout)
     assert report["stored"] == 1
     assert report["skipped"] == {"datacenter": 1, "spam_referrer": 1}
+
+
+def test_numbers_that_cannot_be_written_are_said_before_anything_is_read(imported: Imported, tmp_path: Path) -> None:
+    nowhere = tmp_path / "missing" / "kept.txt"
+    arguments = ["import", "access-log", str(LOG), "--site", "example.org", "--kept-lines", str(nowhere)]
+    done = imported.server.run(*arguments, check=False)
+    assert done.returncode != 0
+    assert done.stderr.splitlines()[-1] == f"Error: {nowhere} cannot be written: No such file or directory"

@@ -16,7 +16,7 @@ from webmon.app import create_asgi
 from webmon.domain.site import Mode
 from webmon.errors import SpoolFull, Unavailable
 from webmon.stores.ports.spool import SpoolEntry
-from webmon.web.collect.door import BODY_LIMIT
+from webmon.web.collect.door import BODY_LIMIT, Asked, Door
 
 
 @pytest.fixture
@@ -43,6 +43,26 @@ def test_many_at_once_are_each_stored_once_and_share_their_commits(
     assert len(groups) < 10
     world.settle()
     assert world.paths() == sorted(f"/page-{number}" for number in range(60))
+
+
+def test_a_hit_that_takes_long_to_read_does_not_hold_up_the_loop(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_on, prepare = threading.Event(), Door.prepare
+
+    def slowly(door: Door, asked: Asked) -> Any:
+        if len(asked.body) > 8192:
+            assert read_on.wait(10), "the small one is read meanwhile"
+        else:
+            read_on.set()
+        return prepare(door, asked)
+
+    monkeypatch.setattr(Door, "prepare", slowly)
+    large = event("/large", props={f"p{number}": "word " * 300 for number in range(10)})
+    answers = ask(create_asgi(world.runtime), large, event("/small"))
+    assert [one.status for one in answers] == [202, 202]
+    world.settle()
+    assert world.paths() == ["/large", "/small"]
 
 
 def test_it_is_in_the_file_when_it_is_acknowledged(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
