@@ -5,28 +5,59 @@ from __future__ import annotations
 import json
 import statistics
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.support.need_chromium import find_chromium
 from tests.support.server import WebmonServer
-from tests.support.website import Website, page
+from tests.support.website import Website
 
 ROOT = Path(__file__).resolve().parent.parent
+PEER = ROOT / "node_modules" / "vanilla-cookieconsent" / "dist"
 SLOW_DOWN = 4
-# When w.js began to run, when the question stood on the page and was painted, and the longest task meanwhile.
+# When the question stood on the page and was painted, and the longest task meanwhile.
 WATCH = """
 window.tasks = [];
 const keep = list => tasks.push(...list.getEntries().map(one => one.duration));
 new PerformanceObserver(keep).observe({type: "longtask"});
 new MutationObserver((_, me) => {
-  if (!document.querySelector("[data-webmon=banner]")) return;
+  if (!document.querySelector("[data-webmon=banner],#cc-main .cm,#plain")) return;
   me.disconnect();
   requestAnimationFrame(() => setTimeout(() => { window.painted = performance.now(); }));
 }).observe(document, {childList: true, subtree: true});
 """
-BEGAN = "performance.getEntriesByType('resource').find(one => one.name.includes('/w.js')).responseEnd"
+# Deferred scripts run in their order: the time before webmon's, or the other's, begins to run.
+BEGAN = "window.began = performance.now();"
+# The least that can be: a script that holds its text puts up a box with three buttons, and asks nobody for anything.
+PLAIN = """
+const box = document.createElement("div");
+box.id = "plain";
+box.style.cssText = "position:fixed;inset:auto 0 0;background:#fff";
+box.innerHTML = "<h2>May we?</h2><p>Cookies.</p><button>No</button><button>Yes</button><button>Choose</button>";
+document.body.append(box);
+"""
+START_PEER = """
+CookieConsent.run({
+  hideFromBots: false,
+  categories: {necessary: {enabled: true, readOnly: true}, analytics: {}},
+  language: {default: "en", translations: {en: {
+    consentModal: {title: "May we?", description: "Cookies.", acceptAllBtn: "Yes", acceptNecessaryBtn: "No",
+      showPreferencesBtn: "Choose"},
+    preferencesModal: {title: "Choose", acceptAllBtn: "Yes", acceptNecessaryBtn: "No", savePreferencesBtn: "Save",
+      sections: [{title: "Figures", description: "Counts.", linkedCategory: "analytics"}]},
+  }}},
+});
+"""
+
+
+@dataclass(frozen=True)
+class Paint:
+    """Milliseconds from the beginning of a page's script to its painted question, and of the longest task."""
+
+    took: float
+    longest_task: float
 
 
 def sizes() -> dict[str, int]:
@@ -36,30 +67,57 @@ def sizes() -> dict[str, int]:
     return found
 
 
-def paint(folder: Path, runs: int) -> tuple[float, float]:
-    """Return the milliseconds from w.js to the painted question and the longest task, medians of several runs."""
+def paint(folder: Path, runs: int) -> dict[str, Paint]:
+    """Return how long the question takes, medians of runs in turn: webmon's, another's, and the least that can be."""
     server = WebmonServer(folder)
     server.run("site", "add", "localhost")
     server.start()
-    site = Website({"/": page(server.url)})
+    site = Website(_pages(server.url))
+    seen: dict[str, list[Paint]] = {"webmon": [], "vanilla-cookieconsent": [], "plain": []}
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
-            seen = [_one_paint(browser, site.url) for _ in range(runs)]
+            for _ in range(runs):
+                for name, found in seen.items():
+                    found.append(_one_paint(browser, f"{site.url}/{name}"))
             browser.close()
     finally:
         site.close()
         server.stop()
-    return statistics.median(one[0] for one in seen), statistics.median(one[1] for one in seen)
+    return {name: Paint(_median(found, "took"), _median(found, "longest_task")) for name, found in seen.items()}
 
 
-def _one_paint(browser: Browser, url: str) -> tuple[float, float]:
+def _pages(webmon: str) -> dict[str, str]:
+    def asking(head: str) -> str:
+        return (
+            '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Home</title>'
+            f'<script defer src="/began.js"></script>{head}</head><body><h1>Home</h1></body></html>'
+        )
+
+    peer = '<link rel="stylesheet" href="/peer.css"><script defer src="/peer.js"></script>'
+    return {
+        "/webmon": asking(f'<script defer src="{webmon}/w.js" data-site="localhost"></script>'),
+        "/vanilla-cookieconsent": asking(f'{peer}<script defer src="/start.js"></script>'),
+        "/plain": asking('<script defer src="/plain.js"></script>'),
+        "/began.js": BEGAN,
+        "/plain.js": PLAIN,
+        "/start.js": START_PEER,
+        "/peer.js": (PEER / "cookieconsent.umd.js").read_text("utf-8"),
+        "/peer.css": (PEER / "cookieconsent.css").read_text("utf-8"),
+    }
+
+
+def _one_paint(browser: Browser, url: str) -> Paint:
     context = browser.new_context()
     opened = context.new_page()
     context.new_cdp_session(opened).send("Emulation.setCPUThrottlingRate", {"rate": SLOW_DOWN})
     opened.add_init_script(WATCH)
-    opened.goto(f"{url}/")
+    opened.goto(url)
     opened.wait_for_function("window.painted")
-    took, longest = opened.evaluate(f"[painted - {BEGAN}, Math.max(0, ...tasks)]")
+    took, longest = opened.evaluate("[painted - began, Math.max(0, ...tasks)]")
     context.close()
-    return float(took), float(longest)
+    return Paint(float(took), float(longest))
+
+
+def _median(found: list[Paint], name: str) -> float:
+    return statistics.median(getattr(one, name) for one in found)

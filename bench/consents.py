@@ -26,7 +26,7 @@ def rates(data: Path, runs: int, seconds: int, connections: int) -> list[float]:
 
 
 def _body(url: str) -> str:
-    notice = request("GET", f"{url}/api/settings/example.org").json()["notices"]["en"]
+    notice = request("GET", f"{url}/api/notice?site=example.org").json()["hash"]
     granted = {"functional": True, "analytics": True, "marketing": True}
     answer = {"site": "example.org", "notice": notice, "decisions": granted}
     # The load puts its own number in the place of {n}: browsers draw one for each answer.

@@ -13,7 +13,7 @@ from webmon.errors import Unavailable, told
 from webmon.stores.ports.events import EventSink
 from webmon.stores.ports.spool import DrainedSpool, SpooledEntry
 
-BATCH = 50_000
+BATCH = 25_000
 # Short enough that a page view is on the dashboard well within two seconds.
 PAUSE_SECONDS = 0.4
 PAUSE_AFTER_FAILURE_SECONDS = 2.0

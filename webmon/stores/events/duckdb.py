@@ -33,7 +33,7 @@ _MONTH = re.compile(r"\d{4}-\d{2}")
 class DuckDBEventLog:
     """One process at a time holds the folder; within it, any number of threads."""
 
-    def __init__(self, folder: Path, memory: str = "160MB") -> None:
+    def __init__(self, folder: Path, memory: str = "128MB") -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
         self._scratch = folder / "tmp"
