@@ -57,12 +57,18 @@ Shown = Callable[..., Page]
 @pytest.fixture
 def shown(webmon: WebmonServer, site: Website) -> Shown:
     """Opens a website, `site` where none is given; the notice is as it is published but for what `change` says."""
-    published = json.loads(request("GET", f"{webmon.url}/api/notice?site=localhost").body)
+    first, _, code = request("GET", f"{webmon.url}/banner.js?site=localhost").body.decode().partition("\n")
+    name, _, text = first.removesuffix(";").partition("=")
+    published = json.loads(text)
 
     def open_page(context: BrowserContext, website: Website = site, **change: Any) -> Page:
         headers = {"Access-Control-Allow-Origin": "*"}
-        changed = published | {"notice": published["notice"] | change}
-        context.route("**/api/notice?*", lambda route: route.fulfill(json=changed, headers=headers))
+        changed = json.dumps(published | {"notice": published["notice"] | change})
+        script = f"{name}={changed};\n{code}"
+        context.route(
+            "**/banner.js?*",
+            lambda route: route.fulfill(body=script, content_type="text/javascript", headers=headers),
+        )
         opened = context.new_page()
         opened.goto(f"{website.url}/")
         expect(opened.locator("[data-webmon=banner]")).to_be_visible()

@@ -11,14 +11,16 @@ import pytest
 
 from tests.support.world import GRANTED, World
 from webmon.app import ROOT
+from webmon.domain.notice import default_body
 from webmon.domain.site import Mode
-from webmon.web.embed import PARTS, PLACEHOLDER
+from webmon.web.embed import NOTICE, PARTS, PLACEHOLDER
 
 DIST = ROOT / "static" / "dist"
 COOKIELESS = (
     "/w.js?site=example.org",
     "/api/settings/example.org",
     "/api/notice?site=example.org",
+    "/banner.js?site=example.org",
     "/.well-known/gpc.json",
     "/healthz",
     "/webmon.d.ts",
@@ -50,10 +52,12 @@ def test_scripts_are_cached_and_asked_for_again_cheaply(world: World) -> None:
     assert first.headers["Cache-Control"] == "public, max-age=300"
     again = world.client.get("/w.js?site=example.org", headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.get_data()) == (304, b"")
-    banner = world.client.get(world.client.get("/api/settings/example.org").get_json()["banner"])
-    assert "immutable" in banner.headers["Cache-Control"]
-    assert banner.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
-    banner.close()
+    settings = world.client.get("/api/settings/example.org").get_json()
+    for name, how_long in (("banner", "public, max-age=300"), ("more", "public, max-age=31536000, immutable")):
+        part = world.client.get(settings[name])
+        assert part.headers["Cache-Control"] == how_long
+        assert part.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+        part.close()
 
 
 def test_what_any_page_may_read_sets_no_cookie_and_takes_no_credentials(world: World) -> None:
@@ -95,9 +99,35 @@ def test_every_file_that_the_snippet_may_load_is_there_for_any_website(world: Wo
         answer = world.client.get(settings[name])
         assert answer.status_code == 200
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
-        assert "immutable" in answer.headers["Cache-Control"]
-        assert settings[name] in unknown
         answer.close()
+        (built,) = DIST.glob(f"{name}.*.js")
+        assert f"/static/dist/{built.name}" in unknown
+        same = world.client.get(f"/static/dist/{built.name}")
+        assert "immutable" in same.headers["Cache-Control"]
+        same.close()
+
+
+def test_the_banner_comes_with_the_notice_that_it_shows(world: World) -> None:
+    settings = world.client.get("/api/settings/example.org").get_json()
+    for language, shown in (("de-CH, de;q=0.9", "de"), ("xx", "en")):
+        answer = world.client.get(settings["banner"], headers={"Accept-Language": language})
+        notice = world.client.get("/api/notice?site=example.org", headers={"Accept-Language": language})
+        first, _, code = answer.get_data(as_text=True).partition("\n")
+        assert json.loads(first.removeprefix(f"const {NOTICE}=").removesuffix(";")) == notice.get_json()
+        assert code == next(DIST.glob("banner.*.js")).read_text("utf-8")
+        assert answer.headers["Content-Language"] == shown
+        assert answer.headers["Vary"] == "Accept-Language"
+
+
+def test_a_text_of_a_notice_cannot_break_out_of_the_banner(world: World) -> None:
+    body = default_body("example.org", "en")
+    body["texts"] |= {"title": "</script><script>alert(1)</script>\u2028"}
+    world.runtime.notices.publish(world.site, body, world.clock.now(), actor="test")
+    text = world.client.get("/banner.js?site=example.org").get_data(as_text=True)
+    assert "alert(1)" in text
+    assert "</script>" not in text
+    assert "\u2028" not in text
+    assert world.client.get("/banner.js?site=elsewhere.example").status_code == 400
 
 
 def test_the_types_of_the_snippet_are_served(world: World) -> None:

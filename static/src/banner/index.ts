@@ -11,6 +11,10 @@ interface Shown {
   notice: Notice;
 }
 
+// Put before this file by the server (`GET /banner.js`), so that the question has not to wait for its words; a page that
+// takes the file as it is (the preview) has none.
+declare const __WEBMON_NOTICE__: Shown;
+
 function banner(settings: Settings, base: string, setCookie: SetCookie, choice: () => Choice, post: Post, routed: Routed) {
   const record = recorder(settings, base, setCookie, choice, post, routed, () => void changed());
   let was = choice();
@@ -18,15 +22,19 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
   let open: HTMLElement[] = [];
   let before: Element | null = null;
 
+  const fetched = async (): Promise<Shown> => {
+    const answer = await fetch(`${base}/api/notice?site=${encodeURIComponent(settings.site)}`, { credentials: "omit" });
+    if (!answer.ok) {
+      shown = undefined;
+      throw new Error("no notice");
+    }
+    return answer.json();
+  };
+
   /** The notice in the language that suits the browser best: the request says which ones it prefers. */
   const fetchNotice = (): Promise<Shown> =>
     (shown ||= (async () => {
-      const answer = await fetch(`${base}/api/notice?site=${encodeURIComponent(settings.site)}`, { credentials: "omit" });
-      if (!answer.ok) {
-        shown = undefined;
-        throw new Error("no notice");
-      }
-      const found = (await answer.json()) as Shown;
+      const found = typeof __WEBMON_NOTICE__ < "u" ? __WEBMON_NOTICE__ : await fetched();
       // Notices of the first schema have no look of their own.
       if (found.notice.theme) style(themed(found.notice.theme));
       return found;

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from flask import Blueprint, Response, request
@@ -18,6 +18,7 @@ from webmon.clock import Clock
 from webmon.domain.consent import Action
 from webmon.domain.jurisdiction import Model, Policy, Reason
 from webmon.domain.language import languages_of
+from webmon.domain.notice import Notice
 from webmon.domain.site import Mode, Site
 from webmon.errors import InvalidInput, UnknownSite
 from webmon.services.choose_policy import Policies
@@ -34,6 +35,8 @@ from webmon.web.shared.client import client_of
 from webmon.web.shared.cors import allow_any_origin
 
 PLACEHOLDER = "__WEBMON_SETTINGS__"
+# What the banner reads its notice from.
+NOTICE = "__WEBMON_NOTICE__"
 _BRIEFLY = "public, max-age=300"
 _FOR_EVER = "public, max-age=31536000, immutable"
 # CNIL: an audience-measurement cookie lives at most 13 months.
@@ -108,7 +111,9 @@ class Embed:
     def settings_of(self, site: Site) -> dict[str, Any]:
         pack = site.jurisdiction.pack
         model = pack and pack.model
+        version = hashlib.sha256(self.manifest["banner"].encode()).hexdigest()[:8]
         return self.parts | {
+            "banner": f"/banner.js?site={quote(site.domain)}&v={version}",
             "site": site.domain,
             "mode": site.mode.value,
             "early": site.mode is not Mode.CONSENTED_ONLY,
@@ -137,14 +142,21 @@ def blueprint(it: Embed) -> Blueprint:
 
 def _register_files(pages: Blueprint, it: Embed) -> None:
     snippet, parts = it.script.read_text("utf-8"), it.parts
+    banner = it.script.with_name(Path(parts["banner"]).name).read_text("utf-8")
 
     @pages.get("/w.js")
     def w_js() -> Response:
         site = _site_asked_for(it.directory, it.clock)
-        settings = json.dumps(it.settings_of(site) if site else parts, separators=(",", ":"))
-        # `</script>` and line separators cannot end or break a script that holds them in this form.
-        settings = settings.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+        settings = _in_script(json.dumps(it.settings_of(site) if site else parts, separators=(",", ":")))
         return _cached(snippet.replace(PLACEHOLDER, settings), "text/javascript; charset=utf-8", _BRIEFLY, "Referer")
+
+    @pages.get("/banner.js")
+    def banner_js() -> Response:
+        """The banner with the notice that it shows: whoever is asked waits for one answer instead of two."""
+        site = it.sites.get(request.args.get("site", "").lower())
+        shown = it.notices.in_language(site, _languages_asked_for(), it.clock.now())
+        text = f"const {NOTICE}={_in_script(_with_hash(shown))};\n{banner}"
+        return _in_its_language(_cached(text, "text/javascript; charset=utf-8", _BRIEFLY, "Accept-Language"), shown)
 
     @pages.get("/webmon.d.ts")
     def types() -> Response:
@@ -163,14 +175,8 @@ def _register_files(pages: Blueprint, it: Embed) -> None:
     @pages.get("/api/notice")
     def notice_to_show() -> Response:
         site = it.sites.get(request.args.get("site", "").lower())
-        asked = request.args.get("lang")
-        wanted = languages_of(request.headers.get("Accept-Language", ""))
-        shown = it.notices.in_language(site, [asked, *wanted] if asked else wanted, it.clock.now())
-        # The notice is sent as its canonical text, so that who wants to can check the hash beside it.
-        text = f'{{"hash":"{shown.hash}","notice":{shown.text}}}'
-        answer = _cached(text, "application/json", _BRIEFLY, "Accept-Language")
-        answer.headers["Content-Language"] = shown.language
-        return answer
+        shown = it.notices.in_language(site, _languages_asked_for(), it.clock.now())
+        return _in_its_language(_cached(_with_hash(shown), "application/json", _BRIEFLY, "Accept-Language"), shown)
 
     @pages.get("/api/notices/<notice_hash>")
     def notice(notice_hash: str) -> Response:
@@ -314,6 +320,27 @@ def _site_asked_for(directory: SiteDirectory, clock: Clock) -> Site | None:
         return None
     names = (host, netloc, host.removeprefix("www."))
     return next((site for name in names if name and (site := directory.find(name, clock.now()))), None)
+
+
+def _languages_asked_for() -> list[str]:
+    asked = request.args.get("lang")
+    wanted = languages_of(request.headers.get("Accept-Language", ""))
+    return [asked, *wanted] if asked else [*wanted]
+
+
+def _with_hash(shown: Notice) -> str:
+    # The notice is sent as its canonical text, so that who wants to can check the hash beside it.
+    return f'{{"hash":"{shown.hash}","notice":{shown.text}}}'
+
+
+def _in_its_language(response: Response, shown: Notice) -> Response:
+    response.headers["Content-Language"] = shown.language
+    return response
+
+
+def _in_script(document: str) -> str:
+    """JSON that cannot end or break a script which holds it: by `</script>` or by line separators."""
+    return document.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def _cached(text: str, kind: str, how_long: str, vary: str = "") -> Response:
