@@ -95,10 +95,10 @@ class Consents:
         name the same previous one, both are kept: the later one takes the place of the earlier and is in force, for
         whoever holds a receipt of the line. An answer to a notice that was replaced meanwhile is an answer to what
         was shown. An answer that is sent again under its receipt's number is one record. Raises `InvalidInput` for
-        an unknown notice, a wrong purpose or a contradiction, `NotFound` for an unknown previous receipt, `Conflict`
-        for a number of another answer.
+        a notice that is unknown or not in force yet, a wrong purpose or a contradiction, `NotFound` for an unknown
+        previous receipt, `Conflict` for a number of another answer.
         """
-        answer = self._checked(site, request)
+        answer = self._checked(site, request, now)
         written = self._together.run(lambda consents: _write(consents, site, answer, request, now))
         if not written.sent_again:
             self.counter.count(site, answer.notice.hash, answer.action.value, request.segment, now)
@@ -200,7 +200,7 @@ class Consents:
     def _receipt(self, body: Mapping[str, Any], notice: Notice) -> dict[str, Any]:
         return self.signer.sign(receipt(body, notice, self.address))
 
-    def _checked(self, site: Site, request: ConsentRequest) -> Answer:
+    def _checked(self, site: Site, request: ConsentRequest, now: datetime) -> Answer:
         if request.receipt and not (is_raw_id(request.receipt) and len(request.receipt) <= RECEIPT_LENGTH):
             raise InvalidInput.field("receipt", f"must be 16 to {RECEIPT_LENGTH} letters, digits, - or _")
         try:
@@ -209,6 +209,8 @@ class Consents:
             raise InvalidInput.field("notice", "is not a notice of this site") from None
         if notice.body["site"] != site.domain:
             raise InvalidInput.field("notice", "is not a notice of this site")
+        if not self.notices.has_been_in_force(notice.hash, now):
+            raise InvalidInput.field("notice", "has not come into force, so nobody was asked with it")
         return check_answer(
             notice, request.decisions, request.action, request.ui_source, request.language, request.previous
         )

@@ -101,6 +101,18 @@ class SqlConsents(Repository):
         )
         return {row.language: row.notice_hash for row in rows}
 
+    def in_force_since(self, notice_hash: str, now: datetime) -> datetime | None:
+        return self._session.scalar(
+            select(PublicationRow.effective_at)
+            .where(
+                PublicationRow.notice_hash == notice_hash,
+                PublicationRow.effective_at <= now,
+                PublicationRow.cancelled_at.is_(None),
+            )
+            .order_by(PublicationRow.effective_at)
+            .limit(1)
+        )
+
     def publications(self, site_id: int, limit: int) -> Sequence[Publication]:
         rows = self._session.scalars(
             select(PublicationRow)
