@@ -254,6 +254,20 @@ def test_the_guards_rules_are_set_from_the_command_line(run: Run) -> None:
     assert "line 1, “patients”: must begin with /" in done.output
 
 
+def test_a_site_is_set_altogether_or_not_at_all(run: Run) -> None:
+    run("site", "add", "example.org")
+    before = run("site", "set", "example.org", "--json").output
+    changes = ("--policy", "by_place", "--choice-days", "30", "--property-key", "plan")
+    for wrong in (("--path-template", "patients"), ("--allow-parameter", "a b")):
+        refused = run("site", "set", "example.org", *changes, *wrong, status=1)
+        assert "line 1" in refused.output
+        assert run("site", "set", "example.org", "--json").output == before
+    run("site", "set", "example.org", "--policy", "by_place", "--choice-days", "0", status=1)
+    assert run("site", "set", "example.org", "--json").output == before
+    done = json.loads(run("site", "set", "example.org", *changes, "--json").output)
+    assert (done["policy"], done["choice_days"], done["property_keys"]) == ("by_place", 30, ["plan"])
+
+
 def test_a_file_that_is_damaged_or_missing_is_named_before_anything_starts(tmp_path: Path) -> None:
     server = WebmonServer(tmp_path / "data")
     server.run("site", "add", "example.org")
