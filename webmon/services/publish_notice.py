@@ -152,6 +152,11 @@ class Notices:
                 self._since[notice_hash] = since
         return since is not None and since <= now
 
+    def at_hand(self, notice_hash: str, now: datetime) -> bool:
+        """Whether it is known without a look at the store that the notice is, or was, in force."""
+        since = self._since.get(notice_hash)
+        return since is not None and since <= now and notice_hash in self._known
+
     def named(self, site: Site, name: str, now: datetime) -> Notice:
         """Return a site's notice by its hash, or by a language: its draft, else what is in force. Or `NotFound`."""
         if name.startswith("sha256-"):

@@ -108,6 +108,9 @@ class ConsentRepository(Audited, Protocol):
 
     def standing(self, site_id: int, receipt_id: str) -> Standing | None: ...
 
+    def look_up(self, receipt_ids: Sequence[str]) -> None:
+        """Find out ahead, all at once, which numbers `is_taken` will be asked about are taken."""
+
     def is_taken(self, receipt_id: str) -> bool:
         """Whether a record of any site has this number."""
 
