@@ -71,7 +71,6 @@ from webmon.stores.control.retention import SqlRetention
 from webmon.stores.control.sites import SqlSites
 from webmon.stores.control.staff import SqlStaff
 from webmon.stores.daykeys import DayKeys, destroy_abandoned
-from webmon.stores.events.duckdb import DuckDBEventLog
 from webmon.stores.events.reader import EventStats
 from webmon.stores.expiring import ExpiringAccounts, ExpiringAudit, ExpiringConsents, ExpiringEvents
 from webmon.stores.geo import Geo
@@ -217,6 +216,9 @@ class Runtime(Core):
     """The serving process: everything of `Core`, the event log, and what runs beside the requests."""
 
     def __init__(self, settings: Settings | None = None, clock: Clock | None = None) -> None:
+        # Only who serves needs it, and it takes long to load.
+        from webmon.stores.events.duckdb import DuckDBEventLog  # noqa: PLC0415
+
         super().__init__(settings, clock)
         self.event_log = DuckDBEventLog(self.folder / "events", self.settings.event_log_memory)
         # Held by whoever moves rows between spool, event log and account log: no row is seen in two places.
