@@ -71,7 +71,6 @@ from webmon.stores.control.retention import SqlRetention
 from webmon.stores.control.sites import SqlSites
 from webmon.stores.control.staff import SqlStaff
 from webmon.stores.daykeys import DayKeys, destroy_abandoned
-from webmon.stores.events.duckdb import DuckDBEventLog
 from webmon.stores.events.reader import EventStats
 from webmon.stores.expiring import ExpiringAccounts, ExpiringAudit, ExpiringConsents, ExpiringEvents
 from webmon.stores.geo import Geo
@@ -85,10 +84,12 @@ from webmon.web import admin, api, dashboards, embed, health, internal, portal, 
 from webmon.web.collect.asgi import AsgiCollect
 from webmon.web.collect.door import Door
 from webmon.web.collect.wsgi import WsgiCollect
+from webmon.web.embed.asgi import AsgiConsent, Recorder
 from webmon.web.portal.person import PersonCookie
 from webmon.web.shared.assets import load_manifest
+from webmon.web.shared.cors import ANY_ORIGIN
 from webmon.web.shared.problems import QuietFlask, handle_errors
-from webmon.web.shared.security import harden
+from webmon.web.shared.security import harden, standing_headers
 from webmon.web.shared.staff_guard import StaffGuard
 
 # Keys that die are kept apart, so that no backup of the rest holds them.
@@ -215,6 +216,9 @@ class Runtime(Core):
     """The serving process: everything of `Core`, the event log, and what runs beside the requests."""
 
     def __init__(self, settings: Settings | None = None, clock: Clock | None = None) -> None:
+        # Only who serves needs it, and it takes long to load.
+        from webmon.stores.events.duckdb import DuckDBEventLog  # noqa: PLC0415
+
         super().__init__(settings, clock)
         self.event_log = DuckDBEventLog(self.folder / "events", self.settings.event_log_memory)
         # Held by whoever moves rows between spool, event log and account log: no row is seen in two places.
@@ -382,6 +386,7 @@ class Runtime(Core):
         read_rules(self.settings.retention_file, [site.domain for site in self.sites.all()])
         self.recover()
         agent.prepare()
+        self.signer.key()  # made now, so that no answer waits for it
         self.ingester.start()
         self.promoter.start()
         self.erasing.start()
@@ -429,9 +434,18 @@ def create_wsgi(runtime: Runtime) -> WsgiCollect:
 
 
 def create_asgi(runtime: Runtime) -> AsgiCollect:
-    """Return the same as an ASGI application: hits on the event loop, Flask in threads."""
+    """Return the same as an ASGI application: hits and consents on the event loop, Flask in threads."""
     pages = WSGIMiddleware(cast(Any, create_app(runtime).wsgi_app), workers=runtime.settings.threads)
-    return AsgiCollect(pages, _door(runtime), LoopStore(runtime.spools.live.append, runtime.once))
+    recorder = Recorder(
+        runtime.directory,
+        runtime.notices,
+        runtime.consents,
+        runtime.policies,
+        runtime.observer,
+        runtime.clock,
+    )
+    answers = AsgiConsent(pages, recorder, standing_headers(secure=runtime.settings.secure) | ANY_ORIGIN)
+    return AsgiCollect(answers, _door(runtime), LoopStore(runtime.spools.live.append, runtime.once))
 
 
 def _door(runtime: Runtime) -> Door:

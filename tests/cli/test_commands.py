@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import sqlite3
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -254,6 +256,20 @@ def test_the_guards_rules_are_set_from_the_command_line(run: Run) -> None:
     assert "line 1, “patients”: must begin with /" in done.output
 
 
+def test_a_site_is_set_altogether_or_not_at_all(run: Run) -> None:
+    run("site", "add", "example.org")
+    before = run("site", "set", "example.org", "--json").output
+    changes = ("--policy", "by_place", "--choice-days", "30", "--property-key", "plan")
+    for wrong in (("--path-template", "patients"), ("--allow-parameter", "a b")):
+        refused = run("site", "set", "example.org", *changes, *wrong, status=1)
+        assert "line 1" in refused.output
+        assert run("site", "set", "example.org", "--json").output == before
+    run("site", "set", "example.org", "--policy", "by_place", "--choice-days", "0", status=1)
+    assert run("site", "set", "example.org", "--json").output == before
+    done = json.loads(run("site", "set", "example.org", *changes, "--json").output)
+    assert (done["policy"], done["choice_days"], done["property_keys"]) == ("by_place", 30, ["plan"])
+
+
 def test_a_file_that_is_damaged_or_missing_is_named_before_anything_starts(tmp_path: Path) -> None:
     server = WebmonServer(tmp_path / "data")
     server.run("site", "add", "example.org")
@@ -271,3 +287,50 @@ def test_a_file_that_is_damaged_or_missing_is_named_before_anything_starts(tmp_p
     assert done.returncode != 0
     assert f"{keys} is damaged" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("damage", ["no database", "cut short", "overwritten"])
+def test_a_damaged_database_is_named_and_what_to_do(run: Run, folder: Path, damage: str) -> None:
+    run("site", "add", "example.org")
+    path = folder / "control.db"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("pragma wal_checkpoint(truncate)")
+    whole = path.read_bytes()
+    damaged = {
+        "no database": b"this is no database" * 1000,
+        "cut short": whole[:5000],
+        "overwritten": whole[:1024] + b"\xff" * (len(whole) - 1024),
+    }[damage]
+    path.write_bytes(damaged)
+    done = run("site", "list", status=1)
+    assert f"{path} cannot be used" in done.output
+    assert "put the whole data folder back from its last backup" in done.output
+    findings = json.loads(run("doctor", "--json", status=1).output)
+    assert [(one["check"], one["state"]) for one in findings] == [("start", "failure")]
+    assert f"{path} cannot be used" in findings[0]["text"]
+
+
+def test_a_server_does_not_start_on_a_damaged_database_and_says_why(tmp_path: Path) -> None:
+    server = WebmonServer(tmp_path / "data")
+    server.run("site", "add", "example.org")
+    path = server.folder / "control.db"
+    path.write_bytes(b"this is no database" * 1000)
+    done = server.run("serve", "--port", str(server.port), check=False, seconds=60)
+    assert done.returncode != 0
+    assert f"{path} cannot be used" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_database_that_breaks_below_its_tables_is_found_by_the_doctor(run: Run, folder: Path) -> None:
+    run("site", "add", "example.org")
+    path = folder / "control.db"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("pragma wal_checkpoint(truncate)")
+        size = database.execute("pragma page_size").fetchone()[0]
+        page = database.execute("select rootpage from sqlite_master where name = 'notice'").fetchone()[0]
+    raw = bytearray(path.read_bytes())
+    raw[size * (page - 1) : size * page] = b"\xff" * size
+    path.write_bytes(raw)
+    done = run("doctor", "--json", status=1)
+    failures = [one["text"] for one in json.loads(done.output) if one["state"] == "failure"]
+    assert any(f"{path} cannot be used" in text for text in failures), failures

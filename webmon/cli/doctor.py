@@ -44,8 +44,12 @@ def command(as_json: bool) -> None:
     """Say what is wrong with settings, files, permissions and stores. Exit status 1 where something fails."""
     from webmon.app import Core
 
-    core = Core()  # a setting or a key file that cannot be used ends here, with its own words
-    findings = [finding for check in CHECKS for finding in _run(check, core)]
+    try:
+        core = Core()
+    except WebmonError as error:  # a setting, a key file or a database without which nothing else can be looked at
+        findings = [Finding("start", FAILURE, str(error))]
+    else:
+        findings = [finding for check in CHECKS for finding in _run(check, core)]
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings]))
     else:

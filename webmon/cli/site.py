@@ -26,7 +26,12 @@ def command() -> None:
 @click.option(
     "--mode", default=Mode.CONSENTED_ONLY.value, show_default=True, type=click.Choice([m.value for m in Mode])
 )
-@click.option("--minimum-group", default=1, show_default=True, help="Smallest group of visitors a breakdown shows.")
+@click.option(
+    "--minimum-group",
+    default=1,
+    show_default=True,
+    help="Smallest group of visitors that is shown; counts are multiples of it.",
+)
 @click.option("--dnt", is_flag=True, help="Take the browser's Do Not Track for an objection.")
 @click.option(
     "--policy",
@@ -75,23 +80,22 @@ def set_(
 ) -> None:
     """Set the policy, the guard's rules and for how long an answer holds of the site DOMAIN, and print them. Each
     option of the guard may be given many times; together they replace what there was of their kind, an empty text
-    (--path-template "") leaves none. Without options, nothing changes."""
+    (--path-template "") leaves none. Without options, nothing changes; where one of them is wrong, neither."""
     from webmon.app import Core
 
     core = Core()
     site = core.sites.get(domain)
-    if policy is not None and policy != site.jurisdiction:
-        site = core.sites.change_policy(site, policy, core.clock.now(), actor=ACTOR)
-    if choice_days is not None:
-        site = core.sites.change_choice_days(site, choice_days, core.clock.now(), actor=ACTOR)
-    rules = core.sites.change_rules(
+    site = core.sites.adjust(
         site,
         core.clock.now(),
         actor=ACTOR,
-        parameters=allow_parameter or site.rules.parameters,
-        path_templates=path_template or site.rules.path_templates,
-        property_keys=property_key or site.rules.property_keys,
-    ).rules
+        jurisdiction=policy,
+        choice_days=choice_days,
+        parameters=allow_parameter or None,
+        path_templates=path_template or None,
+        property_keys=property_key or None,
+    )
+    rules = site.rules
     kinds = {
         "parameters": rules.parameters,
         "path_templates": rules.path_templates,

@@ -103,58 +103,42 @@ class Sites:
             sites.audit.record(now, actor, "site.change", site_id=site.id, detail=detail)
         return changed
 
-    def change_policy(self, site: Site, jurisdiction: str, now: datetime, *, actor: str) -> Site:
-        """Let the site choose its visitors' policy otherwise; raises `InvalidInput` where its mode does not fit."""
-        policy = _checked_policy(jurisdiction, site.mode)
-        with self.unit() as sites:
-            changed = sites.change_jurisdiction(site.id, policy)
-            detail = {"jurisdiction": policy.value}
-            sites.audit.record(now, actor, "site.change", site_id=site.id, detail=detail)
-        return changed
-
-    def change_choice_days(self, site: Site, choice_days: int, now: datetime, *, actor: str) -> Site:
-        """Set for how long an answer holds, a refusal like an acceptance, before it is asked for again.
-
-        Answers that were recorded keep the end that they have. Raises `InvalidInput`.
-        """
-        if not 1 <= choice_days <= CHOICE_DAYS_LIMIT:
-            raise InvalidInput.field("choice_days", f"must be between 1 and {CHOICE_DAYS_LIMIT}")
-        if choice_days == site.choice_days:
-            return site
-        with self.unit() as sites:
-            changed = sites.change_choice_days(site.id, choice_days)
-            sites.audit.record(now, actor, "site.change", site_id=site.id, detail={"choice_days": choice_days})
-        return changed
-
-    def change_rules(
+    def adjust(
         self,
         site: Site,
         now: datetime,
         *,
         actor: str,
-        parameters: Iterable[str],
-        path_templates: Iterable[str],
-        property_keys: Iterable[str],
+        jurisdiction: str | None = None,
+        choice_days: int | None = None,
+        parameters: Iterable[str] | None = None,
+        path_templates: Iterable[str] | None = None,
+        property_keys: Iterable[str] | None = None,
     ) -> Site:
-        """Put the guard's rules in the place of those the site has; the same ones again are no change.
+        """Change what is given of policy, choice and the guard's rules: all of it, or nothing where a part is wrong.
 
-        Raises `InvalidInput` naming the field, and the line in it that is wrong.
+        `choice_days` is for how long an answer holds, a refusal like an acceptance, before it is asked for again;
+        answers that were recorded keep the end that they have. What the site has already is no change. Raises
+        `InvalidInput` naming the field, and of a rule the line that is wrong.
         """
-        rules = GuardRules(
-            _clean("parameters", clean_parameters, parameters),
-            _clean("path_templates", clean_path_templates, path_templates),
-            _clean("property_keys", clean_property_keys, property_keys),
-        )
-        if rules == site.rules:
-            return site
+        policy = site.jurisdiction if jurisdiction is None else _checked_policy(jurisdiction, site.mode)
+        days = site.choice_days if choice_days is None else _checked_days(choice_days)
+        rules = _checked_rules(site.rules, parameters, path_templates, property_keys)
+        changed, detail = site, dict[str, str | int]()
         with self.unit() as sites:
-            changed = sites.change_rules(site.id, rules)
-            detail = {
-                "parameters": " ".join(rules.parameters),
-                "path_templates": " ".join(rules.path_templates),
-                "property_keys": ", ".join(rules.property_keys),
-            }
-            sites.audit.record(now, actor, "site.change", site_id=site.id, detail=detail)
+            if policy is not site.jurisdiction:
+                changed = sites.change_jurisdiction(site.id, policy)
+                detail["jurisdiction"] = policy.value
+            if days != site.choice_days:
+                changed = sites.change_choice_days(site.id, days)
+                detail["choice_days"] = days
+            if rules != site.rules:
+                changed = sites.change_rules(site.id, rules)
+                detail["parameters"] = " ".join(rules.parameters)
+                detail["path_templates"] = " ".join(rules.path_templates)
+                detail["property_keys"] = ", ".join(rules.property_keys)
+            if detail:
+                sites.audit.record(now, actor, "site.change", site_id=site.id, detail=detail)
         return changed
 
     def get(self, domain: str, field: str = "site") -> Site:
@@ -212,6 +196,28 @@ def _checked(timezone: str, mode: str, minimum_group_count: int) -> tuple[str, M
     if not 1 <= minimum_group_count <= 1000:
         raise InvalidInput.field("minimum_group_count", "must be between 1 and 1000")
     return _clean("timezone", clean_timezone, timezone), _clean("mode", Mode, mode), minimum_group_count
+
+
+def _checked_days(choice_days: int) -> int:
+    if not 1 <= choice_days <= CHOICE_DAYS_LIMIT:
+        raise InvalidInput.field("choice_days", f"must be between 1 and {CHOICE_DAYS_LIMIT}")
+    return choice_days
+
+
+def _checked_rules(
+    known: GuardRules,
+    parameters: Iterable[str] | None,
+    path_templates: Iterable[str] | None,
+    property_keys: Iterable[str] | None,
+) -> GuardRules:
+    """The rules as they are, but for those that are given."""
+    return GuardRules(
+        known.parameters if parameters is None else _clean("parameters", clean_parameters, parameters),
+        known.path_templates
+        if path_templates is None
+        else _clean("path_templates", clean_path_templates, path_templates),
+        known.property_keys if property_keys is None else _clean("property_keys", clean_property_keys, property_keys),
+    )
 
 
 def _checked_policy(jurisdiction: str, mode: Mode) -> Jurisdiction:

@@ -25,6 +25,8 @@ class Notices:
 
     unit: Unit[ConsentRepository]
     _known: dict[str, Notice] = field(default_factory=dict)
+    # When a notice first came into force: that stays so.
+    _since: dict[str, datetime] = field(default_factory=dict)
 
     def publish_defaults(self, site: Site, now: datetime, *, actor: str) -> None:
         """Put the default notices in force in every language that has none yet; safe to repeat."""
@@ -139,6 +141,21 @@ class Notices:
             if len(self._known) < _CACHED:
                 self._known[notice_hash] = found
         return found
+
+    def has_been_in_force(self, notice_hash: str, now: datetime) -> bool:
+        """Whether a notice is in force, or was; a draft is not, nor what is scheduled or was cancelled before."""
+        since = self._since.get(notice_hash)
+        if since is None:
+            with self.unit() as consents:
+                since = consents.in_force_since(notice_hash, now)
+            if since is not None and len(self._since) < _CACHED:
+                self._since[notice_hash] = since
+        return since is not None and since <= now
+
+    def at_hand(self, notice_hash: str, now: datetime) -> bool:
+        """Whether it is known without a look at the store that the notice is, or was, in force."""
+        since = self._since.get(notice_hash)
+        return since is not None and since <= now and notice_hash in self._known
 
     def named(self, site: Site, name: str, now: datetime) -> Notice:
         """Return a site's notice by its hash, or by a language: its draft, else what is in force. Or `NotFound`."""

@@ -21,7 +21,7 @@ from webmon.domain.site import Site
 from webmon.errors import Conflict, InvalidInput, NotFound
 from webmon.services.publish_notice import Notices
 from webmon.services.sign_consents import Signer
-from webmon.services.together import Together
+from webmon.services.together import LoopTogether, Together
 from webmon.services.verify_ledger import verify_ledger
 from webmon.stores.ports import Unit
 from webmon.stores.ports.consent import ConsentRepository, Standing
@@ -84,9 +84,11 @@ class Consents:
     signer: Signer
     _memory: _Memory = field(default_factory=_Memory)
     _together: Together[ConsentRepository] = field(init=False)
+    _on_loop: LoopTogether[ConsentRepository] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_together", Together(self.unit, lambda consents: consents.flush()))
+        for name, kind in (("_together", Together), ("_on_loop", LoopTogether)):
+            object.__setattr__(self, name, kind(self.unit, _look_ahead, lambda consents: consents.flush()))
 
     def record(self, site: Site, request: ConsentRequest, now: datetime) -> dict[str, Any] | None:
         """Record the answer and return its receipt; None for a refusal that is only counted.
@@ -95,18 +97,20 @@ class Consents:
         name the same previous one, both are kept: the later one takes the place of the earlier and is in force, for
         whoever holds a receipt of the line. An answer to a notice that was replaced meanwhile is an answer to what
         was shown. An answer that is sent again under its receipt's number is one record. Raises `InvalidInput` for
-        an unknown notice, a wrong purpose or a contradiction, `NotFound` for an unknown previous receipt, `Conflict`
-        for a number of another answer.
+        a notice that is unknown or not in force yet, a wrong purpose or a contradiction, `NotFound` for an unknown
+        previous receipt, `Conflict` for a number of another answer.
         """
-        answer = self._checked(site, request)
-        written = self._together.run(lambda consents: _write(consents, site, answer, request, now))
-        if not written.sent_again:
-            self.counter.count(site, answer.notice.hash, answer.action.value, request.segment, now)
-        if written.body is None:
-            return None
-        # The new one too: a hit that names it may have been faster.
-        self._forget(site.id, [written.body["receipt_id"], *written.replaced])
-        return self._receipt(written.body, answer.notice)
+        answer = self._checked(site, request, now)
+        written = self._together.run(lambda consents: _write(consents, site, answer, request, now), request.receipt)
+        return self._acknowledge(site, answer, request, written, now)
+
+    async def record_soon(self, site: Site, request: ConsentRequest, now: datetime) -> dict[str, Any] | None:
+        """Do as `record`, on an event loop that goes on meanwhile."""
+        answer = self._checked(site, request, now)
+        written = await self._on_loop.run(
+            lambda consents: _write(consents, site, answer, request, now), request.receipt
+        )
+        return self._acknowledge(site, answer, request, written, now)
 
     def withdraw(
         self,
@@ -197,18 +201,31 @@ class Consents:
         with self.unit() as consents:
             return verify_ledger(consents, site, key, kept)
 
+    def _acknowledge(
+        self, site: Site, answer: Answer, request: ConsentRequest, written: _Written, now: datetime
+    ) -> dict[str, Any] | None:
+        if not written.sent_again:
+            self.counter.count(site, answer.notice.hash, answer.action.value, request.segment, now)
+        if written.body is None:
+            return None
+        # The new one too: a hit that names it may have been faster.
+        self._forget(site.id, [written.body["receipt_id"], *written.replaced])
+        return self._receipt(written.body, answer.notice)
+
     def _receipt(self, body: Mapping[str, Any], notice: Notice) -> dict[str, Any]:
         return self.signer.sign(receipt(body, notice, self.address))
 
-    def _checked(self, site: Site, request: ConsentRequest) -> Answer:
+    def _checked(self, site: Site, request: ConsentRequest, now: datetime) -> Answer:
         if request.receipt and not (is_raw_id(request.receipt) and len(request.receipt) <= RECEIPT_LENGTH):
             raise InvalidInput.field("receipt", f"must be 16 to {RECEIPT_LENGTH} letters, digits, - or _")
         try:
             notice = self.notices.get(request.notice)
         except NotFound:
             raise InvalidInput.field("notice", "is not a notice of this site") from None
-        if notice.body["site"] != site.domain:
+        if notice.site != site.domain:
             raise InvalidInput.field("notice", "is not a notice of this site")
+        if not self.notices.has_been_in_force(notice.hash, now):
+            raise InvalidInput.field("notice", "has not come into force, so nobody was asked with it")
         return check_answer(
             notice, request.decisions, request.action, request.ui_source, request.language, request.previous
         )
@@ -240,6 +257,11 @@ class _Written:
     body: Mapping[str, Any] | None
     replaced: Sequence[str] = ()
     sent_again: bool = False
+
+
+def _look_ahead(consents: ConsentRepository, receipts: Sequence[str]) -> None:
+    """Ask once for all answers of a transaction whether their numbers are taken."""
+    consents.look_up([one for one in receipts if one])
 
 
 def _write(

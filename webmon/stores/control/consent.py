@@ -55,6 +55,9 @@ _ADD_DECISIONS = insert(_decisions).from_select(
         bindparam("answer", type_=_decisions.c.granted.type),
     ).where(_consents.c.receipt_id == bindparam("receipt")),
 )
+_WHICH_ARE_TAKEN = select(_consents.c.receipt_id).where(
+    _consents.c.receipt_id.in_(bindparam("receipts", expanding=True))
+)
 _TAKEN = select(_consents.c.id).where(_consents.c.receipt_id == bindparam("receipt"))
 
 
@@ -66,6 +69,9 @@ class SqlConsents(Repository):
         # What was appended and is not in the database yet.
         self._appended: list[dict[str, Any]] = []
         self._answers: list[dict[str, Any]] = []
+        # Numbers of which this transaction knows already that they are free, and those that it has taken itself.
+        self._free: frozenset[str] = frozenset()
+        self._own: set[str] = set()
 
     def put_notice(self, site_id: int, notice: Notice, now: datetime) -> None:
         if self._session.get(NoticeRow, notice.hash) is None:
@@ -100,6 +106,18 @@ class SqlConsents(Repository):
             .order_by(PublicationRow.effective_at, PublicationRow.id)
         )
         return {row.language: row.notice_hash for row in rows}
+
+    def in_force_since(self, notice_hash: str, now: datetime) -> datetime | None:
+        return self._session.scalar(
+            select(PublicationRow.effective_at)
+            .where(
+                PublicationRow.notice_hash == notice_hash,
+                PublicationRow.effective_at <= now,
+                PublicationRow.cancelled_at.is_(None),
+            )
+            .order_by(PublicationRow.effective_at)
+            .limit(1)
+        )
 
     def publications(self, site_id: int, limit: int) -> Sequence[Publication]:
         rows = self._session.scalars(
@@ -174,6 +192,7 @@ class SqlConsents(Repository):
         tip = self._tips.get(site_id) or self.tip(site_id)
         text = canonical(record.body())
         own = self._tips[site_id] = Anchor(tip.seq + 1, link(tip.chain_hash, text))
+        self._own.add(record.receipt_id)
         self._appended.append(
             {
                 "site_id": site_id,
@@ -266,10 +285,14 @@ class SqlConsents(Repository):
         successor = self._session.scalar(later.order_by(ConsentRow.seq.desc()).limit(1))
         return Standing(_json(row.body), row.expires_at, successor)
 
+    def look_up(self, receipt_ids: Sequence[str]) -> None:
+        found = self._session.scalars(_WHICH_ARE_TAKEN, {"receipts": list(receipt_ids)}) if receipt_ids else ()
+        self._free = frozenset(receipt_ids).difference(found)
+
     def is_taken(self, receipt_id: str) -> bool:
-        if any(one["receipt_id"] == receipt_id for one in self._appended):
+        if receipt_id in self._own:
             return True
-        return self._session.scalar(_TAKEN, {"receipt": receipt_id}) is not None
+        return receipt_id not in self._free and self._session.scalar(_TAKEN, {"receipt": receipt_id}) is not None
 
     def anchor(self, site_id: int) -> Anchor:
         row = self._session.get(ChainAnchorRow, _chain(site_id))

@@ -77,6 +77,9 @@ class ConsentRepository(Audited, Protocol):
     def current_notices(self, site_id: int, now: datetime) -> Mapping[str, str]:
         """Language to hash of the notice that is in force at `now`."""
 
+    def in_force_since(self, notice_hash: str, now: datetime) -> datetime | None:
+        """When the notice first came into force; None where it has not, at `now`."""
+
     def publications(self, site_id: int, limit: int) -> Sequence[Publication]:
         """Newest first."""
 
@@ -104,6 +107,9 @@ class ConsentRepository(Audited, Protocol):
     def flush(self) -> None: ...
 
     def standing(self, site_id: int, receipt_id: str) -> Standing | None: ...
+
+    def look_up(self, receipt_ids: Sequence[str]) -> None:
+        """Find out ahead, all at once, which numbers `is_taken` will be asked about are taken."""
 
     def is_taken(self, receipt_id: str) -> bool:
         """Whether a record of any site has this number."""

@@ -122,7 +122,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                     honour_dnt=form.data["honour_dnt"],
                     jurisdiction=form.data["jurisdiction"],
                 )
-                sites.change_choice_days(site, form.data["choice_days"], clock.now(), actor=g.staff.email)
+                sites.adjust(site, clock.now(), actor=g.staff.email, choice_days=form.data["choice_days"])
             except (InvalidInput, Conflict) as error:
                 blame(form, error if isinstance(error, InvalidInput) else InvalidInput.field("domain", str(error)))
             else:
@@ -176,7 +176,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                     honour_dnt=form.data["honour_dnt"],
                     jurisdiction=form.data["jurisdiction"],
                 )
-                sites.change_choice_days(site, form.data["choice_days"], clock.now(), actor=g.staff.email)
+                sites.adjust(site, clock.now(), actor=g.staff.email, choice_days=form.data["choice_days"])
             except InvalidInput as error:
                 blame(form, error)
             else:
@@ -195,7 +195,7 @@ def _register_rules(pages: Blueprint, guard: Guard, sites: Sites, page: Callable
         form = RulesForm()
         if form.validate_on_submit():
             try:
-                sites.change_rules(
+                sites.adjust(
                     site,
                     clock.now(),
                     actor=g.staff.email,

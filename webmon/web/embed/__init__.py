@@ -27,9 +27,10 @@ from webmon.services.erase_collected import Eraser
 from webmon.services.manage_sites import Sites
 from webmon.services.promote_visit import AccountKeeper
 from webmon.services.publish_notice import Notices
-from webmon.services.record_consent import ConsentRequest, Consents
+from webmon.services.record_consent import Consents
 from webmon.services.sign_consents import Signer
 from webmon.services.site_directory import SiteDirectory
+from webmon.web.embed.answers import ConsentBody, request_of
 from webmon.web.shared.body import read_json
 from webmon.web.shared.client import client_of
 from webmon.web.shared.cors import allow_any_origin
@@ -52,20 +53,6 @@ TEXTS: Mapping[Model, Mapping[str, str]] = {
     Model.EXEMPT: {"note": "exempt_note", "control": "object"},
     Model.NOTICE_ONLY: {"note": "body", "control": "reopen"},
 }
-
-
-class ConsentBody(msgspec.Struct):
-    site: str
-    notice: str
-    decisions: dict[str, Any]
-    action: str
-    ui_source: str
-    language: str = ""
-    previous: str | None = None
-    receipt: str | None = None
-    preview: str | None = None
-    erase: bool = False
-    visitor: str = ""
 
 
 class ShownBody(msgspec.Struct):
@@ -214,21 +201,10 @@ def _register_consent(pages: Blueprint, it: Embed) -> None:
     @pages.post("/api/consent")
     def consent() -> Response:
         body = read_json(request, ConsentBody)
-        site = it.directory.find(body.site.strip().lower(), it.clock.now()) or it.sites.get(body.site)
+        site = it.directory.find(body.domain, it.clock.now()) or it.sites.get(body.site)
         _check_erasure(body)
         pseudonyms = it.eraser.pseudonyms(site, body.visitor) if body.erase else ()
-        answer = ConsentRequest(
-            body.notice,
-            body.decisions,
-            body.action,
-            body.ui_source,
-            body.language,
-            body.previous or "",
-            body.receipt or "",
-            policy=it.policies.answered(site, client_of(request), body.preview or ""),
-            segment=it.observer.segment(*_who_asks()),
-            erase=pseudonyms,
-        )
+        answer = request_of(body, site, client_of(request), it.policies, it.observer, pseudonyms)
         receipt = it.consents.record(site, answer, it.clock.now())
         if receipt is None:
             return _json({"counted": True}, 200)
