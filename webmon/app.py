@@ -280,6 +280,7 @@ class Runtime(Core):
             self.visits,
             self.event_log,
             self.spools,
+            self.accounts,
             self.log_lock,
             self.wipe,
         )

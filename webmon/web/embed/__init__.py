@@ -15,7 +15,7 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from webmon.clock import Clock
-from webmon.domain.consent import Action
+from webmon.domain.consent import NOBODY, Action
 from webmon.domain.jurisdiction import Model, Policy, Reason
 from webmon.domain.language import languages_of
 from webmon.domain.notice import Notice
@@ -78,6 +78,7 @@ class LoginBody(msgspec.Struct):
     token: str
     visitor: str = ""
     visit: str = ""
+    consent: str = ""
 
 
 class LogoutBody(msgspec.Struct):
@@ -216,7 +217,7 @@ def _register_consent(pages: Blueprint, it: Embed) -> None:
         body = read_json(request, ConsentBody)
         site = it.directory.find(body.site.strip().lower(), it.clock.now()) or it.sites.get(body.site)
         _check_erasure(body)
-        pseudonyms = it.eraser.pseudonyms(site, body.visitor) if body.erase else ()
+        whose = it.eraser.whose(site, body.visitor) if body.erase else NOBODY
         answer = ConsentRequest(
             body.notice,
             body.decisions,
@@ -227,7 +228,7 @@ def _register_consent(pages: Blueprint, it: Embed) -> None:
             body.receipt or "",
             policy=it.policies.answered(site, client_of(request), body.preview or ""),
             segment=it.observer.segment(*_who_asks()),
-            erase=pseudonyms,
+            erase=whose,
         )
         receipt = it.consents.record(site, answer, it.clock.now())
         if receipt is None:
@@ -235,10 +236,10 @@ def _register_consent(pages: Blueprint, it: Embed) -> None:
         response = _json(receipt, 201)
         if body.erase:
             # Only the browser knows whose rows they are.
-            erased = it.eraser.erase(site, pseudonyms, it.clock.now()) if pseudonyms else 0
+            erased = it.eraser.erase(site, whose, answer.previous, it.clock.now()) if whose else 0
             response.headers["x-webmon-erased"] = str(erased or 0)
-            if not pseudonyms or erased is None:
-                response.headers["x-webmon-not-erased"] = "later" if pseudonyms else "no_visitor"
+            if not whose or erased is None:
+                response.headers["x-webmon-not-erased"] = "later" if whose else "no_visitor"
         return response
 
     @pages.get("/api/consent/<receipt_id>")
@@ -270,7 +271,8 @@ def _register_sign_in(pages: Blueprint, it: Embed) -> None:
     @pages.post("/api/login")
     def login() -> Response:
         body = read_json(request, LoginBody)
-        it.accounts.login(it.sites.get(body.site), body.token, body.visitor, body.visit, it.clock.now())
+        site, now = it.sites.get(body.site), it.clock.now()
+        it.accounts.login(site, body.token, body.visitor, body.visit, now, consent=body.consent)
         return Response(status=204)
 
     @pages.post("/api/logout")
