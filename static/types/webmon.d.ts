@@ -23,6 +23,8 @@ export interface WebmonConsent {
   notice?: string;
   /** The consent receipt's id; empty in a refusal. */
   receipt?: string;
+  /** true: kept until the browser is closed, as others use the computer too. */
+  _session?: boolean;
 }
 
 /** Names of the events that `data-track` sends by itself; any other name is your own. */

@@ -39,11 +39,13 @@ PLACEHOLDER = "__WEBMON_SETTINGS__"
 NOTICE = "__WEBMON_NOTICE__"
 _BRIEFLY = "public, max-age=300"
 _FOR_EVER = "public, max-age=31536000, immutable"
+# What w.js sets is for the whole website, and never sent along with what another website asks for.
+_COOKIE = ";path=/;samesite=lax"
 # CNIL: an audience-measurement cookie lives at most 13 months.
 _VISITOR_LIFETIME = timedelta(days=390)
 _SHOWN_LIMIT = 4096
 # What the snippet loads where a page needs it: names in the manifest and in the settings.
-PARTS = ("banner", "more", "prepare", "vitals")
+PARTS = ("banner", "gate", "more", "prepare", "review", "vitals")
 
 # Which of a notice's texts stand for a policy: the sentence, and the words of its control.
 TEXTS: Mapping[Model, Mapping[str, str]] = {
@@ -107,14 +109,17 @@ class Embed:
 
     @property
     def parts(self) -> dict[str, str]:
-        return {name: self.manifest[name] for name in PARTS}
+        """What w.js needs even where the site could not be told."""
+        return {name: self.manifest[name] for name in PARTS} | {"cookie": _COOKIE}
 
     def settings_of(self, site: Site) -> dict[str, Any]:
         pack = site.jurisdiction.pack
         model = pack and pack.model
-        version = hashlib.sha256(self.manifest["banner"].encode()).hexdigest()[:8]
+        version = self.notices.version(site, self.clock.now())
+        # With it comes the notice: a page that hears of other notices has not kept it from before.
+        file = hashlib.sha256(f"{self.manifest['banner']} {version}".encode()).hexdigest()[:8]
         return self.parts | {
-            "banner": f"/banner.js?site={quote(site.domain)}&v={version}",
+            "banner": f"/banner.js?site={quote(site.domain)}&v={file}",
             "site": site.domain,
             "mode": site.mode.value,
             "early": site.mode is not Mode.CONSENTED_ONLY,
@@ -122,6 +127,7 @@ class Embed:
             "model": model and model.value,
             "signals": ["globalPrivacyControl", *(["doNotTrack"] if site.honour_dnt else [])],
             "portal": f"/privacy/{site.domain}",
+            "version": version,
             "choice_days": site.choice_days,
             "visitor_days": _VISITOR_LIFETIME.days,
         }

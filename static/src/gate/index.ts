@@ -1,6 +1,6 @@
-// Third-party content that waits for its category: scripts run in document order, frames and images get a placeholder.
+// Third-party content that waits for its category, on pages that have such: scripts run in document order, frames and images get a placeholder.
 import type { Choice, Notice } from "../shared/types";
-import { button, element } from "./dom";
+import { button, element } from "../banner/dom";
 
 const trusted = (window as any).trustedTypes?.createPolicy?.("webmon-gate", {
   createScript: (text: string) => text,
@@ -8,7 +8,7 @@ const trusted = (window as any).trustedTypes?.createPolicy?.("webmon-gate", {
 });
 
 /** The categories of scripts that have run: what a script has done is undone by a new page only. */
-export const ran = new Set<string>();
+const ran = new Set<string>();
 
 /** Turn a waiting script into a running one; resolves when an external one has loaded, so that order is kept. */
 const run = (waiting: HTMLScriptElement): Promise<void> =>
@@ -32,8 +32,8 @@ const run = (waiting: HTMLScriptElement): Promise<void> =>
     waiting.replaceWith(script);
   });
 
-/** Show what is allowed by now, and a placeholder in place of what is not. */
-export async function gate(allowed: Choice, notice: Notice, always: (category: string) => void): Promise<void> {
+/** Show what is allowed by now, and a placeholder in place of what is not; returns the categories of scripts that have run. */
+export default async (allowed: Choice, notice: Notice, always: (category: string) => void): Promise<Set<string>> => {
   const ok = (one: HTMLElement): boolean => one.dataset.category === "necessary" || allowed[one.dataset.category!] === true;
   for (const one of document.querySelectorAll<HTMLElement>("iframe[data-category][data-src],img[data-category][data-src]")) {
     if (ok(one)) reveal(one);
@@ -42,7 +42,8 @@ export async function gate(allowed: Choice, notice: Notice, always: (category: s
   for (const one of document.querySelectorAll<HTMLScriptElement>('script[type="text/plain"][data-category]')) {
     if (ok(one)) await run(one);
   }
-}
+  return ran;
+};
 
 function reveal(one: HTMLElement): void {
   (one.previousElementSibling as HTMLElement | null)?.matches(".webmon-gate") && one.previousElementSibling!.remove();
