@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -24,6 +25,7 @@ RESEARCH = {
     "required": False,
 }
 KEYS = ("analytics", "functional", "marketing")
+NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +40,11 @@ def webmon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebmonServer]:
 class Place:
     """A website that is a site of its own, and webmon's staff, who change it beside the running server."""
 
-    def __init__(self, webmon: WebmonServer) -> None:
+    def __init__(self, webmon: WebmonServer, domain: str = "") -> None:
         self.webmon = webmon
         self.website = Website({})
-        self.name = self.website.url.removeprefix("http://")
+        self.port = self.website.url.rpartition(":")[2]
+        self.name = domain or f"localhost:{self.port}"
         self.website.pages["/"] = page(webmon.url, site=self.name)
         self.website.pages["/b"] = page(webmon.url, site=self.name, title="B")
         self.core = Core(Settings(data_dir=webmon.folder))
@@ -395,3 +398,91 @@ def test_webmon_is_not_told_that_a_computer_is_shared(person: Person, place: Pla
     (told,) = sent
     assert told["decisions"].keys() == set(KEYS)
     assert "session" not in json.dumps(told)
+
+
+# One choice for all subdomains
+
+
+@pytest.fixture
+def domain(webmon: WebmonServer) -> Iterator[Place]:
+    """A website on a domain with subdomains, all of them on this machine."""
+    made = Place(webmon, f"example-{next(NUMBERS)}.localhost")
+    yield made
+    made.close()
+
+
+def share(place: Place, shared: bool) -> None:
+    before = place.settings()["version"]
+    site = place.core.sites.get(place.name)
+    place.core.sites.share_subdomains(site, shared, place.core.clock.now(), actor="test")
+    wait_until(lambda: place.settings()["version"] != before, 10, "pages hear of it")
+
+
+def on(context: BrowserContext, place: Place, host: str) -> Page:
+    opened = context.new_page()
+    opened.goto(f"http://{host}{place.name}:{place.port}/")
+    opened.wait_for_function("window.webmon?.consent")
+    return opened
+
+
+def own(context: BrowserContext) -> dict[tuple[str, str], str]:
+    """Name and domain of each cookie to its value; a domain that begins with a dot has all below it."""
+    return {(one.get("name", ""), one.get("domain", "")): one.get("value", "") for one in context.cookies()}
+
+
+def test_one_choice_holds_on_all_subdomains_where_the_site_says_so(person: Person, domain: Place) -> None:
+    share(domain, True)
+    context = person()
+    first = on(context, domain, "www.")
+    with first.expect_request("**/api/event"):
+        first.locator("[data-webmon=accept]").click()
+    answered(first)
+    names = ("webmon_consent", "webmon_id", "webmon_visit")
+    assert own(context).keys() == {(name, f".{domain.name}") for name in names}
+    second = context.new_page()
+    with second.expect_request("**/api/event") as asked:
+        second.goto(f"http://shop.{domain.name}:{domain.port}/")
+    assert json.loads(asked.value.post_data or "")["visitor"] == own(context)["webmon_id", f".{domain.name}"]
+    expect(second.locator("[data-webmon=banner]")).to_have_count(0)
+    second.wait_for_function("window.webmon?.consent")
+    second.evaluate("void webmon.consent.show()")
+    second.locator("[data-webmon=withdraw]").click()
+    answered(second)
+    third = on(context, domain, "")
+    assert third.evaluate("webmon.consent.get().analytics") is False
+    assert own(context).keys() == {("webmon_consent", f".{domain.name}")}
+
+
+def test_each_host_has_a_choice_of_its_own_otherwise(person: Person, domain: Place) -> None:
+    context = person()
+    first = on(context, domain, "www.")
+    first.locator("[data-webmon=reject]").click()
+    answered(first)
+    assert own(context).keys() == {("webmon_consent", f"www.{domain.name}")}
+    expect(on(context, domain, "shop.").locator("[data-webmon=banner]")).to_be_visible()
+
+
+@pytest.mark.parametrize("to", [True, False])
+def test_choices_move_with_the_setting_and_leave_nothing_behind(person: Person, domain: Place, to: bool) -> None:
+    if not to:
+        share(domain, True)
+    context = person()
+    opened = on(context, domain, "www.")
+    with opened.expect_request("**/api/event"):
+        opened.locator("[data-webmon=accept]").click()
+    answered(opened)
+    before = own(context)
+    share(domain, to)
+    later = another_day(person, context)
+    opened = on(later, domain, "www.")
+    where = f".{domain.name}" if to else f"www.{domain.name}"
+    names = ("webmon_consent", "webmon_id", "webmon_visit")
+    wait_until(
+        lambda: opened.evaluate("1") and own(later).keys() == {(name, where) for name in names}, 10, "they moved"
+    )
+    # It is the same choice of the same visitor.
+    was = {name: value for (name, _), value in before.items()}
+    now = {name: value for (name, _), value in own(later).items()}
+    assert now["webmon_id"] == was["webmon_id"]
+    assert now["webmon_consent"].split("~")[:5] == was["webmon_consent"].split("~")[:5]
+    expect(opened.locator("[data-webmon=banner]")).to_have_count(0)

@@ -63,6 +63,9 @@ def add(domain: str, timezone: str, mode: str, minimum_group: int, dnt: bool, po
 @click.option("--property-key", multiple=True, metavar="KEY", help="A property to keep; then no other is.")
 @click.option("--policy", type=POLICY, help="How visitors are asked, and whether by their place.")
 @click.option("--choice-days", type=int, help="For how many days an answer holds before it is asked for again.")
+@click.option(
+    "--subdomains", type=click.Choice(["shared", "each"]), help="Whether one choice holds on all subdomains."
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def set_(
     domain: str,
@@ -71,11 +74,12 @@ def set_(
     property_key: tuple[str, ...],
     policy: str | None,
     choice_days: int | None,
+    subdomains: str | None,
     as_json: bool,
 ) -> None:
-    """Set the policy, the guard's rules and for how long an answer holds of the site DOMAIN, and print them. Each
-    option of the guard may be given many times; together they replace what there was of their kind, an empty text
-    (--path-template "") leaves none. Without options, nothing changes."""
+    """Set the policy, the guard's rules, and where and for how long an answer holds of the site DOMAIN, and print
+    them. Each option of the guard may be given many times; together they replace what there was of their kind, an
+    empty text (--path-template "") leaves none. Without options, nothing changes."""
     from webmon.app import Core
 
     core = Core()
@@ -84,6 +88,8 @@ def set_(
         site = core.sites.change_policy(site, policy, core.clock.now(), actor=ACTOR)
     if choice_days is not None:
         site = core.sites.change_choice_days(site, choice_days, core.clock.now(), actor=ACTOR)
+    if subdomains is not None:
+        site = core.sites.share_subdomains(site, subdomains == "shared", core.clock.now(), actor=ACTOR)
     rules = core.sites.change_rules(
         site,
         core.clock.now(),
@@ -99,12 +105,13 @@ def set_(
     }
     if as_json:
         told = {"domain": site.domain, "policy": site.jurisdiction.value, **kinds, "choice_days": site.choice_days}
-        click.echo(json.dumps(told))
+        click.echo(json.dumps(told | {"share_subdomains": site.share_subdomains}))
     else:
         click.echo(f"policy: {site.jurisdiction}")
         for kind, lines in kinds.items():
             click.echo(f"{kind.replace('_', ' ')}: {', '.join(lines) or 'none'}")
-        click.echo(f"an answer holds: {site.choice_days} days")
+        where = f"{site.cookie_domain} and all below it" if site.cookie_domain else "each host for itself"
+        click.echo(f"an answer holds: {site.choice_days} days, {where}")
 
 
 @command.command("list")

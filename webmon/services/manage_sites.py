@@ -126,6 +126,15 @@ class Sites:
             sites.audit.record(now, actor, "site.change", site_id=site.id, detail={"choice_days": choice_days})
         return changed
 
+    def share_subdomains(self, site: Site, share: bool, now: datetime, *, actor: str) -> Site:
+        """Let one choice hold on the domain and on all below it, or on each host for itself."""
+        if share == site.share_subdomains:
+            return site
+        with self.unit() as sites:
+            changed = sites.change_share_subdomains(site.id, share)
+            sites.audit.record(now, actor, "site.change", site_id=site.id, detail={"share_subdomains": share})
+        return changed
+
     def change_rules(
         self,
         site: Site,

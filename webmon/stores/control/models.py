@@ -77,6 +77,7 @@ class SiteRow(Base):
         String(32), default="everywhere_opt_in", server_default="everywhere_opt_in"
     )
     choice_days: Mapped[int] = mapped_column(server_default="182")
+    share_subdomains: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime]
     # The guard's rules, one a line.
     allowed_parameters: Mapped[str] = mapped_column(Text, default="", server_default="")

@@ -76,6 +76,7 @@ class SettingsForm(FlaskForm):  # type: ignore[misc]
         default=CHOICE_DAYS,
     )
     honour_dnt = BooleanField("Take the browser's Do Not Track for an objection")
+    share_subdomains = BooleanField("One choice for all subdomains")
 
 
 class RulesForm(FlaskForm):  # type: ignore[misc]
@@ -123,6 +124,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                     jurisdiction=form.data["jurisdiction"],
                 )
                 sites.change_choice_days(site, form.data["choice_days"], clock.now(), actor=g.staff.email)
+                sites.share_subdomains(site, form.data["share_subdomains"], clock.now(), actor=g.staff.email)
             except (InvalidInput, Conflict) as error:
                 blame(form, error if isinstance(error, InvalidInput) else InvalidInput.field("domain", str(error)))
             else:
@@ -139,6 +141,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                 honour_dnt=site.honour_dnt,
                 jurisdiction=site.jurisdiction.value,
                 choice_days=site.choice_days,
+                share_subdomains=site.share_subdomains,
             ),
             "rules_form": RulesForm(
                 parameters="\n".join(site.rules.parameters),
@@ -177,6 +180,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                     jurisdiction=form.data["jurisdiction"],
                 )
                 sites.change_choice_days(site, form.data["choice_days"], clock.now(), actor=g.staff.email)
+                sites.share_subdomains(site, form.data["share_subdomains"], clock.now(), actor=g.staff.email)
             except InvalidInput as error:
                 blame(form, error)
             else:

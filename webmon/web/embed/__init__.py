@@ -115,7 +115,7 @@ class Embed:
     def settings_of(self, site: Site) -> dict[str, Any]:
         pack = site.jurisdiction.pack
         model = pack and pack.model
-        version = self.notices.version(site, self.clock.now())
+        version = self._version(site)
         # With it comes the notice: a page that hears of other notices has not kept it from before.
         file = hashlib.sha256(f"{self.manifest['banner']} {version}".encode()).hexdigest()[:8]
         return self.parts | {
@@ -128,9 +128,15 @@ class Embed:
             "signals": ["globalPrivacyControl", *(["doNotTrack"] if site.honour_dnt else [])],
             "portal": f"/privacy/{site.domain}",
             "version": version,
+            "cookie": _COOKIE + (f";domain={site.cookie_domain}" if site.cookie_domain else ""),
             "choice_days": site.choice_days,
             "visitor_days": _VISITOR_LIFETIME.days,
         }
+
+    def _version(self, site: Site) -> str:
+        """Another one also where the cookies are for another domain: then each browser moves those that it has."""
+        version = self.notices.version(site, self.clock.now())
+        return hashlib.sha256(f"{version} {site.cookie_domain}".encode()).hexdigest()[: len(version)]
 
 
 def blueprint(it: Embed) -> Blueprint:
