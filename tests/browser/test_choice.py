@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.browser.test_consent import faults
 from tests.support.server import WebmonServer, request, wait_until
 from tests.support.website import Website, page
 from webmon.app import Core
@@ -147,6 +148,7 @@ def test_who_has_agreed_is_asked_for_the_new_purpose_alone(person: Person, place
     expect(banner).to_contain_text("We ask only about that.")
     expect(banner).to_contain_text(RESEARCH["description"])
     expect(banner).not_to_contain_text("Measurement")
+    assert faults(opened) == []
     # Until then what was answered before holds.
     assert opened.evaluate("webmon.consent.get().analytics") is True
     opened.locator(f"[data-webmon={answer}]").click()
@@ -280,6 +282,7 @@ def test_withdrawing_offers_to_erase_what_was_recorded(person: Person, place: Pl
     opened.evaluate("void webmon.consent.show()")
     offer = opened.get_by_label("Erase what was recorded with my consent")
     expect(offer).not_to_be_checked()
+    assert faults(opened) == []
     if erase:
         offer.check()
     opened.locator("[data-webmon=withdraw]").click()

@@ -77,7 +77,8 @@ class Visit:
 
     def loaded(self) -> list[str]:
         self.settled()
-        names = [one.url.rpartition("/")[2].partition(".")[0] for one in self.asked if one.url.endswith(".js")]
+        paths = [one.url.partition("?")[0] for one in self.asked]
+        names = [path.rpartition("/")[2].partition(".")[0] for path in paths if path.endswith(".js")]
         return sorted(set(names))
 
     def settled(self) -> bool:

@@ -114,7 +114,7 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     const buttons = element("div", { class: "bs" });
     // Same class, same size, same colour: none of the three weighs more than another.
     for (const name of notice.buttons) buttons.append(button(texts[name], name, act[name]));
-    box.append(element("p", {}, news ? texts.new_only : texts.body), ...(news ? [listed(notice, news)] : []), buttons);
+    box.append(element("p", {}, (news && texts.new_only) || texts.body), ...(news ? [listed(notice, news)] : []), buttons);
     // A question in the middle of the page has to be answered; Escape is no answer.
     if (notice.layout === "dialog") cover(box);
     else document.body.append(...(open = [box]));
@@ -194,7 +194,8 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     const shared = tick("_session", texts.shared_computer, now._session === true);
     const last = element("li");
     last.append(...shared);
-    list.append(last);
+    // Notices of the first schema have no such text.
+    if (texts.shared_computer) list.append(last);
     const done = (): void => {
       close();
       // The question stays open: closing the preferences decides nothing.
@@ -219,7 +220,7 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
       const withdraw = (): void => void decide(one, every(notice, false), "withdraw", "preferences", shared[1].checked, erase.checked);
       const offer = element("span");
       offer.append(erase, " ", label);
-      foot.append(button(texts.withdraw, "withdraw", withdraw, "k"), offer);
+      foot.append(button(texts.withdraw, "withdraw", withdraw, "k"), texts.erase ? offer : "");
     }
     foot.append(button(texts.close, "close", done, "k"));
     box.append(element("p", {}, texts.preferences_body), list, buttons, foot);
@@ -276,12 +277,12 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     if (added) void openGates();
   });
   watched.observe(document.documentElement, { childList: true, subtree: true });
-  // The categories of scripts that have run.
-  let ran = new Set<string>();
+  // The categories of scripts that have run: what a script has done is undone by a new page only.
+  const ran = new Set<string>();
   const openGates = async (): Promise<void> => {
     if (!document.querySelector("[data-category]")) return;
     const [gate, { notice }] = await Promise.all([import(base + settings.gate), fetchNotice()]);
-    ran = await gate.default(choice(), notice, grant);
+    await gate.default(choice(), notice, grant, ran);
   };
 
   /** After each answer: what was taken back goes, and what is allowed now comes. */

@@ -21,6 +21,8 @@ export default async (
   receipt = choice().receipt,
 ): Promise<string[]> => {
   const before = choice();
+  // Where it was answered anew meanwhile, that is what holds.
+  if (!before.decided || before.receipt !== receipt) return [];
   // Whole seconds: what is no whole number is no lifetime.
   const left = (settings.choice_days * DAY + (Date.parse(before.decided!) - Date.now()) / 1000) | 0;
 
