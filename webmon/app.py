@@ -284,6 +284,7 @@ class Runtime(Core):
             self.visits,
             self.event_log,
             self.spools,
+            self.accounts,
             self.log_lock,
             self.wipe,
         )

@@ -247,9 +247,18 @@ def test_the_guards_rules_are_set_from_the_command_line(run: Run) -> None:
     assert "property keys: none" in done.output
     done = run("site", "set", "example.org", "--path-template", "", "--property-key", "plan", "--json")
     rules_now = {"parameters": ["lang"], "path_templates": [], "property_keys": ["plan"]}
-    told = {"domain": "example.org", "policy": "everywhere_opt_in", **rules_now, "choice_days": 182}
+    told = {
+        "domain": "example.org",
+        "policy": "everywhere_opt_in",
+        **rules_now,
+        "choice_days": 182,
+        "share_subdomains": False,
+    }
     assert json.loads(done.output) == told
     assert json.loads(run("site", "set", "example.org", "--json").output) == told
+    shared = run("site", "set", "example.org", "--subdomains", "shared").output
+    assert "182 days, example.org and all below it" in shared
+    assert "each host for itself" in run("site", "set", "example.org", "--subdomains", "each").output
     assert "an answer holds: 30 days" in run("site", "set", "example.org", "--choice-days", "30").output
     assert "must be between 1 and 395" in run("site", "set", "example.org", "--choice-days", "0", status=1).output
     done = run("site", "set", "example.org", "--path-template", "patients", status=1)

@@ -164,8 +164,8 @@ class Visitor:
     def sees(self, path: str, **fields: Any) -> TestResponse:
         return self.world.event(path, **self.ids, consent=self.receipt, **fields)
 
-    def signs_in(self, token: str | None = None) -> TestResponse:
-        sent = {"site": "example.org", "token": token or self.world.token(), **self.ids}
+    def signs_in(self, token: str | None = None, **fields: str) -> TestResponse:
+        sent = {"site": "example.org", "token": token or self.world.token(), **self.ids, **fields}
         return self.world.post("/api/login", sent)
 
     def signs_out(self) -> TestResponse:

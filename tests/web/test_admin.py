@@ -76,11 +76,12 @@ def test_settings_are_changed_and_on_record(world: World, owner: Client) -> None
         "minimum_group_count": "10",
         "honour_dnt": "y",
         "choice_days": "30",
+        "share_subdomains": "y",
     }
     assert owner.post(SITE, data=form).status_code == 302
     site = world.runtime.sites.get("example.org")
     assert (site.timezone, site.minimum_group_count, site.honour_dnt) == ("Asia/Tokyo", 10, True)
-    assert site.choice_days == 30
+    assert (site.choice_days, site.cookie_domain) == (30, "example.org")
     assert world.runtime.audit.newest()[0].action == "site.change"
 
 

@@ -68,6 +68,9 @@ def add(domain: str, timezone: str, mode: str, minimum_group: int, dnt: bool, po
 @click.option("--property-key", multiple=True, metavar="KEY", help="A property to keep; then no other is.")
 @click.option("--policy", type=POLICY, help="How visitors are asked, and whether by their place.")
 @click.option("--choice-days", type=int, help="For how many days an answer holds before it is asked for again.")
+@click.option(
+    "--subdomains", type=click.Choice(["shared", "each"]), help="Whether one choice holds on all subdomains."
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def set_(
     domain: str,
@@ -76,11 +79,13 @@ def set_(
     property_key: tuple[str, ...],
     policy: str | None,
     choice_days: int | None,
+    subdomains: str | None,
     as_json: bool,
 ) -> None:
-    """Set the policy, the guard's rules and for how long an answer holds of the site DOMAIN, and print them. Each
-    option of the guard may be given many times; together they replace what there was of their kind, an empty text
-    (--path-template "") leaves none. Without options, nothing changes; where one of them is wrong, neither."""
+    """Set the policy, the guard's rules, and where and for how long an answer holds of the site DOMAIN, and print
+    them. Each option of the guard may be given many times; together they replace what there was of their kind, an
+    empty text (--path-template "") leaves none. Without options, nothing changes; where one of them is wrong,
+    neither."""
     from webmon.app import Core
 
     core = Core()
@@ -91,6 +96,7 @@ def set_(
         actor=ACTOR,
         jurisdiction=policy,
         choice_days=choice_days,
+        share_subdomains=None if subdomains is None else subdomains == "shared",
         parameters=allow_parameter or None,
         path_templates=path_template or None,
         property_keys=property_key or None,
@@ -103,12 +109,13 @@ def set_(
     }
     if as_json:
         told = {"domain": site.domain, "policy": site.jurisdiction.value, **kinds, "choice_days": site.choice_days}
-        click.echo(json.dumps(told))
+        click.echo(json.dumps(told | {"share_subdomains": site.share_subdomains}))
     else:
         click.echo(f"policy: {site.jurisdiction}")
         for kind, lines in kinds.items():
             click.echo(f"{kind.replace('_', ' ')}: {', '.join(lines) or 'none'}")
-        click.echo(f"an answer holds: {site.choice_days} days")
+        where = f"{site.cookie_domain} and all below it" if site.cookie_domain else "each host for itself"
+        click.echo(f"an answer holds: {site.choice_days} days, {where}")
 
 
 @command.command("list")

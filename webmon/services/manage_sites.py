@@ -111,6 +111,7 @@ class Sites:
         actor: str,
         jurisdiction: str | None = None,
         choice_days: int | None = None,
+        share_subdomains: bool | None = None,
         parameters: Iterable[str] | None = None,
         path_templates: Iterable[str] | None = None,
         property_keys: Iterable[str] | None = None,
@@ -118,7 +119,8 @@ class Sites:
         """Change what is given of policy, choice and the guard's rules: all of it, or nothing where a part is wrong.
 
         `choice_days` is for how long an answer holds, a refusal like an acceptance, before it is asked for again;
-        answers that were recorded keep the end that they have. What the site has already is no change. Raises
+        answers that were recorded keep the end that they have. With `share_subdomains` one choice holds on the domain
+        and on all below it, else on each host for itself. What the site has already is no change. Raises
         `InvalidInput` naming the field, and of a rule the line that is wrong.
         """
         policy = site.jurisdiction if jurisdiction is None else _checked_policy(jurisdiction, site.mode)
@@ -132,6 +134,9 @@ class Sites:
             if days != site.choice_days:
                 changed = sites.change_choice_days(site.id, days)
                 detail["choice_days"] = days
+            if share_subdomains is not None and share_subdomains != site.share_subdomains:
+                changed = sites.change_share_subdomains(site.id, share_subdomains)
+                detail["share_subdomains"] = share_subdomains
             if rules != site.rules:
                 changed = sites.change_rules(site.id, rules)
                 detail["parameters"] = " ".join(rules.parameters)

@@ -17,7 +17,7 @@ from typing import Protocol
 
 import msgspec
 
-from webmon.domain.hit import Hit, decode_hit, encode_hit
+from webmon.domain.hit import AccountRow, Hit, account_row, decode_hit, decode_row, encode_hit
 from webmon.domain.login import LoginClaims, check_token
 from webmon.domain.pseudonym import RAW_ID_FORM, is_raw_id
 from webmon.domain.site import Site
@@ -109,13 +109,13 @@ class AccountKeys:
             raise NotAuthenticated("There is no such account")
         return self._remember(account)
 
-    def seal(self, account_id: int, hit: Hit) -> bytes:
-        """Encrypt a row under its account's key, without the pseudonyms that it had."""
-        bare = replace_ids(hit)
-        return self.sealer(account_id).seal(encode_hit(bare), _hit_context(account_id, hit.hit_id))
+    def seal(self, account_id: int, hit: Hit, consent: str) -> bytes:
+        """Encrypt a row under its account's key, without the pseudonyms that it had; `consent` is its receipt."""
+        row = encode_hit(account_row(hit, consent))
+        return self.sealer(account_id).seal(row, _hit_context(account_id, hit.hit_id))
 
-    def open(self, account_id: int, hit_id: int, sealed: bytes) -> Hit:
-        return decode_hit(self.sealer(account_id).open(sealed, _hit_context(account_id, hit_id)))
+    def open(self, account_id: int, hit_id: int, sealed: bytes) -> AccountRow:
+        return decode_row(self.sealer(account_id).open(sealed, _hit_context(account_id, hit_id)))
 
     def _remember(self, account: Account) -> Sealer:
         sealer = self.vault.sealer(self.vault.unwrap(account.wrapped_key, _key_context(account.id)))
@@ -160,20 +160,21 @@ class AccountKeeper:
 
     # What a website's page asks for
 
-    def login(self, site: Site, token: str, visitor: str, visit: str, now: datetime) -> None:
+    def login(self, site: Site, token: str, visitor: str, visit: str, now: datetime, *, consent: str = "") -> None:
         """Say that the visitor is signed in; durable when this returns.
 
+        `consent` is the receipt under which the visit was collected so far, where it is known.
         Where no visit goes on yet, the next hit begins one of the account. Without a visitor (no consent) the token
         is used up and nothing is promoted. Raises `NotAuthenticated` naming ``token``, `InvalidInput` for
         identifiers that are none.
         """
-        _check_identifiers(visitor=visitor, visit=visit)
+        _check_identifiers(visitor=visitor, visit=visit, consent=consent)
         claims = check_token(token, self._login_keys(site), site.domain, now)
         visitor_id = self._pseudonyms.visitor(site.id, visitor) if visitor else None
         with self._lock, self._unit() as accounts:
             use_up(accounts, self._vault, site, claims)
             account_id = self._keys.find_or_add(accounts, site, claims, now)
-            promotion = self._request(accounts, site, account_id, visitor_id, now)
+            promotion = self._request(accounts, site, account_id, visitor_id, consent, now)
         if promotion is not None and promotion.visitor_id is not None and promotion.visit_id is not None:
             self._active[site.id, promotion.visit_id] = promotion
             self._visits.assign(site.id, promotion.visitor_id, account_id, promotion.visit_id, now)
@@ -192,8 +193,8 @@ class AccountKeeper:
 
     # What the hot path and the ingester ask for
 
-    def seal(self, account_id: int, hit: Hit) -> bytes:
-        return self._keys.seal(account_id, hit)
+    def seal(self, account_id: int, hit: Hit, consent: str) -> bytes:
+        return self._keys.seal(account_id, hit, consent)
 
     def promoted_visits(self) -> list[int]:
         """Return the visits of which rows may still be on their way; they are drawn, so no two sites share one."""
@@ -213,7 +214,7 @@ class AccountKeeper:
             if account_id is None:
                 raise ValueError(f"entry {spooled.id} is of no promoted visit and of no account")
             hit = self._open(account_id, entry)
-            sealed.append(self._seal_hit(account_id, hit))
+            sealed.append(self._seal_hit(account_id, hit, promotion.consent if promotion else ""))
             if promotion is not None:
                 seen[promotion.id] = hit.occurred_at.replace(tzinfo=UTC)
         with self._unit() as accounts:
@@ -221,6 +222,22 @@ class AccountKeeper:
             for number, moment in seen.items():
                 accounts.seen(number, moment)
         self._note_seen(seen)
+
+    # What an erasure asks for
+
+    def signed_in(self, site_id: int, pseudonyms: Sequence[int]) -> int | None:
+        """Return the account that the visitor is signed in with, if any."""
+        going = [one for one in self._going() if one.site_id == site_id and one.visitor_id in pseudonyms]
+        return going[-1].account_id if going else None
+
+    def delete_rows(self, account_id: int, concerned: Callable[[AccountRow], bool]) -> int:
+        """Delete the rows of an account that are concerned, and return how many there were."""
+        with self._unit() as accounts:
+            rows = accounts.hits(account_id, None)
+        gone = [hit_id for hit_id, sealed in rows if concerned(self._keys.open(account_id, hit_id, sealed))]
+        with self._unit() as accounts:
+            accounts.delete_hits(account_id, gone)
+        return len(gone)
 
     # What the worker does
 
@@ -261,7 +278,13 @@ class AccountKeeper:
     # Inner workings
 
     def _request(
-        self, accounts: AccountRepository, site: Site, account_id: int, visitor_id: int | None, now: datetime
+        self,
+        accounts: AccountRepository,
+        site: Site,
+        account_id: int,
+        visitor_id: int | None,
+        consent: str,
+        now: datetime,
     ) -> Promotion | None:
         if visitor_id is None:
             return None
@@ -272,8 +295,8 @@ class AccountKeeper:
         self._end(accounts, going, now)
         current = None if going else self._visits.current(site.id, visitor_id, now)
         visit_id = secrets.randbits(63) if current is None else current
-        number = accounts.add_promotion(site.id, account_id, visitor_id, visit_id, now)
-        return Promotion(number, site.id, account_id, visitor_id, visit_id, False, now, None)
+        number = accounts.add_promotion(site.id, account_id, visitor_id, visit_id, now, consent)
+        return Promotion(number, site.id, account_id, visitor_id, visit_id, False, now, None, consent)
 
     def _going(self) -> list[Promotion]:
         return [one for one in self._active.values() if one.ended_at is None]
@@ -293,7 +316,7 @@ class AccountKeeper:
                 return False
         with self._log_lock:
             hits = self._events.visit_hits(one.site_id, visit_id)
-            sealed = [self._seal_hit(one.account_id, hit) for hit in hits]
+            sealed = [self._seal_hit(one.account_id, hit, one.consent) for hit in hits]
             with self._unit() as accounts:
                 accounts.put_hits(sealed)
             self._events.delete_visit(one.site_id, visit_id)
@@ -332,15 +355,9 @@ class AccountKeeper:
             return decode_hit(entry.body)
         return self._keys.open(account_id, entry.hit_id, entry.body)
 
-    def _seal_hit(self, account_id: int, hit: Hit) -> SealedHit:
-        return SealedHit(
-            account_id, hit.site_id, hit.hit_id, hit.occurred_at.date(), self._keys.seal(account_id, hit)
-        )
-
-
-def replace_ids(hit: Hit) -> Hit:
-    """A row of the account log says nothing of the pseudonyms under which the visit began."""
-    return msgspec.structs.replace(hit, visitor_id=0, visit_id=0)
+    def _seal_hit(self, account_id: int, hit: Hit, consent: str) -> SealedHit:
+        sealed = self._keys.seal(account_id, hit, consent)
+        return SealedHit(account_id, hit.site_id, hit.hit_id, hit.occurred_at.date(), sealed)
 
 
 def use_up(accounts: AccountRepository, vault: Vault, site: Site, claims: LoginClaims) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ from webmon.stores.ports.consent import ConsentRepository, Draft, Publication
 _CACHED = 1000
 # A notice that is published for later than this is more likely a slip in the year.
 FARTHEST = timedelta(days=730)
+# Every page asks what is in force; the command line, and the clock, put notices in force beside the running server.
+_VERSION_FRESH_FOR = timedelta(seconds=2)
+_VERSION_LENGTH = 8
 
 
 @dataclass(slots=True)
@@ -27,6 +31,7 @@ class Notices:
     _known: dict[str, Notice] = field(default_factory=dict)
     # When a notice first came into force: that stays so.
     _since: dict[str, datetime] = field(default_factory=dict)
+    _versions: dict[int, tuple[datetime, str]] = field(default_factory=dict)
 
     def publish_defaults(self, site: Site, now: datetime, *, actor: str) -> None:
         """Put the default notices in force in every language that has none yet; safe to repeat."""
@@ -109,6 +114,14 @@ class Notices:
         """Return language to the hash of the notice that is in force at `now`."""
         with self.unit() as consents:
             return consents.current_notices(site.id, now)
+
+    def version(self, site: Site, now: datetime) -> str:
+        """Return a short name of what is in force in all languages together; it is never older than two seconds."""
+        known = self._versions.get(site.id)
+        if known is None or abs(now - known[0]) >= _VERSION_FRESH_FOR:
+            hashes = "\n".join(sorted(self.current(site, now).values()))
+            known = self._versions[site.id] = now, hashlib.sha256(hashes.encode()).hexdigest()[:_VERSION_LENGTH]
+        return known[1]
 
     def in_force(self, site: Site, language: str, now: datetime) -> Notice:
         """Return the notice that is in force in a language, or raise `NotFound`."""

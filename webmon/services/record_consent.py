@@ -12,7 +12,18 @@ from typing import Any, Protocol
 
 from webmon.domain.chain import Verdict
 from webmon.domain.checkpoint import Checkpoint
-from webmon.domain.consent import ANALYTICS, Action, Answer, Record, Why, check_answer, receipt, to_ask
+from webmon.domain.consent import (
+    ANALYTICS,
+    NOBODY,
+    Action,
+    Answer,
+    Collected,
+    Record,
+    Why,
+    check_answer,
+    receipt,
+    to_ask,
+)
 from webmon.domain.consent_figures import NOWHERE_KNOWN, Segment
 from webmon.domain.jurisdiction import Policy
 from webmon.domain.notice import Notice
@@ -28,6 +39,7 @@ from webmon.stores.ports.consent import ConsentRepository, Standing
 
 _REMEMBERED = 50_000
 RECEIPT_LENGTH = 36
+_READ_TO_ERASE = "read to erase what was collected under a consent that was withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +48,7 @@ class ConsentRequest:
 
     `receipt` is the number that whoever answers has drawn for it, so that it can be sent again; or empty. `policy` is
     what they were asked under, decided here and not by whoever answers.
-    `segment` is for the figures alone and in no record. `erase`: the visitor's pseudonyms whose rows are to go with a
-    withdrawal.
+    `segment` is for the figures alone and in no record. `erase`: whose rows are to go with a withdrawal.
     """
 
     notice: str
@@ -49,7 +60,7 @@ class ConsentRequest:
     receipt: str = ""
     policy: Policy = field(kw_only=True)
     segment: Segment = NOWHERE_KNOWN
-    erase: Sequence[int] = ()
+    erase: Collected = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +131,9 @@ class Consents:
         policy: Policy,
         now: datetime,
         *,
-        erase: Sequence[int] = (),
+        erase: Collected = NOBODY,
     ) -> dict[str, Any] | None:
-        """Withdraw a consent: as easy as giving it. `erase`: pseudonyms whose rows are to go with it."""
+        """Withdraw a consent: as easy as giving it. `erase`: whose rows are to go with it."""
         with self.unit() as consents:
             standing = consents.standing(site.id, receipt_id)
         if standing is None:
@@ -285,9 +296,28 @@ def _write(
     record = Record(number, site.domain, site.mode.value, answer, request.policy, now, now + site.choice_lifetime)
     consents.append(site.id, record)
     if request.erase:
-        consents.add_erasure(site.id, request.erase, now)
+        consents.add_erasure(site.id, request.erase, answer.previous, now)
+        _account_for(consents, site, request.erase, now)
     replaced = [answer.previous, *_before(consents, site.id, answer.previous)] if latest else []
     return _Written(record.body(), replaced)
+
+
+def _account_for(consents: ConsentRepository, site: Site, whose: Collected, now: datetime) -> None:
+    """The account's rows are read to tell which were collected under the consent: on record before it is done."""
+    if whose.account_id is None:
+        return
+    detail: dict[str, str | int] = {"account_id": whose.account_id, "reason": _READ_TO_ERASE, "fields": "all"}
+    consents.audit.record(now, f"account:{whose.account_id}", "account_log.read", site_id=site.id, detail=detail)
+
+
+def line_of(consents: ConsentRepository, site_id: int, receipt_id: str) -> list[Mapping[str, Any]]:
+    """Return the records of the line that a receipt stands in, newest first; none for an unknown receipt."""
+    latest = _latest(consents, site_id, receipt_id)
+    if latest is None:
+        return []
+    newest = latest.body["receipt_id"]
+    found = [consents.standing(site_id, name) for name in (newest, *_before(consents, site_id, newest))]
+    return [standing.body for standing in found if standing is not None]
 
 
 def _sent_again(consents: ConsentRepository, site_id: int, known: Standing, answer: Answer) -> Mapping[str, Any]:

@@ -16,6 +16,8 @@ from webmon.stores.control.repository import Repository
 from webmon.stores.ports.accounts import Account, AccountRead, Promotion, SealedHit
 
 REQUESTED, DONE = "requested", "done"
+# Parameters of one statement: databases allow so many and no more.
+_AT_ONCE = 500
 
 
 class SqlAccounts(Repository):
@@ -70,7 +72,7 @@ class SqlAccounts(Repository):
         insert = postgresql_insert if self._session.get_bind().dialect.name == "postgresql" else sqlite_insert
         self._session.execute(insert(AccountHitRow).on_conflict_do_nothing(), rows)
 
-    def hits(self, account_id: int, limit: int) -> Sequence[tuple[int, bytes]]:
+    def hits(self, account_id: int, limit: int | None) -> Sequence[tuple[int, bytes]]:
         rows = self._session.execute(
             select(AccountHitRow.hit_id, AccountHitRow.sealed)
             .where(AccountHitRow.account_id == account_id)
@@ -79,7 +81,16 @@ class SqlAccounts(Repository):
         )
         return [(row.hit_id, row.sealed) for row in rows]
 
-    def add_promotion(self, site_id: int, account_id: int, visitor_id: int, visit_id: int, now: datetime) -> int:
+    def delete_hits(self, account_id: int, hit_ids: Sequence[int]) -> None:
+        for start in range(0, len(hit_ids), _AT_ONCE):
+            part = hit_ids[start : start + _AT_ONCE]
+            self._session.execute(
+                delete(AccountHitRow).where(AccountHitRow.account_id == account_id, AccountHitRow.hit_id.in_(part))
+            )
+
+    def add_promotion(
+        self, site_id: int, account_id: int, visitor_id: int, visit_id: int, now: datetime, consent: str = ""
+    ) -> int:
         row = PromotionRow(
             site_id=site_id,
             account_id=account_id,
@@ -88,6 +99,7 @@ class SqlAccounts(Repository):
             state=REQUESTED,
             requested_at=now,
             last_seen_at=now,
+            consent=consent,
         )
         self._session.add(row)
         self._session.flush()
@@ -107,6 +119,7 @@ class SqlAccounts(Repository):
                 row.state == DONE,
                 row.last_seen_at,
                 row.ended_at,
+                row.consent or "",
             )
             for row in rows
         ]
@@ -133,7 +146,7 @@ class SqlAccounts(Repository):
         self._change(promotion_id, ended_at=now)
 
     def forget(self, promotion_id: int) -> None:
-        self._change(promotion_id, visitor_id=None, visit_id=None)
+        self._change(promotion_id, visitor_id=None, visit_id=None, consent=None)
 
     def reads(self, site_id: int, account_id: int) -> Sequence[AccountRead]:
         rows = self._session.scalars(

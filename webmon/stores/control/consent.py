@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session, aliased
 
 from webmon.domain.chain import Anchor, canonical, link
 from webmon.domain.checkpoint import Checkpoint
-from webmon.domain.consent import Record
+from webmon.domain.consent import Collected, Record
 from webmon.domain.notice import Notice, hash_of
 from webmon.stores.control.models import (
     ChainAnchorRow,
@@ -262,12 +262,29 @@ class SqlConsents(Repository):
     def put_signing_key(self, wrapped: bytes) -> None:
         self._session.add(SigningKeyRow(id=_ONE_KEY, wrapped_key=wrapped))
 
-    def add_erasure(self, site_id: int, pseudonyms: Sequence[int], now: datetime) -> None:
-        self._session.add(ErasureRow(site_id=site_id, pseudonyms=json.dumps(list(pseudonyms)), requested_at=now))
+    def add_erasure(self, site_id: int, whose: Collected, receipt_id: str, now: datetime) -> None:
+        self._session.add(
+            ErasureRow(
+                site_id=site_id,
+                pseudonyms=json.dumps(list(whose.pseudonyms)),
+                account_id=whose.account_id,
+                receipt_id=receipt_id,
+                requested_at=now,
+            )
+        )
 
     def erasures(self) -> Sequence[Erasure]:
         rows = self._session.scalars(select(ErasureRow).order_by(ErasureRow.id))
-        return [Erasure(row.id, row.site_id, tuple(json.loads(row.pseudonyms)), row.requested_at) for row in rows]
+        return [
+            Erasure(
+                row.id,
+                row.site_id,
+                Collected(tuple(json.loads(row.pseudonyms)), row.account_id),
+                row.receipt_id,
+                row.requested_at,
+            )
+            for row in rows
+        ]
 
     def finish_erasure(self, erasure_id: int) -> None:
         self._session.execute(delete(ErasureRow).where(ErasureRow.id == erasure_id))

@@ -77,6 +77,7 @@ class SiteRow(Base):
         String(32), default="everywhere_opt_in", server_default="everywhere_opt_in"
     )
     choice_days: Mapped[int] = mapped_column(server_default="182")
+    share_subdomains: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime]
     # The guard's rules, one a line.
     allowed_parameters: Mapped[str] = mapped_column(Text, default="", server_default="")
@@ -274,7 +275,8 @@ class CheckpointRow(Base):
 class ErasureRow(Base):
     """Rows that are to be erased after a withdrawal: it is here until they are in no file any more, and then gone.
 
-    `pseudonyms`: a JSON list of the visitor's.
+    `pseudonyms`: a JSON list of the visitor's. Where they are signed in, `account_id` is their account, of which the
+    rows go that were collected under the consent with this receipt.
     """
 
     __tablename__ = "erasure"
@@ -282,6 +284,8 @@ class ErasureRow(Base):
     id: Mapped[int] = _id()
     site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
     pseudonyms: Mapped[str] = mapped_column(Text)
+    account_id: Mapped[int | None] = mapped_column(BigInteger)
+    receipt_id: Mapped[str] = mapped_column(String(36), default="", server_default="")
     requested_at: Mapped[datetime]
 
 
@@ -370,7 +374,7 @@ class PromotionRow(Base):
     """A visit on its way from the event log to the account log, and while it lasts there.
 
     `state`: requested → done; `visitor_id` and `visit_id` are emptied when the signed-in visit ends, so that nothing
-    joins the account to what the browser did before or does after.
+    joins the account to what the browser did before or does after; `consent`, the receipt, with them.
     """
 
     __tablename__ = "promotion"
@@ -385,6 +389,7 @@ class PromotionRow(Base):
     last_seen_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     claimed_until_at: Mapped[datetime | None]
+    consent: Mapped[str | None] = mapped_column(String(64))
 
 
 class UsedTokenRow(Base):

@@ -30,7 +30,10 @@ class SealedHit:
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """A signed-in visit. `done`: its rows have left the event log. Pseudonyms are None once it is forgotten."""
+    """A signed-in visit. `done`: its rows have left the event log. Pseudonyms are None once it is forgotten.
+
+    `consent` is the receipt under which it was collected before, where that is known.
+    """
 
     id: int
     site_id: int
@@ -40,6 +43,7 @@ class Promotion:
     done: bool
     last_seen_at: datetime
     ended_at: datetime | None
+    consent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +77,14 @@ class AccountRepository(Audited, Protocol):
     def count_hits(self, site_id: int) -> int:
         """Rows of the site's account log."""
 
-    def hits(self, account_id: int, limit: int) -> Sequence[tuple[int, bytes]]:
-        """Hit id and sealed row, newest first."""
+    def hits(self, account_id: int, limit: int | None) -> Sequence[tuple[int, bytes]]:
+        """Hit id and sealed row, newest first; all of them where there is no limit."""
 
-    def add_promotion(self, site_id: int, account_id: int, visitor_id: int, visit_id: int, now: datetime) -> int: ...
+    def delete_hits(self, account_id: int, hit_ids: Sequence[int]) -> None: ...
+
+    def add_promotion(
+        self, site_id: int, account_id: int, visitor_id: int, visit_id: int, now: datetime, consent: str = ""
+    ) -> int: ...
 
     def active_promotions(self) -> Sequence[Promotion]:
         """Those that still hold pseudonyms."""

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from webmon.domain.chain import Anchor, Link
 from webmon.domain.checkpoint import Checkpoint
-from webmon.domain.consent import Record
+from webmon.domain.consent import Collected, Record
 from webmon.domain.notice import Notice
 from webmon.stores.ports.audit import Audited
 
@@ -60,11 +60,12 @@ class LedgerEntry(Link):
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """Rows that are to be erased: those of these pseudonyms that were collected under consent."""
+    """Rows that are to be erased: those that were collected under the consent with this receipt."""
 
     id: int
     site_id: int
-    pseudonyms: tuple[int, ...]
+    whose: Collected
+    receipt_id: str
     requested_at: datetime
 
 
@@ -132,7 +133,7 @@ class ConsentRepository(Audited, Protocol):
 
     def put_signing_key(self, wrapped: bytes) -> None: ...
 
-    def add_erasure(self, site_id: int, pseudonyms: Sequence[int], now: datetime) -> None: ...
+    def add_erasure(self, site_id: int, whose: Collected, receipt_id: str, now: datetime) -> None: ...
 
     def erasures(self) -> Sequence[Erasure]:
         """Those under way, oldest first."""

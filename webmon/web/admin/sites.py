@@ -76,6 +76,7 @@ class SettingsForm(FlaskForm):  # type: ignore[misc]
         default=CHOICE_DAYS,
     )
     honour_dnt = BooleanField("Take the browser's Do Not Track for an objection")
+    share_subdomains = BooleanField("One choice for all subdomains")
 
 
 class RulesForm(FlaskForm):  # type: ignore[misc]
@@ -122,7 +123,13 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                     honour_dnt=form.data["honour_dnt"],
                     jurisdiction=form.data["jurisdiction"],
                 )
-                sites.adjust(site, clock.now(), actor=g.staff.email, choice_days=form.data["choice_days"])
+                sites.adjust(
+                    site,
+                    clock.now(),
+                    actor=g.staff.email,
+                    choice_days=form.data["choice_days"],
+                    share_subdomains=form.data["share_subdomains"],
+                )
             except (InvalidInput, Conflict) as error:
                 blame(form, error if isinstance(error, InvalidInput) else InvalidInput.field("domain", str(error)))
             else:
@@ -139,6 +146,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                 honour_dnt=site.honour_dnt,
                 jurisdiction=site.jurisdiction.value,
                 choice_days=site.choice_days,
+                share_subdomains=site.share_subdomains,
             ),
             "rules_form": RulesForm(
                 parameters="\n".join(site.rules.parameters),
@@ -176,7 +184,13 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                     honour_dnt=form.data["honour_dnt"],
                     jurisdiction=form.data["jurisdiction"],
                 )
-                sites.adjust(site, clock.now(), actor=g.staff.email, choice_days=form.data["choice_days"])
+                sites.adjust(
+                    site,
+                    clock.now(),
+                    actor=g.staff.email,
+                    choice_days=form.data["choice_days"],
+                    share_subdomains=form.data["share_subdomains"],
+                )
             except InvalidInput as error:
                 blame(form, error)
             else:

@@ -15,7 +15,7 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from webmon.clock import Clock
-from webmon.domain.consent import Action
+from webmon.domain.consent import NOBODY, Action
 from webmon.domain.jurisdiction import Model, Policy, Reason
 from webmon.domain.language import languages_of
 from webmon.domain.notice import Notice
@@ -40,11 +40,13 @@ PLACEHOLDER = "__WEBMON_SETTINGS__"
 NOTICE = "__WEBMON_NOTICE__"
 _BRIEFLY = "public, max-age=300"
 _FOR_EVER = "public, max-age=31536000, immutable"
+# What w.js sets is for the whole website, and never sent along with what another website asks for.
+_COOKIE = ";path=/;samesite=lax"
 # CNIL: an audience-measurement cookie lives at most 13 months.
 _VISITOR_LIFETIME = timedelta(days=390)
 _SHOWN_LIMIT = 4096
 # What the snippet loads where a page needs it: names in the manifest and in the settings.
-PARTS = ("banner", "more", "prepare", "vitals")
+PARTS = ("banner", "gate", "more", "prepare", "review", "vitals")
 
 # Which of a notice's texts stand for a policy: the sentence, and the words of its control.
 TEXTS: Mapping[Model, Mapping[str, str]] = {
@@ -65,6 +67,7 @@ class LoginBody(msgspec.Struct):
     token: str
     visitor: str = ""
     visit: str = ""
+    consent: str = ""
 
 
 class LogoutBody(msgspec.Struct):
@@ -93,14 +96,17 @@ class Embed:
 
     @property
     def parts(self) -> dict[str, str]:
-        return {name: self.manifest[name] for name in PARTS}
+        """What w.js needs even where the site could not be told."""
+        return {name: self.manifest[name] for name in PARTS} | {"cookie": _COOKIE}
 
     def settings_of(self, site: Site) -> dict[str, Any]:
         pack = site.jurisdiction.pack
         model = pack and pack.model
-        version = hashlib.sha256(self.manifest["banner"].encode()).hexdigest()[:8]
+        version = self._version(site)
+        # With it comes the notice: a page that hears of other notices has not kept it from before.
+        file = hashlib.sha256(f"{self.manifest['banner']} {version}".encode()).hexdigest()[:8]
         return self.parts | {
-            "banner": f"/banner.js?site={quote(site.domain)}&v={version}",
+            "banner": f"/banner.js?site={quote(site.domain)}&v={file}",
             "site": site.domain,
             "mode": site.mode.value,
             "early": site.mode is not Mode.CONSENTED_ONLY,
@@ -108,9 +114,16 @@ class Embed:
             "model": model and model.value,
             "signals": ["globalPrivacyControl", *(["doNotTrack"] if site.honour_dnt else [])],
             "portal": f"/privacy/{site.domain}",
+            "version": version,
+            "cookie": _COOKIE + (f";domain={site.cookie_domain}" if site.cookie_domain else ""),
             "choice_days": site.choice_days,
             "visitor_days": _VISITOR_LIFETIME.days,
         }
+
+    def _version(self, site: Site) -> str:
+        """Another one also where the cookies are for another domain: then each browser moves those that it has."""
+        version = self.notices.version(site, self.clock.now())
+        return hashlib.sha256(f"{version} {site.cookie_domain}".encode()).hexdigest()[: len(version)]
 
 
 def blueprint(it: Embed) -> Blueprint:
@@ -203,18 +216,18 @@ def _register_consent(pages: Blueprint, it: Embed) -> None:
         body = read_json(request, ConsentBody)
         site = it.directory.find(body.domain, it.clock.now()) or it.sites.get(body.site)
         _check_erasure(body)
-        pseudonyms = it.eraser.pseudonyms(site, body.visitor) if body.erase else ()
-        answer = request_of(body, site, client_of(request), it.policies, it.observer, pseudonyms)
+        whose = it.eraser.whose(site, body.visitor) if body.erase else NOBODY
+        answer = request_of(body, site, client_of(request), it.policies, it.observer, whose)
         receipt = it.consents.record(site, answer, it.clock.now())
         if receipt is None:
             return _json({"counted": True}, 200)
         response = _json(receipt, 201)
         if body.erase:
             # Only the browser knows whose rows they are.
-            erased = it.eraser.erase(site, pseudonyms, it.clock.now()) if pseudonyms else 0
+            erased = it.eraser.erase(site, whose, answer.previous, it.clock.now()) if whose else 0
             response.headers["x-webmon-erased"] = str(erased or 0)
-            if not pseudonyms or erased is None:
-                response.headers["x-webmon-not-erased"] = "later" if pseudonyms else "no_visitor"
+            if not whose or erased is None:
+                response.headers["x-webmon-not-erased"] = "later" if whose else "no_visitor"
         return response
 
     @pages.get("/api/consent/<receipt_id>")
@@ -246,7 +259,8 @@ def _register_sign_in(pages: Blueprint, it: Embed) -> None:
     @pages.post("/api/login")
     def login() -> Response:
         body = read_json(request, LoginBody)
-        it.accounts.login(it.sites.get(body.site), body.token, body.visitor, body.visit, it.clock.now())
+        site, now = it.sites.get(body.site), it.clock.now()
+        it.accounts.login(site, body.token, body.visitor, body.visit, now, consent=body.consent)
         return Response(status=204)
 
     @pages.post("/api/logout")

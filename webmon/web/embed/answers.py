@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from webmon.domain.consent import NOBODY, Collected
 from webmon.domain.site import Site
 from webmon.services.choose_policy import Policies
 from webmon.services.collect_hit import Client
@@ -40,7 +40,7 @@ def request_of(
     client: Client,
     policies: Policies,
     observer: Observer,
-    erase: Sequence[int] = (),
+    erase: Collected = NOBODY,
 ) -> ConsentRequest:
     """Return the answer as the ledger takes it; raises `InvalidInput` for a preview of what is no place."""
     return ConsentRequest(
