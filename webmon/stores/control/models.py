@@ -314,7 +314,10 @@ class DropCountRow(Base):
 
 
 class AuditRow(Base):
-    """One entry of the audit trail, hash-chained over the whole installation."""
+    """One entry of the audit trail, hash-chained over the whole installation.
+
+    `body` is what the chain covers; the columns repeat it for look-ups.
+    """
 
     __tablename__ = "audit"
 
@@ -322,8 +325,21 @@ class AuditRow(Base):
     site_id: Mapped[int | None] = mapped_column(ForeignKey("site.id"), index=True)
     occurred_at: Mapped[datetime] = mapped_column(index=True)
     action: Mapped[str] = mapped_column(String(64))
+    actor: Mapped[str] = mapped_column(String(254), index=True, server_default="")
+    account_id: Mapped[int | None] = mapped_column(BigInteger, index=True)
     body: Mapped[str] = mapped_column(Text)
     chain_hash: Mapped[str] = mapped_column(String(64))
+
+
+class AuditCheckpointRow(Base):
+    """What the audit trail ended with at a moment, signed. `made_at` is the text that was signed."""
+
+    __tablename__ = "audit_checkpoint"
+
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    chain_hash: Mapped[str] = mapped_column(String(64))
+    made_at: Mapped[str] = mapped_column(String(40))
+    signature: Mapped[str] = mapped_column(String(128))
 
 
 class ChainAnchorRow(Base):

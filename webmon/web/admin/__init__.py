@@ -40,5 +40,5 @@ def blueprint(
     notices.register(pages, guard, notice_book, staff_accounts, clock)
     retention.register(pages, guard, rules, clock)
     staff.register(pages, guard, staff_accounts, site_book, public_url, clock)
-    audit.register(pages, guard, audit_log, site_book)
+    audit.register(pages, guard, audit_log, site_book, clock)
     return pages
