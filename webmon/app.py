@@ -545,6 +545,7 @@ def _pages(runtime: Runtime) -> list[Blueprint]:
             runtime.retention,
             runtime.staff,
             runtime.audit,
+            runtime.account_reader,
             runtime.settings.public_url,
             runtime.clock,
         ),

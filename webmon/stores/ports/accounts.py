@@ -44,11 +44,12 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True)
 class AccountRead:
-    """One reading of an account's rows: when, by whom, and why."""
+    """One reading of an account's rows: when, by whom, why, and which fields."""
 
     read_at: datetime
     actor: str
     reason: str
+    fields: str
 
 
 class AccountRepository(Audited, Protocol):
@@ -73,8 +74,8 @@ class AccountRepository(Audited, Protocol):
     def count_hits(self, site_id: int) -> int:
         """Rows of the site's account log."""
 
-    def hits(self, account_id: int, limit: int) -> Sequence[tuple[int, bytes]]:
-        """Hit id and sealed row, newest first."""
+    def hits(self, account_id: int, limit: int | None, skip: int = 0) -> Sequence[tuple[int, bytes]]:
+        """Hit id and sealed row, newest first, past the first `skip`; all of them where `limit` is None."""
 
     def add_promotion(self, site_id: int, account_id: int, visitor_id: int, visit_id: int, now: datetime) -> int: ...
 

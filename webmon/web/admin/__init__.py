@@ -11,8 +11,9 @@ from webmon.services.keep_register import Register
 from webmon.services.manage_sites import Sites
 from webmon.services.manage_staff import StaffAccounts
 from webmon.services.publish_notice import Notices
+from webmon.services.read_account import AccountReader
 from webmon.services.read_audit import AuditLog
-from webmon.web.admin import audit, notices, retention, services, sites, staff
+from webmon.web.admin import audit, notices, persons, retention, services, sites, staff
 from webmon.web.admin.sites import AddSite
 from webmon.web.shared.guard import Guard
 
@@ -26,6 +27,7 @@ def blueprint(
     rules: Retention,
     staff_accounts: StaffAccounts,
     audit_log: AuditLog,
+    accounts: AccountReader,
     public_url: str,
     clock: Clock,
 ) -> Blueprint:
@@ -40,5 +42,6 @@ def blueprint(
     notices.register(pages, guard, notice_book, staff_accounts, clock)
     retention.register(pages, guard, rules, clock)
     staff.register(pages, guard, staff_accounts, site_book, public_url, clock)
+    persons.register(pages, guard, accounts, clock)
     audit.register(pages, guard, audit_log, site_book, clock)
     return pages
