@@ -55,6 +55,7 @@ from webmon.services.read_stats import Stats
 from webmon.services.record_consent import Consents
 from webmon.services.refused_attempts import PAUSE_SECONDS, RefusedAttempts
 from webmon.services.retention_file import read_rules
+from webmon.services.second_factor import SecondFactors
 from webmon.services.sign_consents import Signer
 from webmon.services.site_directory import SiteDirectory
 from webmon.services.store_hits import HitStore, LoopStore
@@ -144,7 +145,20 @@ class Core:
 
     @cached_property
     def staff(self) -> StaffAccounts:
-        return StaffAccounts(self.database.unit(SqlStaff), self.settings.min_password_length)
+        return StaffAccounts(
+            self.database.unit(SqlStaff),
+            self.settings.min_password_length,
+            self.second_factors,
+            self.refused_attempts,
+        )
+
+    @cached_property
+    def second_factors(self) -> SecondFactors:
+        return SecondFactors(self.database.unit(SqlStaff), self.vault)
+
+    @cached_property
+    def refused_attempts(self) -> RefusedAttempts:
+        return RefusedAttempts(self.database.unit(Repository))
 
     @cached_property
     def audit(self) -> AuditLog:
@@ -242,10 +256,6 @@ class Runtime(Core):
     @cached_property
     def consent_count_writer(self) -> Worker:
         return Worker("consent counts", self.consent_counts.wake, self.consent_counts.flush, pause_seconds=5)
-
-    @cached_property
-    def refused_attempts(self) -> RefusedAttempts:
-        return RefusedAttempts(self.database.unit(Repository))
 
     @cached_property
     def refusal_writer(self) -> Worker:
@@ -535,7 +545,13 @@ def _pages(runtime: Runtime) -> list[Blueprint]:
     """One blueprint per audience, each given just the services it calls."""
     guard = StaffGuard(runtime.staff, runtime.sites, runtime.clock)
     return [
-        staff.blueprint(runtime.staff, guard, runtime.clock),
+        staff.blueprint(
+            runtime.staff,
+            runtime.second_factors,
+            guard,
+            Networks(runtime.settings.trusted_proxies),
+            runtime.clock,
+        ),
         admin.blueprint(
             guard,
             runtime.sites,
@@ -544,6 +560,7 @@ def _pages(runtime: Runtime) -> list[Blueprint]:
             runtime.register,
             runtime.retention,
             runtime.staff,
+            runtime.second_factors,
             runtime.audit,
             runtime.account_reader,
             runtime.settings.public_url,

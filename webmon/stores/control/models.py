@@ -129,6 +129,22 @@ class StaffRow(Base):
     failed_count: Mapped[int] = mapped_column(default=0)
     locked_until_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
+    # The secret of the authenticator app, wrapped: one that counts, and one that no code was entered of yet.
+    totp_wrapped: Mapped[bytes | None]
+    totp_pending: Mapped[bytes | None]
+    # The half minute whose code was used last: neither it nor an older one is taken again.
+    totp_step: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class StaffRecoveryCodeRow(Base):
+    """A recovery code that was not used yet: only its digest is kept."""
+
+    __tablename__ = "staff_recovery_code"
+    __table_args__ = (UniqueConstraint("staff_id", "digest"),)
+
+    id: Mapped[int] = _id()
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"))
+    digest: Mapped[str] = mapped_column(String(64))
 
 
 class StaffRoleRow(Base):
@@ -165,6 +181,9 @@ class StaffSessionRow(Base):
     digest: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
+    # The password was right, the code is still to come: opens nothing yet.
+    awaits_code: Mapped[bool] = mapped_column(server_default=false())
+    browser: Mapped[str] = mapped_column(String(64), server_default="")
 
 
 class NoticeRow(Base):
