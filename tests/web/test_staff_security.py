@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -206,6 +207,38 @@ def test_who_guesses_from_one_address_waits_whoever_they_name(world: World) -> N
         if entry.action == "staff.sign_in_refused"
     }
     assert counts == {"nobody of that name": FREE_ATTEMPTS + 1, "address waits": 1}
+
+
+def test_the_page_asks_by_the_address_that_asks_and_stores_it_nowhere(world: World) -> None:
+    world.staff("owner")
+    here = b"\xcb\x00\x71\x07"
+    for _ in range(FREE_ATTEMPTS + 5):
+        world.runtime.staff.back_off.failed(here, world.clock.now())
+    browser = world.browser()
+    form = {"csrf_token": csrf(browser.get(SIGN_IN)), "email": OWNER, "password": PASSWORD}
+    waits = browser.post(SIGN_IN, data=form, environ_base={"REMOTE_ADDR": "203.0.113.7"})
+    assert waits.status_code == 401
+    assert "do not go together" in waits.get_data(as_text=True), "in the same words as ever"
+    # A header from who is no proxy of ours is not believed.
+    headers = {"X-Forwarded-For": "198.51.100.9"}
+    waits = browser.post(SIGN_IN, data=form, environ_base={"REMOTE_ADDR": "203.0.113.7"}, headers=headers)
+    assert waits.status_code == 401
+    assert browser.post(SIGN_IN, data=form, environ_base={"REMOTE_ADDR": "203.0.113.8"}).status_code == 302
+    world.runtime.refused_attempts.flush()
+    assert world.found_in_files(b"203.0.113.7", b"cb007107") == []
+
+
+def test_of_many_wrong_passwords_at_once_each_counts(world: World) -> None:
+    world.staff("owner")
+
+    def guess(_: int) -> None:
+        with pytest.raises(NotAuthenticated):
+            world.runtime.staff.sign_in(OWNER, "wrong", world.clock.now())
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(guess, range(4)))
+    (owner,) = world.runtime.staff.all()
+    assert owner.failed_count == 4
 
 
 def test_the_wait_doubles_ends_and_is_one_for_a_whole_network() -> None:
