@@ -53,7 +53,9 @@ from webmon.services.read_audit import AuditLog
 from webmon.services.read_held import HeldData
 from webmon.services.read_stats import Stats
 from webmon.services.record_consent import Consents
+from webmon.services.refused_attempts import PAUSE_SECONDS, RefusedAttempts
 from webmon.services.retention_file import read_rules
+from webmon.services.second_factor import SecondFactors
 from webmon.services.sign_consents import Signer
 from webmon.services.site_directory import SiteDirectory
 from webmon.services.store_hits import HitStore, LoopStore
@@ -95,6 +97,7 @@ from webmon.web.shared.staff_guard import StaffGuard
 # Keys that die are kept apart, so that no backup of the rest holds them.
 EPHEMERAL = "ephemeral"
 RETENTION_FAILURES = Counter("webmon_retention_failures", "Runs in which a retention rule could not be applied")
+_NOT_HELD = "did not hold"
 log = structlog.get_logger()
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -143,11 +146,24 @@ class Core:
 
     @cached_property
     def staff(self) -> StaffAccounts:
-        return StaffAccounts(self.database.unit(SqlStaff), self.settings.min_password_length)
+        return StaffAccounts(
+            self.database.unit(SqlStaff),
+            self.settings.min_password_length,
+            self.second_factors,
+            self.refused_attempts,
+        )
+
+    @cached_property
+    def second_factors(self) -> SecondFactors:
+        return SecondFactors(self.database.unit(SqlStaff), self.vault)
+
+    @cached_property
+    def refused_attempts(self) -> RefusedAttempts:
+        return RefusedAttempts(self.database.unit(Repository))
 
     @cached_property
     def audit(self) -> AuditLog:
-        return AuditLog(self.database.unit(Repository))
+        return AuditLog(self.database.unit(Repository), self.signer)
 
     @cached_property
     def geo(self) -> Geo:
@@ -246,6 +262,11 @@ class Runtime(Core):
         return Worker("consent counts", self.consent_counts.wake, self.consent_counts.flush, pause_seconds=5)
 
     @cached_property
+    def refusal_writer(self) -> Worker:
+        kept = self.refused_attempts
+        return Worker("refused attempts", kept.wake, kept.flush, pause_seconds=PAUSE_SECONDS)
+
+    @cached_property
     def observer(self) -> Observer:
         return Observer(self.geo, Networks(self.settings.trusted_proxies), self.unwanted)
 
@@ -337,7 +358,11 @@ class Runtime(Core):
     # What the table of jobs calls
 
     def destroy_day_keys(self, now: datetime) -> int:
-        return self.day_keys.destroy_expired(now) + destroy_abandoned(self.folder / EPHEMERAL, now)
+        gone = self.day_keys.destroy_expired(now) + destroy_abandoned(self.folder / EPHEMERAL, now)
+        if gone:
+            with self.database.unit(Repository)() as trail:
+                trail.audit.record(now, "scheduler", "day_key.destroy", detail={"count": gone})
+        return gone
 
     def rotate_epoch_keys(self, now: datetime) -> int:
         kept = {site.id: self._kept(site) for site in self.sites.all()}
@@ -393,6 +418,7 @@ class Runtime(Core):
         self.erasing.start()
         self.drop_writer.start()
         self.consent_count_writer.start()
+        self.refusal_writer.start()
         self.scheduler.start()
 
     def close(self) -> None:
@@ -401,11 +427,13 @@ class Runtime(Core):
         self.erasing.stop()
         self.drop_writer.stop()
         self.consent_count_writer.stop()
+        self.refusal_writer.stop()
         self.ingester.stop()
         self.spools.close()
         self.event_log.close()
         self.drop_counts.flush()
         self.consent_counts.flush()
+        self.refused_attempts.flush()
         super().close()
 
 
@@ -453,7 +481,7 @@ def _door(runtime: Runtime) -> Door:
     return Door(
         runtime.collector,
         runtime.directory,
-        lambda key, site: _opens(runtime.sites, key, site),
+        lambda key, site: _opens(runtime, key, site),
         runtime.drop_counts,
         runtime.clock,
     )
@@ -468,7 +496,7 @@ def create_app(runtime: Runtime) -> Flask:
         template_folder=str(ROOT / "templates"),
     )
     harden(app, secure=runtime.settings.secure, session_key=runtime.vault.derive("session"))
-    handle_errors(app)
+    handle_errors(app, lambda action: runtime.refused_attempts.note(action, _NOT_HELD, runtime.clock.now()))
     csrf = CSRFProtect(app)
     manifest = load_manifest(ROOT / "static")
     app.add_template_global(manifest.__getitem__, "asset")
@@ -532,7 +560,13 @@ def _pages(runtime: Runtime) -> list[Blueprint]:
     """One blueprint per audience, each given just the services it calls."""
     guard = StaffGuard(runtime.staff, runtime.sites, runtime.clock)
     return [
-        staff.blueprint(runtime.staff, guard, runtime.clock),
+        staff.blueprint(
+            runtime.staff,
+            runtime.second_factors,
+            guard,
+            Networks(runtime.settings.trusted_proxies),
+            runtime.clock,
+        ),
         admin.blueprint(
             guard,
             runtime.sites,
@@ -541,7 +575,9 @@ def _pages(runtime: Runtime) -> list[Blueprint]:
             runtime.register,
             runtime.retention,
             runtime.staff,
+            runtime.second_factors,
             runtime.audit,
+            runtime.account_reader,
             runtime.settings.public_url,
             runtime.clock,
         ),
@@ -558,10 +594,11 @@ def _pages(runtime: Runtime) -> list[Blueprint]:
     ]
 
 
-def _opens(sites: Sites, key: str, site: Site) -> bool:
+def _opens(runtime: Runtime, key: str, site: Site) -> bool:
     try:
-        return sites.authenticate(key, Scope.EVENTS) == site.id
+        return runtime.sites.authenticate(key, Scope.EVENTS) == site.id
     except NotAuthenticated:
+        runtime.refused_attempts.note("api_key.refused", _NOT_HELD, runtime.clock.now())
         return False
 
 

@@ -61,7 +61,12 @@ def test_a_site_its_keys_and_its_staff(run: Run, folder: Path) -> None:
     again = last(run("staff", "link", "owner@example.org"))
     assert again != link
     (member,) = json.loads(run("staff", "list", "--json").output)
-    assert member == {"email": "owner@example.org", "password_set": False, "roles": {"(every site)": "owner"}}
+    assert member == {
+        "email": "owner@example.org",
+        "password_set": False,
+        "second_factor": False,
+        "roles": {"(every site)": "owner"},
+    }
     for path in (folder, *folder.rglob("*")):
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
     body = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())

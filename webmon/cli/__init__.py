@@ -21,7 +21,7 @@ COMMANDS = {
     "retention": ("webmon.cli.retention", "Say what the retention rules would delete, and delete it."),
     "consent": ("webmon.cli.consent", "Verify the consent ledger."),
     "notice": ("webmon.cli.notice", "Bring in, check and write out notices as JSON."),
-    "audit": ("webmon.cli.audit", "Verify the audit trail."),
+    "audit": ("webmon.cli.audit", "Verify, sign and write out the audit trail."),
     "doctor": ("webmon.cli.doctor", "Say what is wrong with settings, files and permissions."),
     "demo-data": ("webmon.cli.demo_data", "Fill a site with made-up visits."),
 }

@@ -68,6 +68,12 @@ JOBS = (
         lambda services, now: services.sign_checkpoints(now),
     ),
     Job(
+        "audit-checkpoint",
+        "Sign what the audit trail ends with",
+        timedelta(hours=1),
+        lambda services, now: services.audit.checkpoint(now) is not None,
+    ),
+    Job(
         "prune",
         "Forget used login tokens, links and sessions that have expired",
         timedelta(hours=1),

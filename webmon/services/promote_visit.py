@@ -117,6 +117,13 @@ class AccountKeys:
     def open(self, account_id: int, hit_id: int, sealed: bytes) -> AccountRow:
         return decode_row(self.sealer(account_id).open(sealed, _hit_context(account_id, hit_id)))
 
+    def identity(self, account_id: int) -> dict[str, str]:
+        """Return what the website said of the account holder: ``sub``, ``email``, ``name``."""
+        with self.unit() as accounts:
+            sealed = accounts.subject(account_id)
+        plain = self.sealer(account_id).open(sealed, _identity_context(account_id))
+        return msgspec.json.decode(plain, type=dict[str, str])
+
     def _remember(self, account: Account) -> Sealer:
         sealer = self.vault.sealer(self.vault.unwrap(account.wrapped_key, _key_context(account.id)))
         with self._lock:

@@ -72,12 +72,13 @@ class SqlAccounts(Repository):
         insert = postgresql_insert if self._session.get_bind().dialect.name == "postgresql" else sqlite_insert
         self._session.execute(insert(AccountHitRow).on_conflict_do_nothing(), rows)
 
-    def hits(self, account_id: int, limit: int | None) -> Sequence[tuple[int, bytes]]:
+    def hits(self, account_id: int, limit: int | None, skip: int = 0) -> Sequence[tuple[int, bytes]]:
         rows = self._session.execute(
             select(AccountHitRow.hit_id, AccountHitRow.sealed)
             .where(AccountHitRow.account_id == account_id)
             .order_by(AccountHitRow.id.desc())
             .limit(limit)
+            .offset(skip)
         )
         return [(row.hit_id, row.sealed) for row in rows]
 
@@ -151,14 +152,20 @@ class SqlAccounts(Repository):
     def reads(self, site_id: int, account_id: int) -> Sequence[AccountRead]:
         rows = self._session.scalars(
             select(AuditRow.body)
-            .where(AuditRow.site_id == site_id, AuditRow.action == "account_log.read")
+            .where(
+                AuditRow.account_id == account_id, AuditRow.site_id == site_id, AuditRow.action == "account_log.read"
+            )
             .order_by(AuditRow.seq.desc())
         )
         entries = [json.loads(body) for body in rows]
         return [
-            AccountRead(datetime.fromisoformat(entry["at"]), entry["actor"], entry["detail"].get("reason", ""))
+            AccountRead(
+                datetime.fromisoformat(entry["at"]),
+                entry["actor"],
+                entry["detail"].get("reason", ""),
+                entry["detail"].get("fields", ""),
+            )
             for entry in entries
-            if entry["detail"].get("account_id") == account_id
         ]
 
     def count_hits(self, site_id: int) -> int:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Integer,
-    LargeBinary,
     bindparam,
-    cast,
     delete,
     func,
     insert,
@@ -39,6 +37,9 @@ from webmon.stores.control.models import (
     SigningKeyRow,
     SiteRow,
 )
+from webmon.stores.control.raw import moment as _moment
+from webmon.stores.control.raw import raw
+from webmon.stores.control.raw import text as _text
 from webmon.stores.control.repository import Repository
 from webmon.stores.ports.consent import Draft, Erasure, LedgerEntry, Publication, Standing
 
@@ -389,10 +390,7 @@ class SqlConsents(Repository):
         return self._session.scalar(statement)
 
     def _raw(self, column: Any, name: str) -> ColumnElement[Any]:
-        # SQLite keeps in a column whatever was put there, and gives it back as bytes without a look at it.
-        sqlite = self._session.get_bind().dialect.name == "sqlite"
-        found: ColumnElement[Any] = (cast(column, LargeBinary) if sqlite else column).label(name)
-        return found
+        return raw(self._session, column, name)
 
     def _decided(self, numbers: Sequence[int]) -> Mapping[int, Mapping[str, Any]]:
         rows = self._session.execute(
@@ -423,22 +421,6 @@ def _entry(row: Any, decisions: Mapping[str, Any]) -> LedgerEntry:
     return LedgerEntry(
         row.seq, _text(row.body), _text(row.chain_hash), columns, _text(row.notice_text), notice_columns
     )
-
-
-def _text(raw: bytes | str | None) -> str:
-    return raw.decode("utf-8", "backslashreplace") if isinstance(raw, bytes) else raw or ""
-
-
-def _moment(raw: bytes | datetime) -> str:
-    """A time as records write it; what was not written as times are stays as it is, and so agrees with none."""
-    if isinstance(raw, datetime):
-        return raw.isoformat()
-    text = _text(raw)
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return text
-    return found.replace(tzinfo=UTC).isoformat() if f"{found:%Y-%m-%d %H:%M:%S.%f}" == text else text
 
 
 def _publication(row: PublicationRow) -> Publication:

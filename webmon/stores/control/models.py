@@ -130,6 +130,22 @@ class StaffRow(Base):
     failed_count: Mapped[int] = mapped_column(default=0)
     locked_until_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
+    # The secret of the authenticator app, wrapped: one that counts, and one that no code was entered of yet.
+    totp_wrapped: Mapped[bytes | None]
+    totp_pending: Mapped[bytes | None]
+    # The half minute whose code was used last: neither it nor an older one is taken again.
+    totp_step: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class StaffRecoveryCodeRow(Base):
+    """A recovery code that was not used yet: only its digest is kept."""
+
+    __tablename__ = "staff_recovery_code"
+    __table_args__ = (UniqueConstraint("staff_id", "digest"),)
+
+    id: Mapped[int] = _id()
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"))
+    digest: Mapped[str] = mapped_column(String(64))
 
 
 class StaffRoleRow(Base):
@@ -166,6 +182,9 @@ class StaffSessionRow(Base):
     digest: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
+    # The password was right, the code is still to come: opens nothing yet.
+    awaits_code: Mapped[bool] = mapped_column(server_default=false())
+    browser: Mapped[str] = mapped_column(String(64), server_default="")
 
 
 class NoticeRow(Base):
@@ -318,7 +337,10 @@ class DropCountRow(Base):
 
 
 class AuditRow(Base):
-    """One entry of the audit trail, hash-chained over the whole installation."""
+    """One entry of the audit trail, hash-chained over the whole installation.
+
+    `body` is what the chain covers; the columns repeat it for look-ups.
+    """
 
     __tablename__ = "audit"
 
@@ -326,8 +348,21 @@ class AuditRow(Base):
     site_id: Mapped[int | None] = mapped_column(ForeignKey("site.id"), index=True)
     occurred_at: Mapped[datetime] = mapped_column(index=True)
     action: Mapped[str] = mapped_column(String(64))
+    actor: Mapped[str] = mapped_column(String(254), index=True, server_default="")
+    account_id: Mapped[int | None] = mapped_column(BigInteger, index=True)
     body: Mapped[str] = mapped_column(Text)
     chain_hash: Mapped[str] = mapped_column(String(64))
+
+
+class AuditCheckpointRow(Base):
+    """What the audit trail ended with at a moment, signed. `made_at` is the text that was signed."""
+
+    __tablename__ = "audit_checkpoint"
+
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    chain_hash: Mapped[str] = mapped_column(String(64))
+    made_at: Mapped[str] = mapped_column(String(40))
+    signature: Mapped[str] = mapped_column(String(128))
 
 
 class ChainAnchorRow(Base):

@@ -48,11 +48,12 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True)
 class AccountRead:
-    """One reading of an account's rows: when, by whom, and why."""
+    """One reading of an account's rows: when, by whom, why, and which fields."""
 
     read_at: datetime
     actor: str
     reason: str
+    fields: str
 
 
 class AccountRepository(Audited, Protocol):
@@ -77,8 +78,8 @@ class AccountRepository(Audited, Protocol):
     def count_hits(self, site_id: int) -> int:
         """Rows of the site's account log."""
 
-    def hits(self, account_id: int, limit: int | None) -> Sequence[tuple[int, bytes]]:
-        """Hit id and sealed row, newest first; all of them where there is no limit."""
+    def hits(self, account_id: int, limit: int | None, skip: int = 0) -> Sequence[tuple[int, bytes]]:
+        """Hit id and sealed row, newest first, past the first `skip`; all of them where `limit` is None."""
 
     def delete_hits(self, account_id: int, hit_ids: Sequence[int]) -> None: ...
 

@@ -190,7 +190,9 @@ def _reading(pages: Blueprint, portal: Portal) -> None:
             "site": site.domain,
             "made_at": now.isoformat(),
             "event_log": [_plain(hit) for hit in portal.held.event_rows(site, person)],
-            "account_log": [_plain(hit) for hit in portal.held.account_rows(site, person, now, _DOWNLOADED)],
+            "account_log": [
+                _plain(hit) for hit in portal.held.account_rows(site, person, now, _DOWNLOADED, every=True)
+            ],
             "account_log_reads": [asdict(read) for read in portal.held.reads(site, person)],
             "consent_receipts": portal.line(site, person),
             "retention": {rule.info_class.value: rule.keep for rule in portal.retention.rules(site)},
