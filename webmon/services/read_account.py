@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from webmon.domain.hit import Hit
-from webmon.domain.login import check_token
+from webmon.domain.login import LoginKey, check_token
 from webmon.domain.site import Site
 from webmon.errors import NotFound
-from webmon.services.promote_visit import AccountKeys, Vault, use_up
+from webmon.services.account_keys import AccountKeys, Vault
+from webmon.services.promote_visit import use_up
 from webmon.stores.ports import Unit
 from webmon.stores.ports.accounts import AccountRead, AccountRepository
 
@@ -21,7 +22,7 @@ ROWS_SHOWN = 1000
 class AccountReader:
     unit: Unit[AccountRepository]
     keys: AccountKeys
-    login_keys: Callable[[Site], Sequence[str]]
+    login_keys: Callable[[Site, datetime], Sequence[LoginKey]]
     vault: Vault
 
     def identify(self, site: Site, token: str, now: datetime) -> int:
@@ -29,16 +30,21 @@ class AccountReader:
 
         Raises `NotAuthenticated` for a token that does not hold, `NotFound` for an account without any log.
         """
-        claims = check_token(token, self.login_keys(site), site.domain, now)
+        claims = check_token(token, self.login_keys(site, now), site.domain, now)
         with self.unit() as accounts:
             use_up(accounts, self.vault, site, claims)
-            found = accounts.find(site.id, self.vault.digest("account", str(site.id), claims.subject))
+            found = accounts.find(site.id, self.keys.digest(site, claims.subject))
         if found is None:
             raise NotFound("Nothing is held about this account")
         return found.id
 
     def hits(self, site: Site, account_id: int, now: datetime, *, actor: str, reason: str) -> list[Hit]:
-        """Return the newest rows of an account, decrypted; the reading is in the audit trail before."""
+        """Return the newest rows of an account, decrypted; the reading is in the audit trail before.
+
+        Of an account that was erased there are none.
+        """
+        if self.keys.is_gone(account_id):
+            return []
         detail: dict[str, str | int] = {"account_id": account_id, "reason": reason, "fields": "all"}
         with self.unit() as accounts:
             accounts.audit.record(now, actor, "account_log.read", site_id=site.id, detail=detail)
