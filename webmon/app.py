@@ -33,11 +33,13 @@ from webmon.errors import NotAuthenticated, SettingsError, Unavailable, told
 from webmon.jobs.scheduler import Scheduler
 from webmon.jobs.table import JOBS
 from webmon.jobs.worker import Worker
+from webmon.services.account_keys import AccountKeys
 from webmon.services.apply_retention import Retention
 from webmon.services.choose_policy import Policies
 from webmon.services.collect_hit import Collector
 from webmon.services.consent_counts import ConsentCounts, Observer
 from webmon.services.drop_counts import DropCounts
+from webmon.services.erase_account import AccountEraser
 from webmon.services.erase_collected import Eraser
 from webmon.services.import_log import LogImporter
 from webmon.services.ingest import Ingester
@@ -45,7 +47,7 @@ from webmon.services.keep_register import Register
 from webmon.services.manage_sites import Scope, Sites
 from webmon.services.manage_staff import StaffAccounts
 from webmon.services.once import REMEMBERED_FOR, Once
-from webmon.services.promote_visit import AccountKeeper, AccountKeys
+from webmon.services.promote_visit import AccountKeeper
 from webmon.services.pseudonyms import Pseudonyms
 from webmon.services.publish_notice import Notices
 from webmon.services.read_account import AccountReader
@@ -54,13 +56,16 @@ from webmon.services.read_held import HeldData
 from webmon.services.read_stats import Stats
 from webmon.services.record_consent import Consents
 from webmon.services.refused_attempts import PAUSE_SECONDS, RefusedAttempts
+from webmon.services.renew_keys import KeyRenewal
 from webmon.services.retention_file import read_rules
+from webmon.services.rotate_keys import KeyRotation
 from webmon.services.second_factor import SecondFactors
 from webmon.services.sign_consents import Signer
 from webmon.services.site_directory import SiteDirectory
 from webmon.services.store_hits import HitStore, LoopStore
 from webmon.services.visits import VisitBook
 from webmon.settings import Settings, load_settings
+from webmon.stores.accountkeys import AccountKeyFile
 from webmon.stores.control.accounts import SqlAccounts
 from webmon.stores.control.consent import SqlConsents
 from webmon.stores.control.consent_figures import SqlConsentFigures
@@ -72,6 +77,7 @@ from webmon.stores.control.repository import Repository
 from webmon.stores.control.retention import SqlRetention
 from webmon.stores.control.sites import SqlSites
 from webmon.stores.control.staff import SqlStaff
+from webmon.stores.control.wrapped import ControlWrapped
 from webmon.stores.daykeys import DayKeys, destroy_abandoned
 from webmon.stores.events.reader import EventStats
 from webmon.stores.expiring import ExpiringAccounts, ExpiringAudit, ExpiringConsents, ExpiringEvents
@@ -81,7 +87,7 @@ from webmon.stores.ports.retention import Expiring
 from webmon.stores.ports.spool import SpoolEntry
 from webmon.stores.spool import Spool
 from webmon.stores.spools import SpoolFolder
-from webmon.stores.vault import DATA, Vault
+from webmon.stores.vault import DATA, KEYS, Vault
 from webmon.web import admin, api, dashboards, embed, health, internal, portal, staff
 from webmon.web.collect.asgi import AsgiCollect
 from webmon.web.collect.door import Door
@@ -109,10 +115,12 @@ class Core:
         self.settings = settings or load_settings()
         self.clock = clock or SystemClock()
         self.folder = _open_folder(self.settings.data_dir)
-        self.vault = Vault.open(self.folder)
+        self.vault = Vault.open(self.folder, self.settings.wrapping_key)
         self.database = ControlDatabase(sqlite_url(self.folder / DATA))
         self.database.migrate()
         (self.folder / DATA).chmod(0o600)
+        self.data_keys = AccountKeyFile(self.folder / KEYS / "accounts.db")
+        self._take_over_data_keys()
 
     @cached_property
     def sites(self) -> Sites:
@@ -143,6 +151,11 @@ class Core:
     @cached_property
     def signer(self) -> Signer:
         return Signer(self.database.unit(SqlConsents), self.vault)
+
+    @cached_property
+    def key_rotation(self) -> KeyRotation:
+        stores = (ControlWrapped(self.database), self.data_keys)
+        return KeyRotation(self.vault, stores, self.database.unit(Repository))
 
     @cached_property
     def staff(self) -> StaffAccounts:
@@ -224,8 +237,21 @@ class Core:
             detail = {"kept": kept, "stored": stored}
             sites.audit.record(self.clock.now(), actor, "log.import", site_id=site.id, detail=detail)
 
+    def _take_over_data_keys(self) -> None:
+        """Move accounts' keys out of the control database, where they were before they had a file of their own."""
+        if self.data_keys.has_taken_over:
+            return
+        unit = self.database.unit(SqlAccounts)
+        with unit() as accounts:
+            self.data_keys.take_over(accounts.kept_keys())
+        with unit() as accounts:
+            accounts.forget_keys()
+        self.database.scrub()
+        self.data_keys.note_taken_over()
+
     def close(self) -> None:
         self.database.close()
+        self.data_keys.close()
 
 
 class Runtime(Core):
@@ -280,7 +306,15 @@ class Runtime(Core):
 
     @cached_property
     def account_keys(self) -> AccountKeys:
-        return AccountKeys(self.database.unit(SqlAccounts), self.vault)
+        return AccountKeys(self.database.unit(SqlAccounts), self.vault, self.data_keys)
+
+    @cached_property
+    def key_renewal(self) -> KeyRenewal:
+        return KeyRenewal(self.database.unit(SqlAccounts), self.account_keys, self.spools)
+
+    @cached_property
+    def account_eraser(self) -> AccountEraser:
+        return AccountEraser(self.database.unit(SqlAccounts), self.account_keys, self.accounts, self.wipe)
 
     @cached_property
     def accounts(self) -> AccountKeeper:
@@ -377,12 +411,13 @@ class Runtime(Core):
 
     def checkpoint(self) -> None:
         self.event_log.checkpoint()
+        self.data_keys.checkpoint()
         self.wipe()
 
     def prune(self, now: datetime) -> int:
         with self.database.unit(SqlAccounts)() as accounts:
             tokens = accounts.prune_used_tokens(now)
-        return tokens + self.staff.prune(now)
+        return tokens + self.sites.prune_login_keys(now) + self.staff.prune(now)
 
     def _kept(self, site: Site) -> timedelta:
         rules = {rule.info_class: rule.keep for rule in self.retention.rules(site)}
@@ -451,9 +486,28 @@ def commands(runtime: Runtime) -> Mapping[str, internal.Command]:
 
     def ping(_: dict[str, Any]) -> Mapping[str, Any]:
         waiting = sum(spool.count() for spool in runtime.spools.all())
-        return {"waiting": waiting, "faults": runtime.event_log.faults()}
+        lost = len(runtime.account_eraser.lost())
+        return {"waiting": waiting, "faults": runtime.event_log.faults(), "lost_keys": lost}
 
-    return {"ping": ping, "retention.plan": plan, "retention.apply": apply}
+    def reload_keys(_: dict[str, Any]) -> Mapping[str, Any]:
+        runtime.vault.reload()
+        return {"mark": runtime.vault.mark.hex()}
+
+    def erase_account(arguments: dict[str, Any]) -> Mapping[str, Any]:
+        site, now = runtime.sites.get(arguments["site"]), runtime.clock.now()
+        return {"rows": runtime.account_eraser.erase(site, arguments["account"], now, actor="operator")}
+
+    def erase_lost(_: dict[str, Any]) -> Mapping[str, Any]:
+        return {"accounts": runtime.account_eraser.erase_lost(runtime.clock.now(), actor="operator")}
+
+    return {
+        "ping": ping,
+        "retention.plan": plan,
+        "retention.apply": apply,
+        "keys.reload": reload_keys,
+        "account.erase": erase_account,
+        "account.erase-lost": erase_lost,
+    }
 
 
 def create_wsgi(runtime: Runtime) -> WsgiCollect:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.support.server import WebmonServer, request
 from webmon.cli import COMMANDS, main
@@ -192,6 +194,62 @@ def test_another_secret_or_none_beside_the_data_stops_everything(run: Run, folde
     (folder / "secret.key").write_text(kept)
     (folder / "secret.key").chmod(0o600)
     assert "example.org" in run("site", "list").output
+
+
+def test_login_keys_are_made_registered_listed_and_ended(run: Run, tmp_path: Path) -> None:
+    run("site", "add", "example.org")
+    secret = last(run("site", "login-key", "example.org"))
+    public = Ed25519PrivateKey.generate().public_key()
+    pem = tmp_path / "login.pub.pem"
+    pem.write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    number = last(run("site", "login-key", "example.org", "--public-key", str(pem), "--overlap-hours", "24"))
+    first, second = json.loads(run("site", "login-keys", "example.org", "--json").output)
+    assert (first["key_id"], first["algorithm"], first["ends_at"]) == (number, "EdDSA", None)
+    assert (second["algorithm"], second["ends_at"] is None) == ("HS256", False)
+    listed = run("site", "login-keys", "example.org").output
+    assert f"{number}  EdDSA  since" in listed
+    assert "with no end" in listed
+    assert secret not in listed
+    assert "The key ends at" in run("site", "end-login-key", "example.org", "--key", number).output
+    assert (
+        "is one of example.org already"
+        in run("site", "login-key", "example.org", "--public-key", str(pem), status=1).output
+    )
+    pem.write_bytes(b"\xff")
+    for text, said in ((b"\xff", "is no text"), (b"nonsense", "neither PEM nor a JWK")):
+        pem.write_bytes(text)
+        assert said in run("site", "login-key", "example.org", "--public-key", str(pem), status=1).output
+    assert "is no login key" in run("site", "end-login-key", "example.org", "--key", "none", status=1).output
+
+
+def test_the_wrapping_key_is_changed_and_accounts_are_erased(run: Run, folder: Path) -> None:
+    run("site", "add", "example.org")
+    before = (folder / "secret.key").read_text()
+    done = run("key", "rotate").output
+    assert re.search(r"\d+ keys are wrapped under the new key\. Back up .*secret\.key and all else anew", done)
+    assert (folder / "secret.key").read_text() != before
+    assert "wrapping key       one, of" in run("doctor").output
+    assert "--yes" in run("account", "erase", "4711", "--site", "example.org", status=2).output
+    assert "Nothing is held" in run("account", "erase", "4711", "--site", "example.org", "--yes", status=1).output
+    assert "0 accounts are erased" in run("account", "erase-lost", "--yes").output
+    assert "--yes" in run("account", "erase-lost", status=2).output
+
+
+def test_a_running_server_erases_an_account(tmp_path: Path) -> None:
+    server = WebmonServer(tmp_path / "data")
+    server.run("site", "add", "example.org")
+    key = server.last_line("key", "add", "--site", "example.org", "--scope", "login")
+    server.start()
+    try:
+        sent = {"site": "example.org", "account": "4711"}
+        answer = request("POST", f"{server.url}/api/login", sent, {"Authorization": f"Bearer {key}"})
+        assert answer.status == 204, answer.body
+        done = server.run("account", "erase", "4711", "--site", "example.org", "--yes")
+        assert "The account is erased, and with it 0 rows." in done.stdout
+        again = server.run("account", "erase", "4711", "--site", "example.org", "--yes", check=False)
+        assert "Nothing is held about this account" in again.stderr
+    finally:
+        server.stop()
 
 
 def test_made_up_visits_are_for_the_demo_only_unless_told(run: Run) -> None:

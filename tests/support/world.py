@@ -123,8 +123,8 @@ class World:
     # Sign-in tokens
 
     def login_key(self) -> str:
-        keys = self.runtime.sites.login_keys(self.site)
-        return keys[0] if keys else self.runtime.sites.new_login_key(self.site, self.clock.now(), actor="test")
+        keys = self.runtime.sites.login_keys(self.site, self.clock.now())
+        return keys[0].text if keys else self.runtime.sites.new_login_key(self.site, self.clock.now(), actor="test")
 
     def token(self, subject: str = "patient-4711", key: str | None = None, **claims: Any) -> str:
         now = int(self.clock.now().timestamp())

@@ -82,6 +82,14 @@ def _mode(path: Path) -> int:
         return 0
 
 
+def _wrapping_key(core: Core) -> Iterator[Finding]:
+    if core.vault.rotating:
+        text = "an older one is still known: its rotation was interrupted, or is not ended; run: webmon key rotate"
+        yield Finding("wrapping key", WARNING, text)
+    else:
+        yield Finding("wrapping key", OK, f"one, of {core.vault.key_name}")
+
+
 def _disk(core: Core) -> Iterator[Finding]:
     free = shutil.disk_usage(core.folder).free
     low = free < _LOW_DISK_BYTES
@@ -180,6 +188,11 @@ def _event_log(core: Core) -> Iterator[Finding]:
         yield Finding("event log", FAILURE, f"{fault}; hits wait in the spool until it is back from a backup")
     if not found["faults"]:
         yield Finding("event log", OK, where)
+    if found["lost_keys"]:
+        text = f"{found['lost_keys']} accounts have no data key; put back the newest copy of {core.folder / 'keys'}"
+        yield Finding("data keys", FAILURE, f"{text}, or, if there is none, run: webmon account erase-lost")
+    else:
+        yield Finding("data keys", OK, "every account has its own")
     yield Finding("spool", OK, f"{found['waiting']} hits wait for the event log")
 
 
@@ -193,6 +206,7 @@ def _jobs(core: Core) -> Iterator[Finding]:
 
 CHECKS: tuple[Check, ...] = (
     _permissions,
+    _wrapping_key,
     _disk,
     _public_address,
     _proxies,

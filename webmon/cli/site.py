@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import IO
 
 import click
@@ -17,7 +18,7 @@ POLICY = click.Choice([one.value for one in Jurisdiction])
 
 @click.group()
 def command() -> None:
-    """Add and list sites; make the key that signs login tokens."""
+    """Add and list sites; keep the keys that sign login tokens."""
 
 
 @command.command()
@@ -135,14 +136,63 @@ def list_(as_json: bool) -> None:
 
 @command.command("login-key")
 @click.argument("domain")
-def login_key(domain: str) -> None:
-    """Make a key that signs login tokens of DOMAIN, and print it, once."""
+@click.option("--public-key", type=click.File(encoding="utf-8"), help="Register this Ed25519 public key instead.")
+@click.option("--overlap-hours", type=click.IntRange(0), help="Accept older keys for so long, and then no more.")
+def login_key(domain: str, public_key: IO[str] | None, overlap_hours: int | None) -> None:
+    """Make a key that signs login tokens of DOMAIN, and print it, once; or register the public half of a key of
+    yours, and print its number. Older keys go on to be accepted."""
     from webmon.app import Core
 
     core = Core()
-    site = core.sites.get(domain)
+    site, now = core.sites.get(domain), core.clock.now()
+    overlap = None if overlap_hours is None else timedelta(hours=overlap_hours)
+    if public_key is not None:
+        key = core.sites.add_public_key(site, _read(public_key), now, actor=ACTOR, overlap=overlap)
+        click.echo(f"Tokens of {site.domain} that are signed with its private half (EdDSA) are accepted.")
+        click.echo(key.id)
+        return
     click.echo(f"Login key of {site.domain} (HS256); keep it on the website's backend. It is not shown again.")
-    click.echo(core.sites.new_login_key(site, core.clock.now(), actor=ACTOR))
+    click.echo(core.sites.new_login_key(site, now, actor=ACTOR, overlap=overlap))
+
+
+@command.command("login-keys")
+@click.argument("domain")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def login_keys(domain: str, as_json: bool) -> None:
+    """List the keys that login tokens of DOMAIN may be signed with: number, algorithm, since when, until when."""
+    from webmon.app import Core
+
+    core = Core()
+    kept = core.sites.kept_login_keys(core.sites.get(domain))
+    if as_json:
+        rows = [
+            {
+                "key_id": one.key.id,
+                "algorithm": one.key.algorithm,
+                "created_at": one.created_at.isoformat(),
+                "ends_at": one.ends_at and one.ends_at.isoformat(),
+            }
+            for one in kept
+        ]
+        click.echo(json.dumps(rows))
+        return
+    for one in kept:
+        until = f"until {one.ends_at:%Y-%m-%d %H:%M} UTC" if one.ends_at else "with no end"
+        click.echo(f"{one.key.id}  {one.key.algorithm}  since {one.created_at:%Y-%m-%d %H:%M} UTC  {until}")
+
+
+@command.command("end-login-key")
+@click.argument("domain")
+@click.option("--key", "key_id", required=True, help="Its number, as login-keys lists it.")
+@click.option("--after-hours", default=0, show_default=True, type=click.IntRange(0), help="Only after so long.")
+def end_login_key(domain: str, key_id: str, after_hours: int) -> None:
+    """Accept tokens of DOMAIN that are signed with a key no more."""
+    from webmon.app import Core
+
+    core = Core()
+    site, after = core.sites.get(domain), timedelta(hours=after_hours)
+    ends_at = core.sites.end_login_key(site, key_id, core.clock.now(), actor=ACTOR, after=after)
+    click.echo(f"The key ends at {ends_at:%Y-%m-%d %H:%M} UTC.")
 
 
 @command.group()
@@ -179,3 +229,10 @@ def import_services(file: IO[str], site: str, publish: bool) -> None:
     if publish:
         new = core.register.publish(found, now, actor=ACTOR)
         click.echo(f"In force in {len(new)} new notices.")
+
+
+def _read(file: IO[str]) -> str:
+    try:
+        return file.read()
+    except UnicodeDecodeError as error:
+        raise InvalidInput.field("public_key", "is no text: neither PEM nor a JWK") from error

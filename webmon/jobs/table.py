@@ -50,6 +50,18 @@ JOBS = (
         lambda services, now: services.accounts.end_idle(now),
     ),
     Job(
+        "data-keys",
+        "Give accounts new data keys once a year, seal their rows anew, destroy the old keys",
+        timedelta(hours=1),
+        lambda services, now: services.key_renewal.run(now),
+    ),
+    Job(
+        "erased-accounts",
+        "Complete erasures of accounts that were interrupted, or that a restored backup has undone",
+        timedelta(hours=1),
+        lambda services, now: services.account_eraser.finish(now),
+    ),
+    Job(
         "compaction",
         "Rewrite months of the event log from which rows were deleted",
         timedelta(hours=1),
@@ -75,7 +87,7 @@ JOBS = (
     ),
     Job(
         "prune",
-        "Forget used login tokens, links and sessions that have expired",
+        "Forget used login tokens, login keys, links and sessions that have expired",
         timedelta(hours=1),
         lambda services, now: services.prune(now),
     ),

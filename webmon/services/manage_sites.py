@@ -6,14 +6,15 @@ import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from webmon.domain.jurisdiction import Jurisdiction
+from webmon.domain.login import LoginKey, public_key, read_login_key, shared_key
 from webmon.domain.scrub.rules import GuardRules, clean_parameters, clean_path_templates, clean_property_keys
 from webmon.domain.site import CHOICE_DAYS_LIMIT, Mode, Site, clean_domain, clean_timezone
-from webmon.errors import InvalidInput, NotAuthenticated, UnknownSite
+from webmon.errors import Conflict, InvalidInput, NotAuthenticated, UnknownSite
 from webmon.stores.ports import Unit
 from webmon.stores.ports.sites import SiteRepository
 
@@ -28,6 +29,7 @@ class Scope(StrEnum):
 
     STATS = "stats"
     EVENTS = "events"
+    LOGIN = "login"
     ADMIN = "admin"
 
 
@@ -35,6 +37,16 @@ class KeyWrapper(Protocol):
     def wrap(self, key: bytes, context: str) -> bytes: ...
 
     def unwrap(self, wrapped: bytes, context: str) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLoginKey:
+    """A login key of a site, as it is kept under `number`."""
+
+    number: int
+    key: LoginKey
+    created_at: datetime
+    ends_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,18 +170,71 @@ class Sites:
         with self.unit() as sites:
             return sites.all()
 
-    def new_login_key(self, site: Site, now: datetime, *, actor: str) -> str:
-        """Make the key that signs login tokens, and return it: it is shown once. Older ones go on to be accepted."""
-        key = secrets.token_urlsafe(_LOGIN_KEY_BYTES)
-        with self.unit() as sites:
-            sites.add_login_key(site.id, self.vault.wrap(key.encode(), f"login:{site.id}"), now)
-            sites.audit.record(now, actor, "login_key.add", site_id=site.id)
+    def new_login_key(self, site: Site, now: datetime, *, actor: str, overlap: timedelta | None = None) -> str:
+        """Make a secret that signs login tokens (HS256), and return it: it is shown once.
+
+        Older keys go on to be accepted; with `overlap`, for that long.
+        """
+        secret = secrets.token_urlsafe(_LOGIN_KEY_BYTES)
+        self._add_login_key(site, shared_key(secret), now, actor, overlap)
+        return secret
+
+    def add_public_key(
+        self, site: Site, text: str, now: datetime, *, actor: str, overlap: timedelta | None = None
+    ) -> LoginKey:
+        """Register the public half of a key with which a backend signs login tokens (EdDSA): in PEM, or as a JWK.
+
+        Raises `InvalidInput` for what is none, `Conflict` for one that the site has.
+        """
+        key = _clean("public_key", public_key, text)
+        self._add_login_key(site, key, now, actor, overlap)
         return key
 
-    def login_keys(self, site: Site) -> list[str]:
+    def login_keys(self, site: Site, now: datetime) -> list[LoginKey]:
+        """Return the keys that a token may be signed with now, newest first."""
+        return [kept.key for kept in self.kept_login_keys(site) if kept.ends_at is None or now < kept.ends_at]
+
+    def kept_login_keys(self, site: Site) -> list[KeptLoginKey]:
+        """Return the site's login keys, newest first, with those that have ended and are not deleted yet."""
         with self.unit() as sites:
-            wrapped = sites.login_keys(site.id)
-        return [self.vault.unwrap(key, f"login:{site.id}").decode() for key in wrapped]
+            return self._kept(sites, site)
+
+    def end_login_key(self, site: Site, key_id: str, now: datetime, *, actor: str, after: timedelta) -> datetime:
+        """Let a login key end `after` a while, and return when; raises `InvalidInput` for one of no such number."""
+        ends_at = now + after
+        with self.unit() as sites:
+            found = [kept for kept in self._kept(sites, site) if kept.key.id == key_id]
+            if not found:
+                raise InvalidInput.field("key_id", f"{key_id[:40]!r} is no login key of {site.domain}")
+            sites.end_login_keys([kept.number for kept in found], ends_at)
+            detail = {"key_id": key_id, "ends_at": ends_at.isoformat()}
+            sites.audit.record(now, actor, "login_key.end", site_id=site.id, detail=detail)
+        return ends_at
+
+    def prune_login_keys(self, now: datetime) -> int:
+        """Delete login keys that have ended, and return how many."""
+        with self.unit() as sites:
+            return sites.delete_ended_login_keys(now)
+
+    def _add_login_key(self, site: Site, key: LoginKey, now: datetime, actor: str, overlap: timedelta | None) -> None:
+        with self.unit() as sites:
+            older = self._kept(sites, site)
+            if any(kept.key.id == key.id for kept in older):
+                raise Conflict(f"The key {key.id} is one of {site.domain} already")
+            if overlap is not None:
+                sites.end_login_keys([kept.number for kept in older], now + overlap)
+            sites.add_login_key(site.id, self.vault.wrap(key.text.encode(), f"login:{site.id}"), now)
+            detail = {"key_id": key.id, "algorithm": key.algorithm}
+            sites.audit.record(now, actor, "login_key.add", site_id=site.id, detail=detail)
+
+    def _kept(self, sites: SiteRepository, site: Site) -> list[KeptLoginKey]:
+        return [
+            KeptLoginKey(row.id, self._login_key(site, row.wrapped), row.created_at, row.ends_at)
+            for row in sites.login_keys(site.id)
+        ]
+
+    def _login_key(self, site: Site, wrapped: bytes) -> LoginKey:
+        return read_login_key(self.vault.unwrap(wrapped, f"login:{site.id}").decode())
 
     def new_api_key(self, site: Site, scope: str, now: datetime, *, actor: str) -> str:
         """Make an API key, and return it: it is shown once, only its digest is kept."""

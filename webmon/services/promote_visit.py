@@ -9,46 +9,34 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-import msgspec
-
-from webmon.domain.hit import AccountRow, Hit, account_row, decode_hit, decode_row, encode_hit
-from webmon.domain.login import LoginClaims, check_token
+from webmon.domain.hit import AccountRow, Hit, decode_hit
+from webmon.domain.login import LoginClaims, LoginKey, check_token, clean_attribute, clean_subject
 from webmon.domain.pseudonym import RAW_ID_FORM, is_raw_id
 from webmon.domain.site import Site
 from webmon.domain.visit import INACTIVITY
 from webmon.errors import InvalidInput, NotAuthenticated
+from webmon.services.account_keys import AccountKeys, Vault
 from webmon.stores.ports import Unit
-from webmon.stores.ports.accounts import Account, AccountRepository, Promotion, SealedHit
+from webmon.stores.ports.accounts import AccountRepository, Promotion, SealedHit
 from webmon.stores.ports.spool import SpooledEntry, SpoolEntry
 
-_OPEN_KEYS = 10_000
 _CLAIM = timedelta(minutes=2)
 # A hit that had found its visit when the visit ended reaches the spool within this time.
 _SETTLING = timedelta(seconds=10)
 
 
-class Vault(Protocol):
-    def new_key(self) -> bytes: ...
+@dataclass(frozen=True, slots=True)
+class AccountName:
+    """Who is signed in, as a backend says it: the opaque identifier and, where wanted, address and name."""
 
-    def wrap(self, key: bytes, context: str) -> bytes: ...
-
-    def unwrap(self, wrapped: bytes, context: str) -> bytes: ...
-
-    def digest(self, purpose: str, *parts: str) -> str: ...
-
-    def sealer(self, key: bytes) -> Sealer: ...
-
-
-class Sealer(Protocol):
-    def seal(self, plain: bytes, context: str) -> bytes: ...
-
-    def open(self, sealed: bytes, context: str) -> bytes: ...
+    subject: str
+    email: str = ""
+    name: str = ""
 
 
 class VisitBook(Protocol):
@@ -76,63 +64,6 @@ class SpoolView(Protocol):
         """Whether a row of the visit still waits in a spool."""
 
 
-@dataclass(frozen=True, slots=True)
-class AccountKeys:
-    """The data keys of accounts: made, wrapped, opened, and a few kept open."""
-
-    unit: Unit[AccountRepository]
-    vault: Vault
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _open: OrderedDict[int, Sealer] = field(default_factory=OrderedDict)
-
-    def find_or_add(self, accounts: AccountRepository, site: Site, claims: LoginClaims, now: datetime) -> int:
-        """Return the account of the claims, made with a key of its own where it is new."""
-        digest = self.vault.digest("account", str(site.id), claims.subject)
-        found = accounts.find(site.id, digest)
-        if found is not None:
-            return found.id
-        account_id = accounts.add(site.id, digest, now)
-        key = self.vault.new_key()
-        identity = msgspec.json.encode({"sub": claims.subject, "email": claims.email, "name": claims.name})
-        sealed = self.vault.sealer(key).seal(identity, _identity_context(account_id))
-        accounts.finish(account_id, sealed, self.vault.wrap(key, _key_context(account_id)))
-        return account_id
-
-    def sealer(self, account_id: int) -> Sealer:
-        with self._lock:
-            if account_id in self._open:
-                self._open.move_to_end(account_id)
-                return self._open[account_id]
-        with self.unit() as accounts:
-            account = accounts.get(account_id)
-        if account is None:
-            raise NotAuthenticated("There is no such account")
-        return self._remember(account)
-
-    def seal(self, account_id: int, hit: Hit, consent: str) -> bytes:
-        """Encrypt a row under its account's key, without the pseudonyms that it had; `consent` is its receipt."""
-        row = encode_hit(account_row(hit, consent))
-        return self.sealer(account_id).seal(row, _hit_context(account_id, hit.hit_id))
-
-    def open(self, account_id: int, hit_id: int, sealed: bytes) -> AccountRow:
-        return decode_row(self.sealer(account_id).open(sealed, _hit_context(account_id, hit_id)))
-
-    def identity(self, account_id: int) -> dict[str, str]:
-        """Return what the website said of the account holder: ``sub``, ``email``, ``name``."""
-        with self.unit() as accounts:
-            sealed = accounts.subject(account_id)
-        plain = self.sealer(account_id).open(sealed, _identity_context(account_id))
-        return msgspec.json.decode(plain, type=dict[str, str])
-
-    def _remember(self, account: Account) -> Sealer:
-        sealer = self.vault.sealer(self.vault.unwrap(account.wrapped_key, _key_context(account.id)))
-        with self._lock:
-            self._open[account.id] = sealer
-            if len(self._open) > _OPEN_KEYS:
-                self._open.popitem(last=False)
-        return sealer
-
-
 class AccountKeeper:
     """Moves signed-in visits to the account log, and keeps them coming there while they last."""
 
@@ -140,7 +71,7 @@ class AccountKeeper:
         self,
         unit: Unit[AccountRepository],
         keys: AccountKeys,
-        login_keys: Callable[[Site], Sequence[str]],
+        login_keys: Callable[[Site, datetime], Sequence[LoginKey]],
         vault: Vault,
         pseudonyms: PseudonymSource,
         visits: VisitBook,
@@ -176,10 +107,39 @@ class AccountKeeper:
         identifiers that are none.
         """
         _check_identifiers(visitor=visitor, visit=visit, consent=consent)
-        claims = check_token(token, self._login_keys(site), site.domain, now)
+        claims = check_token(token, self._login_keys(site, now), site.domain, now)
+        self._sign_in(
+            site, claims, visitor, consent, now, lambda accounts: use_up(accounts, self._vault, site, claims)
+        )
+
+    def login_as(
+        self, site: Site, account: AccountName, visitor: str, visit: str, now: datetime, consent: str = ""
+    ) -> None:
+        """Say the same on the word of the website's backend, which holds an API key: no token is needed.
+
+        Raises `InvalidInput` naming the field.
+        """
+        _check_identifiers(visitor=visitor, visit=visit, consent=consent)
+        try:
+            subject = clean_subject(account.subject)
+        except ValueError as error:
+            raise InvalidInput.field("account", str(error)) from error
+        claims = LoginClaims(subject, "", now, clean_attribute(account.email), clean_attribute(account.name))
+        self._sign_in(site, claims, visitor, consent, now, lambda _: None)
+
+    def _sign_in(
+        self,
+        site: Site,
+        claims: LoginClaims,
+        visitor: str,
+        consent: str,
+        now: datetime,
+        use: Callable[[AccountRepository], None],
+    ) -> None:
+        """`use`: what is done first, in the same transaction."""
         visitor_id = self._pseudonyms.visitor(site.id, visitor) if visitor else None
         with self._lock, self._unit() as accounts:
-            use_up(accounts, self._vault, site, claims)
+            use(accounts)
             account_id = self._keys.find_or_add(accounts, site, claims, now)
             promotion = self._request(accounts, site, account_id, visitor_id, consent, now)
         if promotion is not None and promotion.visitor_id is not None and promotion.visit_id is not None:
@@ -196,6 +156,16 @@ class AccountKeeper:
         self._visits.end(site.id, visitor_id)
         with self._lock, self._unit() as accounts:
             self._end(accounts, [one for one in self._going() if one.visitor_id == visitor_id], now)
+        self.wake.set()
+
+    def end_account(self, account_id: int, now: datetime) -> None:
+        """End every signed-in visit of an account, on whatever browser: what follows is nobody's."""
+        with self._lock, self._unit() as accounts:
+            going = [one for one in self._going() if one.account_id == account_id]
+            self._end(accounts, going, now)
+        for one in going:
+            if one.visitor_id is not None:
+                self._visits.end(one.site_id, one.visitor_id)
         self.wake.set()
 
     # What the hot path and the ingester ask for
@@ -220,6 +190,8 @@ class AccountKeeper:
             account_id = entry.account_id or (promotion.account_id if promotion else None)
             if account_id is None:
                 raise ValueError(f"entry {spooled.id} is of no promoted visit and of no account")
+            if self._keys.is_gone(account_id):
+                continue  # erased while its row was on its way
             hit = self._open(account_id, entry)
             sealed.append(self._seal_hit(account_id, hit, promotion.consent if promotion else ""))
             if promotion is not None:
@@ -323,7 +295,8 @@ class AccountKeeper:
                 return False
         with self._log_lock:
             hits = self._events.visit_hits(one.site_id, visit_id)
-            sealed = [self._seal_hit(one.account_id, hit, one.consent) for hit in hits]
+            erased = self._keys.is_gone(one.account_id)
+            sealed = [] if erased else [self._seal_hit(one.account_id, hit, one.consent) for hit in hits]
             with self._unit() as accounts:
                 accounts.put_hits(sealed)
             self._events.delete_visit(one.site_id, visit_id)
@@ -378,15 +351,3 @@ def _check_identifiers(**identifiers: str) -> None:
     for name, text in identifiers.items():
         if text and not is_raw_id(text):
             raise InvalidInput.field(name, RAW_ID_FORM)
-
-
-def _key_context(account_id: int) -> str:
-    return f"account:{account_id}"
-
-
-def _identity_context(account_id: int) -> str:
-    return f"account:{account_id}:identity"
-
-
-def _hit_context(account_id: int, hit_id: int) -> str:
-    return f"account:{account_id}:hit:{hit_id}"

@@ -5,18 +5,19 @@ By the person; and by staff with the role `privacy`, who say why, and which fiel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from webmon.domain.access import EVERY_FIELD, IDENTITY, clean_fields, clean_reason, narrowed
 from webmon.domain.hit import Hit
-from webmon.domain.login import check_token
+from webmon.domain.login import LoginKey, check_token
 from webmon.domain.site import Site
 from webmon.domain.staff import Role, Staff
 from webmon.errors import InvalidInput, NotAllowed, NotFound
-from webmon.services.promote_visit import AccountKeys, Vault, use_up
+from webmon.services.account_keys import AccountKeys, Vault
+from webmon.services.promote_visit import use_up
 from webmon.stores.ports import Unit
 from webmon.stores.ports.accounts import AccountRead, AccountRepository
 
@@ -42,7 +43,7 @@ class Shown:
     account_id: int
     reason: str
     fields: tuple[str, ...]
-    identity: dict[str, str]
+    identity: Mapping[str, str]
     rows: list[dict[str, Any]]
     more: bool
 
@@ -51,7 +52,7 @@ class Shown:
 class AccountReader:
     unit: Unit[AccountRepository]
     keys: AccountKeys
-    login_keys: Callable[[Site], Sequence[str]]
+    login_keys: Callable[[Site, datetime], Sequence[LoginKey]]
     vault: Vault
 
     def identify(self, site: Site, token: str, now: datetime) -> int:
@@ -59,10 +60,10 @@ class AccountReader:
 
         Raises `NotAuthenticated` for a token that does not hold, `NotFound` for an account without any log.
         """
-        claims = check_token(token, self.login_keys(site), site.domain, now)
+        claims = check_token(token, self.login_keys(site, now), site.domain, now)
         with self.unit() as accounts:
             use_up(accounts, self.vault, site, claims)
-            found = accounts.find(site.id, self.vault.digest("account", str(site.id), claims.subject))
+            found = accounts.find(site.id, self.keys.digest(site, claims.subject))
         if found is None:
             raise NotFound("Nothing is held about this account")
         return found.id
@@ -81,11 +82,14 @@ class AccountReader:
     ) -> list[Hit]:
         """Return rows of an account, decrypted, the oldest first; the reading is in the audit trail before.
 
-        `limit`: the newest so many, past the newest `skip`; None for all.
+        `limit`: the newest so many, past the newest `skip`; None for all. Of an account that was erased there is
+        none.
         """
         detail: dict[str, str | int] = {"account_id": account_id, "reason": reason, "fields": fields}
         with self.unit() as accounts:
             accounts.audit.record(now, actor, "account_log.read", site_id=site.id, detail=detail)
+        if self.keys.is_gone(account_id):
+            return []
         with self.unit() as accounts:
             rows = accounts.hits(account_id, limit, skip)
         hits = [self.keys.open(account_id, hit_id, sealed) for hit_id, sealed in rows]

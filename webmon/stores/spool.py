@@ -181,6 +181,9 @@ class Spool:
         sql = "select exists (select 1 from hit where site_id = ? and visit_id = ?)"
         return bool(self._rows(sql, site_id, visit_id)[0][0])
 
+    def holds_account(self, account_id: int) -> bool:
+        return bool(self._rows("select exists (select 1 from hit where account_id = ?)", account_id)[0][0])
+
     def delete_consented(self, site_id: int, visitor_ids: Collection[int]) -> int:
         """Forget the visitors' rows that were collected under consent; return how many there were.
 

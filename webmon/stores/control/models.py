@@ -99,7 +99,7 @@ class EpochKeyRow(Base):
 
 
 class LoginKeyRow(Base):
-    """A site's key that signs login tokens, wrapped."""
+    """A key that a site's login tokens are checked with, wrapped; from `ends_at` on, where it is set, no more."""
 
     __tablename__ = "login_key"
 
@@ -107,6 +107,7 @@ class LoginKeyRow(Base):
     site_id: Mapped[int] = _site()
     wrapped_key: Mapped[bytes]
     created_at: Mapped[datetime]
+    ends_at: Mapped[datetime | None]
 
 
 class ApiKeyRow(Base):
@@ -378,7 +379,10 @@ class ChainAnchorRow(Base):
 
 
 class AccountRow(Base):
-    """An account holder of a site: the identifier only as keyed digest and sealed; a data key of its own, wrapped."""
+    """An account holder of a site: the identifier only as keyed digest and sealed.
+
+    `wrapped_key` is empty: data keys have a file of their own, into which those of before are taken at the start.
+    """
 
     __tablename__ = "account"
     __table_args__ = (UniqueConstraint("site_id", "subject_digest"),)

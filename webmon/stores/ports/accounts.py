@@ -14,7 +14,6 @@ from webmon.stores.ports.audit import Audited
 class Account:
     id: int
     site_id: int
-    wrapped_key: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +24,15 @@ class SealedHit:
     site_id: int
     hit_id: int
     occurred_on: date
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SealedRow:
+    """A row as it stands in the account log."""
+
+    id: int
+    hit_id: int
     sealed: bytes
 
 
@@ -62,12 +70,31 @@ class AccountRepository(Audited, Protocol):
     def get(self, account_id: int) -> Account | None: ...
 
     def add(self, site_id: int, subject_digest: str, now: datetime) -> int:
-        """Make room for an account and return its id; `finish` gives it its key in the same transaction."""
+        """Make room for an account and return its id, drawn by chance: that of an erased one never comes again.
 
-    def finish(self, account_id: int, subject_sealed: bytes, wrapped_key: bytes) -> None: ...
+        `finish` completes it in the same transaction.
+        """
+
+    def finish(self, account_id: int, subject_sealed: bytes) -> None:
+        """Put the account's sealed identifier in its place."""
 
     def subject(self, account_id: int) -> bytes:
         """The sealed identifier of the account."""
+
+    def rows(self, account_id: int, after: int, limit: int) -> Sequence[SealedRow]:
+        """Rows of an account in the order of their numbers, beginning after one of them."""
+
+    def reseal(self, row: SealedRow, sealed: bytes) -> None:
+        """Put other bytes into a row, where it is still as it was read."""
+
+    def ids(self) -> Sequence[int]:
+        """Accounts that are not erased."""
+
+    def erase(self, account_id: int) -> int | None:
+        """Delete an account's rows and its identifier, and return how many rows there were; None where it was done.
+
+        What is left of the account names nobody.
+        """
 
     def use_token(self, digest: str, expires_at: datetime) -> bool:
         """Use a token up; False where it was used before."""

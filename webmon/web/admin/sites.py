@@ -18,6 +18,7 @@ from webmon.domain.site import CHOICE_DAYS, CHOICE_DAYS_LIMIT, Mode, Site
 from webmon.domain.staff import Role
 from webmon.errors import Conflict, InvalidInput, NotAllowed
 from webmon.services.manage_sites import Scope, Sites
+from webmon.web.admin import login_keys
 from webmon.web.shared.forms import blame, options
 from webmon.web.shared.guard import Guard
 
@@ -38,7 +39,8 @@ POLICIES = {
 SCOPES = {
     Scope.STATS: "stats: read the figures",
     Scope.EVENTS: "events: send events from a server",
-    Scope.ADMIN: "admin: both",
+    Scope.LOGIN: "login: say from a server who is signed in",
+    Scope.ADMIN: "admin: all of these",
 }
 
 
@@ -93,10 +95,6 @@ class SiteForm(SettingsForm):
 
 class ScopeForm(FlaskForm):  # type: ignore[misc]
     scope = SelectField("What the key may do", choices=options(SCOPES))
-
-
-class LoginKeyForm(FlaskForm):  # type: ignore[misc]
-    """Only the CSRF token: the button is the whole form."""
 
 
 def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, public_url: str, clock: Clock) -> None:
@@ -154,8 +152,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                 property_keys="\n".join(site.rules.property_keys),
             ),
             "scope_form": ScopeForm(),
-            "login_key_form": LoginKeyForm(),
-            "login_key_count": len(sites.login_keys(site)),
+            **login_keys.shown(sites, site),
             "sets_rules": g.staff.role_on(site.id) in {Role.OWNER, Role.PRIVACY},
             "is_owner": g.staff.role_on(site.id) is Role.OWNER,
             "snippet": f'<script defer src="{public_url}/w.js" data-site="{site.domain}"></script>',
@@ -199,6 +196,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
         return page(site, form=form)
 
     _register_rules(pages, guard, sites, page, clock)
+    login_keys.register(pages, guard, sites, page, clock)
     _register_keys(pages, guard, sites, page, clock)
 
 
@@ -226,13 +224,7 @@ def _register_rules(pages: Blueprint, guard: Guard, sites: Sites, page: Callable
 
 
 def _register_keys(pages: Blueprint, guard: Guard, sites: Sites, page: Callable[..., str], clock: Clock) -> None:
-    """Keys are shown on the very page that answers the form, once: no address leads to them again."""
-
-    @pages.post("/sites/<domain>/login-keys")
-    @guard.roles(Role.OWNER)
-    def new_login_key(site: Site) -> str:
-        key = sites.new_login_key(site, clock.now(), actor=g.staff.email)
-        return page(site, new_key=key, new_key_kind="Login key")
+    """A key is shown on the very page that answers the form, once: no address leads to it again."""
 
     @pages.post("/sites/<domain>/api-keys")
     @guard.roles(Role.OWNER)

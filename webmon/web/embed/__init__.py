@@ -20,12 +20,12 @@ from webmon.domain.jurisdiction import Model, Policy, Reason
 from webmon.domain.language import languages_of
 from webmon.domain.notice import Notice
 from webmon.domain.site import Mode, Site
-from webmon.errors import InvalidInput, UnknownSite
+from webmon.errors import InvalidInput, NotAuthenticated, UnknownSite
 from webmon.services.choose_policy import Policies
 from webmon.services.consent_counts import ConsentCounts, Observer
 from webmon.services.erase_collected import Eraser
-from webmon.services.manage_sites import Sites
-from webmon.services.promote_visit import AccountKeeper
+from webmon.services.manage_sites import Scope, Sites
+from webmon.services.promote_visit import AccountKeeper, AccountName
 from webmon.services.publish_notice import Notices
 from webmon.services.record_consent import Consents
 from webmon.services.sign_consents import Signer
@@ -63,8 +63,13 @@ class ShownBody(msgspec.Struct):
 
 
 class LoginBody(msgspec.Struct):
+    """From a page with `token`, from a backend with `account` and an API key."""
+
     site: str
-    token: str
+    token: str = ""
+    account: str = ""
+    email: str = ""
+    name: str = ""
     visitor: str = ""
     visit: str = ""
     consent: str = ""
@@ -260,7 +265,16 @@ def _register_sign_in(pages: Blueprint, it: Embed) -> None:
     def login() -> Response:
         body = read_json(request, LoginBody)
         site, now = it.sites.get(body.site), it.clock.now()
-        it.accounts.login(site, body.token, body.visitor, body.visit, now, consent=body.consent)
+        if body.account and body.token:
+            raise InvalidInput.field("account", "goes without a token")
+        if body.account:
+            _check_backend(it.sites, site)
+            account = AccountName(body.account, body.email, body.name)
+            it.accounts.login_as(site, account, body.visitor, body.visit, now, body.consent)
+        elif body.token:
+            it.accounts.login(site, body.token, body.visitor, body.visit, now, consent=body.consent)
+        else:
+            raise InvalidInput.field("token", "is required")
         return Response(status=204)
 
     @pages.post("/api/logout")
@@ -286,6 +300,13 @@ def policy_shown(site: Site, policy: Policy, preview: str) -> dict[str, Any]:
 def _who_asks() -> tuple[str, dict[str, str]]:
     """The connection's peer and the request's headers, names in lower case."""
     return request.remote_addr or "", {name.lower(): value for name, value in request.headers}
+
+
+def _check_backend(sites: Sites, site: Site) -> None:
+    """See that a backend of the site asks: whoever can say who is signed in can read and fill their log."""
+    kind, _, key = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer" or sites.authenticate(key.strip(), Scope.LOGIN) != site.id:
+        raise NotAuthenticated("needs an API key of scope login for this site", "authorization")
 
 
 def _check_erasure(body: ConsentBody) -> None:
