@@ -39,8 +39,9 @@ MOST_PAGES = 500
 class Walk:
     """Asks for everything there is, and remembers what of the person was seen where."""
 
-    def __init__(self, world: World, markers: set[str]) -> None:
+    def __init__(self, world: World, markers: set[str], account: int) -> None:
         self.world = world
+        self.account = account
         self.app = create_app(world.runtime)
         self.markers = markers
         self.found: list[tuple[str, str]] = []
@@ -83,11 +84,12 @@ class Walk:
             "filename": ["manifest.json"],
             "command": ["ping", "retention.plan", "account.read"],
         }
-        numbers = [1, 2]
-        return known.get(name, numbers if converter == "IntegerConverter" else ["1", SUBJECT, EMAIL])
+        numbers = [1, self.account]
+        texts = [str(self.account), SUBJECT, EMAIL]
+        return known.get(name, numbers if converter == "IntegerConverter" else texts)
 
     def pages(self, browser: Client) -> None:
-        asked = f"?subject={SUBJECT}&account_id=1&reason={REASON}&page=1&format=csv&export=1&verify=1"
+        asked = f"?subject={SUBJECT}&account_id={self.account}&reason={REASON}&page=1&format=csv&export=1&verify=1"
         for method, path in self.addresses({"GET", "HEAD", "OPTIONS"}):
             for query in ("", asked) if method == "GET" else ("",):
                 answer = browser.open(path + query, method=method, headers={"User-Agent": BROWSER})
@@ -101,7 +103,12 @@ class Walk:
                 continue
             form = {"csrf_token": token, "form_token": token, "subject": SUBJECT, "account_id": ""} | fields
             self.check(f"{method} {path}", browser.open(path, method=method, data=form), repr(form) + path)
-            document = {"site": "example.org", "site_id": "example.org", "subject": SUBJECT, "account_id": 1}
+            document = {
+                "site": "example.org",
+                "site_id": "example.org",
+                "subject": SUBJECT,
+                "account_id": self.account,
+            }
             answer = browser.open(path, method=method, json=document)
             self.check(f"{method} {path} as JSON", answer, repr(document) + path)
 
@@ -130,7 +137,7 @@ class Walk:
         cookie = browser.get_cookie("webmon_session")
         headers = [("user-agent", BROWSER), ("cookie", f"webmon_session={cookie.value if cookie else ''}")]
         asked = [
-            Sent([b""], headers, method, path, f"subject={SUBJECT}&account_id=1")
+            Sent([b""], headers, method, path, f"subject={SUBJECT}&account_id={self.account}")
             for method, path in [*self.addresses({"GET"}), ("GET", "/p.gif"), ("GET", "/api/event")]
         ]
         app = create_asgi(self.world.runtime)
@@ -146,7 +153,7 @@ class Walk:
             for method, path in self.addresses({"GET", "POST", "PUT", "PATCH", "DELETE"}):
                 for document in (
                     {},
-                    {"site_id": "example.org", "account_id": 1, "reason": REASON, "site": "example.org"},
+                    {"site_id": "example.org", "account_id": self.account, "reason": REASON, "site": "example.org"},
                 ):
                     answer = Client(self.app).open(path, method=method, headers=headers, json=document)
                     self.check(f"{scope} {method} {path}", answer, path)
@@ -196,7 +203,7 @@ def walk(world: World) -> Walk:
     numbers = {str(hit.hit_id) for hit in [*hits, row]} | {str(row.visitor_id), str(row.visit_id)}
     raw = {person.visitor, person.visit, person.receipt, other.visitor, other.visit, other.receipt}
     texts = {SUBJECT, EMAIL, NAME, PATH, PROP, EVENT, REFERRER, CITY, ADDRESS}
-    return Walk(world, numbers | raw | texts)
+    return Walk(world, numbers | raw | texts, account)
 
 
 @pytest.mark.parametrize("where", ["every site", "this site", "another site"])
@@ -235,9 +242,9 @@ def test_what_is_looked_for_is_found_by_a_privacy_officer_with_a_reason_and_the_
     browser = walk.world.staff("privacy")
     page = "/admin/sites/example.org/persons"
     every = ["identity", "time", "page", "properties", "origin", "place"]
-    form = {"csrf_token": csrf(browser.get(page)), "account_id": "1", "reason": REASON, "fields": every}
+    form = {"csrf_token": csrf(browser.get(page)), "account_id": str(walk.account), "reason": REASON, "fields": every}
     walk.check(page, browser.post(page, data=form))
     assert {one for _, one in walk.found} == {SUBJECT, EMAIL, NAME, PATH, PROP, EVENT, REFERRER, CITY}
     entry = walk.world.runtime.audit.newest()[0]
     assert (entry.actor, entry.action) == ("privacy@example.org", "account_log.read")
-    assert entry.detail == {"account_id": 1, "reason": REASON, "fields": ", ".join(every)}
+    assert entry.detail == {"account_id": walk.account, "reason": REASON, "fields": ", ".join(every)}

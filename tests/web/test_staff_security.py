@@ -111,6 +111,17 @@ def test_a_recovery_code_signs_in_once(world: World) -> None:
     assert enter(second, fresh[0]).status_code == 302
 
 
+def test_after_a_rotation_of_the_wrapping_key_the_app_s_codes_go_on(world: World) -> None:
+    turned_on(world)
+    rotation = world.runtime.key_rotation
+    rotation.begin()
+    rotation.finish(rotation.run(lambda _: None), world.clock.now(), actor="test")
+    world.reopen()
+    browser = world.browser()
+    sign_in(browser)
+    assert enter(browser, app_code(world)).status_code == 302
+
+
 def test_guessing_codes_locks_like_guessing_passwords(world: World) -> None:
     turned_on(world)
     browser = world.browser()

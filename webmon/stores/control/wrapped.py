@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from webmon.stores.control.database import ControlDatabase
-from webmon.stores.control.models import EpochKeyRow, LoginKeyRow, SigningKeyRow
+from webmon.stores.control.models import EpochKeyRow, LoginKeyRow, SigningKeyRow, StaffRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,8 @@ WRAPPED = (
     Wrapped(EpochKeyRow.wrapped_key, lambda row: f"epoch:{row.site_id}:{row.epoch}"),
     Wrapped(LoginKeyRow.wrapped_key, lambda row: f"login:{row.site_id}"),
     Wrapped(SigningKeyRow.wrapped_key, lambda _: "consent-signing"),
+    Wrapped(StaffRow.totp_wrapped, lambda row: f"staff:{row.id}:totp"),
+    Wrapped(StaffRow.totp_pending, lambda row: f"staff:{row.id}:totp"),
 )
 
 
