@@ -245,11 +245,15 @@ def test_the_guards_rules_are_set_from_the_command_line(run: Run) -> None:
     assert "property keys: none" in done.output
     done = run("site", "set", "example.org", "--path-template", "", "--property-key", "plan", "--json")
     rules_now = {"parameters": ["lang"], "path_templates": [], "property_keys": ["plan"]}
-    told = {"domain": "example.org", "policy": "everywhere_opt_in", **rules_now, "choice_days": 182}
+    told = {"domain": "example.org", "policy": "everywhere_opt_in", **rules_now}
+    told |= {"choice_days": 182, "promote_days": 0}
     assert json.loads(done.output) == told
     assert json.loads(run("site", "set", "example.org", "--json").output) == told
     assert "an answer holds: 30 days" in run("site", "set", "example.org", "--choice-days", "30").output
     assert "must be between 1 and 395" in run("site", "set", "example.org", "--choice-days", "0", status=1).output
+    assert "the account: the visit alone" in run("site", "set", "example.org").output
+    assert "and rows of 30 days before" in run("site", "set", "example.org", "--promote-days", "30").output
+    assert "must be between 0 and 390" in run("site", "set", "example.org", "--promote-days", "-1", status=1).output
     done = run("site", "set", "example.org", "--path-template", "patients", status=1)
     assert "line 1, “patients”: must begin with /" in done.output
 

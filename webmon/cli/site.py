@@ -63,6 +63,9 @@ def add(domain: str, timezone: str, mode: str, minimum_group: int, dnt: bool, po
 @click.option("--property-key", multiple=True, metavar="KEY", help="A property to keep; then no other is.")
 @click.option("--policy", type=POLICY, help="How visitors are asked, and whether by their place.")
 @click.option("--choice-days", type=int, help="For how many days an answer holds before it is asked for again.")
+@click.option(
+    "--promote-days", type=int, help="For how many days back rows go to the account at sign-in; 0: the visit."
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def set_(
     domain: str,
@@ -71,11 +74,12 @@ def set_(
     property_key: tuple[str, ...],
     policy: str | None,
     choice_days: int | None,
+    promote_days: int | None,
     as_json: bool,
 ) -> None:
-    """Set the policy, the guard's rules and for how long an answer holds of the site DOMAIN, and print them. Each
-    option of the guard may be given many times; together they replace what there was of their kind, an empty text
-    (--path-template "") leaves none. Without options, nothing changes."""
+    """Set the policy, the guard's rules, for how long an answer holds and how much goes to the account at sign-in of
+    the site DOMAIN, and print them. Each option of the guard may be given many times; together they replace what
+    there was of their kind, an empty text (--path-template "") leaves none. Without options, nothing changes."""
     from webmon.app import Core
 
     core = Core()
@@ -84,6 +88,8 @@ def set_(
         site = core.sites.change_policy(site, policy, core.clock.now(), actor=ACTOR)
     if choice_days is not None:
         site = core.sites.change_choice_days(site, choice_days, core.clock.now(), actor=ACTOR)
+    if promote_days is not None:
+        site = core.sites.change_promote_days(site, promote_days, core.clock.now(), actor=ACTOR)
     rules = core.sites.change_rules(
         site,
         core.clock.now(),
@@ -98,13 +104,15 @@ def set_(
         "property_keys": rules.property_keys,
     }
     if as_json:
-        told = {"domain": site.domain, "policy": site.jurisdiction.value, **kinds, "choice_days": site.choice_days}
-        click.echo(json.dumps(told))
+        days = {"choice_days": site.choice_days, "promote_days": site.promote_days}
+        click.echo(json.dumps({"domain": site.domain, "policy": site.jurisdiction.value, **kinds, **days}))
     else:
         click.echo(f"policy: {site.jurisdiction}")
         for kind, lines in kinds.items():
             click.echo(f"{kind.replace('_', ' ')}: {', '.join(lines) or 'none'}")
         click.echo(f"an answer holds: {site.choice_days} days")
+        earlier = f"and rows of {site.promote_days} days before" if site.promote_days else "alone"
+        click.echo(f"at sign-in goes to the account: the visit {earlier}")
 
 
 @command.command("list")

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from webmon.domain.jurisdiction import Jurisdiction
+from webmon.domain.promotion import PROMOTE_DAYS_LIMIT, THIS_VISIT
 from webmon.domain.scrub.rules import GuardRules, clean_parameters, clean_path_templates, clean_property_keys
 from webmon.domain.site import CHOICE_DAYS_LIMIT, Mode, Site, clean_domain, clean_timezone
 from webmon.errors import InvalidInput, NotAuthenticated, UnknownSite
@@ -124,6 +125,20 @@ class Sites:
         with self.unit() as sites:
             changed = sites.change_choice_days(site.id, choice_days)
             sites.audit.record(now, actor, "site.change", site_id=site.id, detail={"choice_days": choice_days})
+        return changed
+
+    def change_promote_days(self, site: Site, promote_days: int, now: datetime, *, actor: str) -> Site:
+        """Set for how many days back a visitor's rows go to the account at sign-in; 0 for the visit alone.
+
+        It holds for the sign-ins that follow. Raises `InvalidInput`.
+        """
+        if not THIS_VISIT <= promote_days <= PROMOTE_DAYS_LIMIT:
+            raise InvalidInput.field("promote_days", f"must be between {THIS_VISIT} and {PROMOTE_DAYS_LIMIT}")
+        if promote_days == site.promote_days:
+            return site
+        with self.unit() as sites:
+            changed = sites.change_promote_days(site.id, promote_days)
+            sites.audit.record(now, actor, "site.change", site_id=site.id, detail={"promote_days": promote_days})
         return changed
 
     def change_rules(

@@ -77,6 +77,7 @@ class SiteRow(Base):
         String(32), default="everywhere_opt_in", server_default="everywhere_opt_in"
     )
     choice_days: Mapped[int] = mapped_column(server_default="182")
+    promote_days: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[datetime]
     # The guard's rules, one a line.
     allowed_parameters: Mapped[str] = mapped_column(Text, default="", server_default="")
@@ -369,8 +370,9 @@ class AccountHitRow(Base):
 class PromotionRow(Base):
     """A visit on its way from the event log to the account log, and while it lasts there.
 
-    `state`: requested → done; `visitor_id` and `visit_id` are emptied when the signed-in visit ends, so that nothing
-    joins the account to what the browser did before or does after.
+    `state`: requested → sealed → copied → removed → done; `link`, which says which visit it is, is sealed, and
+    emptied when the signed-in visit ends, so that nothing joins the account to what the browser did before or does
+    after. Earlier versions had the pseudonyms beside it in the clear.
     """
 
     __tablename__ = "promotion"
@@ -385,6 +387,8 @@ class PromotionRow(Base):
     last_seen_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     claimed_until_at: Mapped[datetime | None]
+    link: Mapped[bytes | None]
+    claimed_by: Mapped[str | None] = mapped_column(String(32), index=True)
 
 
 class UsedTokenRow(Base):

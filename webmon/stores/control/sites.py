@@ -64,6 +64,13 @@ class SqlSites(Repository):
         row.choice_days = choice_days
         return _site(row)
 
+    def change_promote_days(self, site_id: int, promote_days: int) -> Site:
+        row = self._session.get(SiteRow, site_id)
+        if row is None:
+            raise NotFound("There is no such site")
+        row.promote_days = promote_days
+        return _site(row)
+
     def by_domain(self, domain: str) -> Site | None:
         row = self._session.scalar(select(SiteRow).where(SiteRow.domain == domain))
         return _site(row) if row else None
@@ -114,6 +121,7 @@ def _site(row: SiteRow) -> Site:
         row.honour_dnt,
         Jurisdiction(row.jurisdiction),
         row.choice_days,
+        row.promote_days,
     )
 
 

@@ -14,6 +14,7 @@ from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 
 from webmon.clock import Clock
 from webmon.domain.jurisdiction import Jurisdiction
+from webmon.domain.promotion import PROMOTE_DAYS_LIMIT, THIS_VISIT
 from webmon.domain.site import CHOICE_DAYS, CHOICE_DAYS_LIMIT, Mode, Site
 from webmon.domain.staff import Role
 from webmon.errors import Conflict, InvalidInput, NotAllowed
@@ -75,6 +76,14 @@ class SettingsForm(FlaskForm):  # type: ignore[misc]
         ],
         default=CHOICE_DAYS,
     )
+    promote_days = IntegerField(
+        "Days of earlier visits that go to the account at sign-in",
+        [
+            InputRequired("must be a whole number"),
+            NumberRange(THIS_VISIT, PROMOTE_DAYS_LIMIT, f"must be between {THIS_VISIT} and {PROMOTE_DAYS_LIMIT}"),
+        ],
+        default=THIS_VISIT,
+    )
     honour_dnt = BooleanField("Take the browser's Do Not Track for an objection")
 
 
@@ -123,6 +132,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                     jurisdiction=form.data["jurisdiction"],
                 )
                 sites.change_choice_days(site, form.data["choice_days"], clock.now(), actor=g.staff.email)
+                sites.change_promote_days(site, form.data["promote_days"], clock.now(), actor=g.staff.email)
             except (InvalidInput, Conflict) as error:
                 blame(form, error if isinstance(error, InvalidInput) else InvalidInput.field("domain", str(error)))
             else:
@@ -139,6 +149,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                 honour_dnt=site.honour_dnt,
                 jurisdiction=site.jurisdiction.value,
                 choice_days=site.choice_days,
+                promote_days=site.promote_days,
             ),
             "rules_form": RulesForm(
                 parameters="\n".join(site.rules.parameters),
@@ -177,6 +188,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                     jurisdiction=form.data["jurisdiction"],
                 )
                 sites.change_choice_days(site, form.data["choice_days"], clock.now(), actor=g.staff.email)
+                sites.change_promote_days(site, form.data["promote_days"], clock.now(), actor=g.staff.email)
             except InvalidInput as error:
                 blame(form, error)
             else:

@@ -22,6 +22,7 @@ from webmon.domain.notice import Notice
 from webmon.domain.site import Mode, Site
 from webmon.errors import InvalidInput, UnknownSite
 from webmon.services.choose_policy import Policies
+from webmon.services.collect_hit import Client
 from webmon.services.consent_counts import ConsentCounts, Observer
 from webmon.services.erase_collected import Eraser
 from webmon.services.manage_sites import Sites
@@ -78,6 +79,7 @@ class LoginBody(msgspec.Struct):
     token: str
     visitor: str = ""
     visit: str = ""
+    consent: str = ""
 
 
 class LogoutBody(msgspec.Struct):
@@ -270,7 +272,13 @@ def _register_sign_in(pages: Blueprint, it: Embed) -> None:
     @pages.post("/api/login")
     def login() -> Response:
         body = read_json(request, LoginBody)
-        it.accounts.login(it.sites.get(body.site), body.token, body.visitor, body.visit, it.clock.now())
+        site = it.sites.get(body.site)
+        # A signal speaks for whoever does not say under which consent they are measured.
+        client = Client(*_who_asks())
+        objects = client.gpc or (site.honour_dnt and client.dnt)
+        it.accounts.login(
+            site, body.token, body.visitor, body.visit, it.clock.now(), consent=body.consent, objects=objects
+        )
         return Response(status=204)
 
     @pages.post("/api/logout")
