@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.rows import hit, store
 from webmon.domain.hit import Hit, encode_hit
+from webmon.domain.remainder import Cell
 from webmon.services.ingest import Ingester
 from webmon.stores.events.duckdb import DuckDBEventLog
 from webmon.stores.ports.events import Chunk
@@ -303,3 +304,31 @@ def test_a_visit_that_goes_on_began_when_it_began(log: DuckDBEventLog) -> None:
     store(log, [hit(early, visit=7), hit(NOVEMBER, visit=7), hit(early, visit=8)])
     (seen,) = log.recent_visits(NOVEMBER)
     assert (seen.visit_id, seen.started_at, seen.last_seen_at) == (7, early, NOVEMBER)
+
+
+def left(path: str, **fields: object) -> Hit:
+    return hit(NOVEMBER, pathname=path, basis="deidentified", **fields)
+
+
+def cell_of(row: Hit) -> Cell:
+    return Cell(*(getattr(row, name) for name in Cell._fields))
+
+
+def test_what_is_left_is_made_to_say_less_or_goes_in_every_file(
+    small: None, log: DuckDBEventLog, tmp_path: Path
+) -> None:
+    rows = [left("/rare/one"), left("/rare/two"), left("/gone"), left("/stays"), hit(NOVEMBER, pathname="/rare/one")]
+    rows += [left("/rare/one", site=2)]
+    for number, row in enumerate(rows, 1):
+        log.append("spool", chunk([row], number))
+    less = cell_of(rows[0])._replace(pathname="/rare")
+    # One that goes, and one that comes to be like it.
+    changes = {cell_of(rows[0]): less, cell_of(rows[1]): cell_of(rows[2]), cell_of(rows[2]): None}
+    assert log.recast(1, changes) == 3
+    assert sorted(cell.pathname for cell, _ in log.remainders(1, NOVEMBER)) == ["/gone", "/rare", "/stays"]
+    assert [cell.pathname for cell, _ in log.remainders(2, NOVEMBER)] == ["/rare/one"], "another site's"
+    assert [row.pathname for row in log.visitor_hits(1, 1) if row.basis == "consent"] == ["/rare/one"], "a person's"
+    log.compact()
+    assert not in_files(tmp_path, b"/rare/two")
+    assert log.recast(1, changes) == 1
+    assert log.recast(1, {cell_of(left("/never")): None}) == 0

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 from duckdb_engine import ConnectionWrapper
 from sqlalchemy import Engine, Select, create_engine
 from sqlalchemy.pool import NullPool
@@ -37,6 +38,7 @@ _FILE = re.compile(r"(\d{4}-\d{2})(?:\.(\d+))?")
 # so that there are never many files.
 RECENT_ROWS = 20_000
 RECENT_FILES = 16
+_IS_RECAST = "e.site_id = ? and e.basis = ? and " + " and ".join(f'e."{name}" = r."{name}"' for name in Cell._fields)
 
 
 class DuckDBEventLog:
@@ -200,20 +202,27 @@ class DuckDBEventLog:
         self._demand_all()
         total = 0
         with self._write:
+            cursor = self._connection.cursor()
+            self._list_changes(cursor, changes)
             for name, alias in self._files.items():
-                for cell, other in changes.items():
-                    where, values = _in_cell(site_id, cell)
-                    found = self._connection.execute(f"select count(*) from {alias}.event where {where}", values)
-                    count = _one(found)
-                    if not count:
-                        continue
-                    self._mark_of_deletion(name).touch()
-                    if other is None:
-                        self._connection.execute(f"delete from {alias}.event where {where}", values)
-                    else:
-                        sets = ", ".join(f'"{column}" = ?' for column in Cell._fields)
-                        self._connection.execute(f"update {alias}.event set {sets} where {where}", [*other, *values])
-                    total += count
+                rows = f"from {alias}.event e, memory.recast r where {_IS_RECAST}"
+                values = [site_id, Basis.DEIDENTIFIED]
+                count = _one(cursor.execute(f"select count(*) {rows}", values))
+                if not count:
+                    continue
+                self._mark_of_deletion(name).touch()
+                sets = ", ".join(f'"{column}" = r.new_{column}' for column in Cell._fields)
+                with _transaction(cursor):
+                    # First what goes: what is changed may come to be like it.
+                    cursor.execute(
+                        f"delete from {alias}.event e using memory.recast r where {_IS_RECAST} and r.gone", values
+                    )
+                    cursor.execute(
+                        f"update {alias}.event e set {sets} from memory.recast r where {_IS_RECAST} and not r.gone",
+                        values,
+                    )
+                total += count
+            cursor.execute("drop table memory.recast")
             self._revision += 1
         return total
 
@@ -347,6 +356,20 @@ class DuckDBEventLog:
                 if left:
                     _insert(cursor, alias, file.name)
         self._revision += 1
+
+    def _list_changes(self, cursor: duckdb.DuckDBPyConnection, changes: Mapping[Cell, Cell | None]) -> None:
+        lines = []
+        for cell, other in changes.items():
+            after = {f"new_{name}": value for name, value in (other or cell)._asdict().items()}
+            lines.append(msgspec.json.encode({**cell._asdict(), **after, "gone": other is None}))
+        kinds = {name: _COLUMNS[name] for name in Cell._fields}
+        kinds |= {f"new_{name}": kind for name, kind in kinds.items()}
+        types = ", ".join(f"'{name}': '{kind}'" for name, kind in (kinds | {"gone": "BOOLEAN"}).items())
+        with tempfile.NamedTemporaryFile(dir=self._scratch, suffix=".ndjson") as file:
+            file.write(b"\n".join(lines))
+            file.flush()
+            source = f"read_json('{file.name}', format = 'newline_delimited', columns = {{{types}}})"
+            cursor.execute(f"create or replace table memory.recast as select * from {source}")
 
     def _drop_empty_months(self) -> None:
         with self._write:
@@ -594,11 +617,6 @@ def _insert(cursor: duckdb.DuckDBPyConnection, alias: str, file: str, known: Seq
         # The same row may be twice in the batch too, where an interrupted import began again.
         unseen = f" where hit_id not in ({there}) qualify row_number() over (partition by hit_id) = 1"
     return _one(cursor.execute(f"insert into {alias}.event ({names}) select {values} from {source}{unseen}"))
-
-
-def _in_cell(site_id: int, cell: Cell) -> tuple[str, list[Any]]:
-    same = " and ".join(f'"{column}" = ?' for column in Cell._fields)
-    return f"site_id = ? and basis = ? and {same}", [site_id, Basis.DEIDENTIFIED, *cell]
 
 
 def _one(result: duckdb.DuckDBPyConnection) -> int:
