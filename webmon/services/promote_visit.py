@@ -62,8 +62,17 @@ class Sealer(Protocol):
     def open(self, sealed: bytes, context: str) -> bytes: ...
 
 
+class VisitBegun(Protocol):
+    @property
+    def visit_id(self) -> int: ...
+    @property
+    def started_at(self) -> datetime: ...
+
+
 class VisitBook(Protocol):
-    def current(self, site_id: int, visitor_id: int, now: datetime) -> tuple[int, datetime] | None: ...
+    def touch(self, site_id: int, visitor_id: int, now: datetime) -> VisitBegun: ...
+
+    def current(self, site_id: int, visitor_id: int, now: datetime) -> int | None: ...
 
     def assign(
         self, site_id: int, visitor_id: int, visit_id: int, seen_at: datetime, *, account_id: int, promotion_id: int
@@ -397,15 +406,15 @@ class AccountKeeper:
         return going, _Going(promotion, link)
 
     def _link(self, site: Site, names: Sequence[int], now: datetime, *, keeps: bool) -> _Link:
-        current = self._visits.current(site.id, names[0], now)
-        visit_id, began_at = current or (secrets.randbits(63), now)
+        # Begun here where none goes on: a hit that comes at the same moment is of the same visit.
+        visit = self._visits.touch(site.id, names[0], now)
         # A hit with a time of its own may be of half an hour before the first of its visit.
-        since = _naive(min(began_at, now)) - INACTIVITY
+        since = _naive(min(visit.started_at, now)) - INACTIVITY
         if site.promote_days:
             since = min(since, _naive(now) - timedelta(days=site.promote_days))
         return _Link(
             names[0],
-            visit_id,
+            visit.visit_id,
             since,
             site.timezone,
             site.minimum_group_count,
@@ -443,7 +452,7 @@ class AccountKeeper:
             return False
         # What the ingester has not seen yet, the book of visits has.
         current = self._visits.current(one.site_id, one.link.visitor_id, now)
-        return current is None or current[0] != one.link.visit_id
+        return current != one.link.visit_id
 
     def _note_ended(self, ended: Iterable[_Going], now: datetime) -> None:
         with self._lock:

@@ -114,10 +114,10 @@ class VisitBook:
             return None
         return self.touch(site_id, visitor_id, now, carried_from=carried_from)
 
-    def current(self, site_id: int, visitor_id: int, now: datetime) -> tuple[int, datetime] | None:
-        """Return the visit that goes on and when it began, or None."""
+    def current(self, site_id: int, visitor_id: int, now: datetime) -> int | None:
+        """Return the visit that goes on, or None."""
         visit = self._going((site_id, visitor_id), now)
-        return (visit.visit_id, visit.started_at) if visit else None
+        return visit.visit_id if visit else None
 
     def assign(
         self, site_id: int, visitor_id: int, visit_id: int, seen_at: datetime, *, account_id: int, promotion_id: int
