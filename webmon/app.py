@@ -33,12 +33,14 @@ from webmon.errors import NotAuthenticated, SettingsError, Unavailable, told
 from webmon.jobs.scheduler import Scheduler
 from webmon.jobs.table import JOBS
 from webmon.jobs.worker import Worker
+from webmon.services.account_keys import AccountKeys
 from webmon.services.apply_retention import Retention
 from webmon.services.choose_policy import Policies
 from webmon.services.collect_hit import Collector
 from webmon.services.common_pages import CommonPages
 from webmon.services.consent_counts import ConsentCounts, Observer
 from webmon.services.drop_counts import DropCounts
+from webmon.services.erase_account import AccountEraser
 from webmon.services.erase_collected import Eraser
 from webmon.services.import_log import LogImporter
 from webmon.services.ingest import Ingester
@@ -46,7 +48,7 @@ from webmon.services.keep_register import Register
 from webmon.services.manage_sites import Scope, Sites
 from webmon.services.manage_staff import StaffAccounts
 from webmon.services.once import REMEMBERED_FOR, Once
-from webmon.services.promote_visit import AccountKeeper, AccountKeys
+from webmon.services.promote_visit import AccountKeeper
 from webmon.services.pseudonyms import Pseudonyms
 from webmon.services.publish_notice import Notices
 from webmon.services.read_account import AccountReader
@@ -54,13 +56,18 @@ from webmon.services.read_audit import AuditLog
 from webmon.services.read_held import HeldData
 from webmon.services.read_stats import Stats
 from webmon.services.record_consent import Consents
+from webmon.services.refused_attempts import PAUSE_SECONDS, RefusedAttempts
+from webmon.services.renew_keys import KeyRenewal
 from webmon.services.retention_file import read_rules
+from webmon.services.rotate_keys import KeyRotation
+from webmon.services.second_factor import SecondFactors
 from webmon.services.sign_consents import Signer
 from webmon.services.site_directory import SiteDirectory
 from webmon.services.store_hits import HitStore, LoopStore
 from webmon.services.thin_out import Generalizer
 from webmon.services.visits import VisitBook
 from webmon.settings import Settings, load_settings
+from webmon.stores.accountkeys import AccountKeyFile
 from webmon.stores.control.accounts import SqlAccounts
 from webmon.stores.control.consent import SqlConsents
 from webmon.stores.control.consent_figures import SqlConsentFigures
@@ -72,8 +79,8 @@ from webmon.stores.control.repository import Repository
 from webmon.stores.control.retention import SqlRetention
 from webmon.stores.control.sites import SqlSites
 from webmon.stores.control.staff import SqlStaff
+from webmon.stores.control.wrapped import ControlWrapped
 from webmon.stores.daykeys import DayKeys, destroy_abandoned
-from webmon.stores.events.duckdb import DuckDBEventLog
 from webmon.stores.events.reader import EventStats
 from webmon.stores.expiring import ExpiringAccounts, ExpiringAudit, ExpiringConsents, ExpiringEvents
 from webmon.stores.geo import Geo
@@ -82,15 +89,17 @@ from webmon.stores.ports.retention import Expiring
 from webmon.stores.ports.spool import SpoolEntry
 from webmon.stores.spool import Spool
 from webmon.stores.spools import SpoolFolder
-from webmon.stores.vault import DATA, Vault
+from webmon.stores.vault import DATA, KEYS, Vault
 from webmon.web import admin, api, dashboards, embed, health, internal, portal, staff
 from webmon.web.collect.asgi import AsgiCollect
 from webmon.web.collect.door import Door
 from webmon.web.collect.wsgi import WsgiCollect
+from webmon.web.embed.asgi import AsgiConsent, Recorder
 from webmon.web.portal.person import PersonCookie
 from webmon.web.shared.assets import load_manifest
+from webmon.web.shared.cors import ANY_ORIGIN
 from webmon.web.shared.problems import QuietFlask, handle_errors
-from webmon.web.shared.security import harden
+from webmon.web.shared.security import harden, standing_headers
 from webmon.web.shared.staff_guard import StaffGuard
 
 # Keys that die are kept apart, so that no backup of the rest holds them.
@@ -100,6 +109,7 @@ PROMOTER_PAUSE_SECONDS = 0.5
 # Older rows are seldom a visit's whose visitor signs in: they are put into their month's file.
 RECENT = timedelta(hours=36)
 RETENTION_FAILURES = Counter("webmon_retention_failures", "Runs in which a retention rule could not be applied")
+_NOT_HELD = "did not hold"
 log = structlog.get_logger()
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -111,10 +121,12 @@ class Core:
         self.settings = settings or load_settings()
         self.clock = clock or SystemClock()
         self.folder = _open_folder(self.settings.data_dir)
-        self.vault = Vault.open(self.folder)
+        self.vault = Vault.open(self.folder, self.settings.wrapping_key)
         self.database = ControlDatabase(sqlite_url(self.folder / DATA))
         self.database.migrate()
         (self.folder / DATA).chmod(0o600)
+        self.data_keys = AccountKeyFile(self.folder / KEYS / "accounts.db")
+        self._take_over_data_keys()
 
     @cached_property
     def sites(self) -> Sites:
@@ -147,12 +159,30 @@ class Core:
         return Signer(self.database.unit(SqlConsents), self.vault)
 
     @cached_property
+    def key_rotation(self) -> KeyRotation:
+        stores = (ControlWrapped(self.database), self.data_keys)
+        return KeyRotation(self.vault, stores, self.database.unit(Repository))
+
+    @cached_property
     def staff(self) -> StaffAccounts:
-        return StaffAccounts(self.database.unit(SqlStaff), self.settings.min_password_length)
+        return StaffAccounts(
+            self.database.unit(SqlStaff),
+            self.settings.min_password_length,
+            self.second_factors,
+            self.refused_attempts,
+        )
+
+    @cached_property
+    def second_factors(self) -> SecondFactors:
+        return SecondFactors(self.database.unit(SqlStaff), self.vault)
+
+    @cached_property
+    def refused_attempts(self) -> RefusedAttempts:
+        return RefusedAttempts(self.database.unit(Repository))
 
     @cached_property
     def audit(self) -> AuditLog:
-        return AuditLog(self.database.unit(Repository))
+        return AuditLog(self.database.unit(Repository), self.signer)
 
     @cached_property
     def geo(self) -> Geo:
@@ -213,14 +243,30 @@ class Core:
             detail = {"kept": kept, "stored": stored}
             sites.audit.record(self.clock.now(), actor, "log.import", site_id=site.id, detail=detail)
 
+    def _take_over_data_keys(self) -> None:
+        """Move accounts' keys out of the control database, where they were before they had a file of their own."""
+        if self.data_keys.has_taken_over:
+            return
+        unit = self.database.unit(SqlAccounts)
+        with unit() as accounts:
+            self.data_keys.take_over(accounts.kept_keys())
+        with unit() as accounts:
+            accounts.forget_keys()
+        self.database.scrub()
+        self.data_keys.note_taken_over()
+
     def close(self) -> None:
         self.database.close()
+        self.data_keys.close()
 
 
 class Runtime(Core):
     """The serving process: everything of `Core`, the event log, and what runs beside the requests."""
 
     def __init__(self, settings: Settings | None = None, clock: Clock | None = None) -> None:
+        # Only who serves needs it, and it takes long to load.
+        from webmon.stores.events.duckdb import DuckDBEventLog  # noqa: PLC0415
+
         super().__init__(settings, clock)
         self.event_log = DuckDBEventLog(self.folder / "events", self.settings.event_log_memory)
         # Held by whoever moves rows between spool, event log and account log: no row is seen in two places.
@@ -250,6 +296,11 @@ class Runtime(Core):
         return Worker("consent counts", self.consent_counts.wake, self.consent_counts.flush, pause_seconds=5)
 
     @cached_property
+    def refusal_writer(self) -> Worker:
+        kept = self.refused_attempts
+        return Worker("refused attempts", kept.wake, kept.flush, pause_seconds=PAUSE_SECONDS)
+
+    @cached_property
     def observer(self) -> Observer:
         return Observer(self.geo, Networks(self.settings.trusted_proxies), self.unwanted)
 
@@ -263,7 +314,15 @@ class Runtime(Core):
 
     @cached_property
     def account_keys(self) -> AccountKeys:
-        return AccountKeys(self.database.unit(SqlAccounts), self.vault)
+        return AccountKeys(self.database.unit(SqlAccounts), self.vault, self.data_keys)
+
+    @cached_property
+    def key_renewal(self) -> KeyRenewal:
+        return KeyRenewal(self.database.unit(SqlAccounts), self.account_keys, self.spools)
+
+    @cached_property
+    def account_eraser(self) -> AccountEraser:
+        return AccountEraser(self.database.unit(SqlAccounts), self.account_keys, self.accounts, self.wipe)
 
     @cached_property
     def accounts(self) -> AccountKeeper:
@@ -295,6 +354,7 @@ class Runtime(Core):
             self.visits,
             self.event_log,
             self.spools,
+            self.accounts,
             self.log_lock,
             self.wipe,
         )
@@ -347,7 +407,11 @@ class Runtime(Core):
     # What the table of jobs calls
 
     def destroy_day_keys(self, now: datetime) -> int:
-        return self.day_keys.destroy_expired(now) + destroy_abandoned(self.folder / EPHEMERAL, now)
+        gone = self.day_keys.destroy_expired(now) + destroy_abandoned(self.folder / EPHEMERAL, now)
+        if gone:
+            with self.database.unit(Repository)() as trail:
+                trail.audit.record(now, "scheduler", "day_key.destroy", detail={"count": gone})
+        return gone
 
     def rotate_epoch_keys(self, now: datetime) -> int:
         kept = {site.id: self._kept(site) for site in self.sites.all()}
@@ -366,12 +430,13 @@ class Runtime(Core):
 
     def checkpoint(self) -> None:
         self.event_log.checkpoint()
+        self.data_keys.checkpoint()
         self.wipe()
 
     def prune(self, now: datetime) -> int:
         with self.database.unit(SqlAccounts)() as accounts:
             tokens = accounts.prune_used_tokens(now)
-        return tokens + self.staff.prune(now)
+        return tokens + self.sites.prune_login_keys(now) + self.staff.prune(now)
 
     def _kept(self, site: Site) -> timedelta:
         rules = {rule.info_class: rule.keep for rule in self.retention.rules(site)}
@@ -403,11 +468,13 @@ class Runtime(Core):
         read_rules(self.settings.retention_file, [site.domain for site in self.sites.all()])
         self.recover()
         agent.prepare()
+        self.signer.key()  # made now, so that no answer waits for it
         self.ingester.start()
         self.promoter.start()
         self.erasing.start()
         self.drop_writer.start()
         self.consent_count_writer.start()
+        self.refusal_writer.start()
         self.scheduler.start()
 
     def close(self) -> None:
@@ -416,11 +483,13 @@ class Runtime(Core):
         self.erasing.stop()
         self.drop_writer.stop()
         self.consent_count_writer.stop()
+        self.refusal_writer.stop()
         self.ingester.stop()
         self.spools.close()
         self.event_log.close()
         self.drop_counts.flush()
         self.consent_counts.flush()
+        self.refused_attempts.flush()
         super().close()
 
 
@@ -438,9 +507,28 @@ def commands(runtime: Runtime) -> Mapping[str, internal.Command]:
 
     def ping(_: dict[str, Any]) -> Mapping[str, Any]:
         waiting = sum(spool.count() for spool in runtime.spools.all())
-        return {"waiting": waiting, "faults": runtime.event_log.faults()}
+        lost = len(runtime.account_eraser.lost())
+        return {"waiting": waiting, "faults": runtime.event_log.faults(), "lost_keys": lost}
 
-    return {"ping": ping, "retention.plan": plan, "retention.apply": apply}
+    def reload_keys(_: dict[str, Any]) -> Mapping[str, Any]:
+        runtime.vault.reload()
+        return {"mark": runtime.vault.mark.hex()}
+
+    def erase_account(arguments: dict[str, Any]) -> Mapping[str, Any]:
+        site, now = runtime.sites.get(arguments["site"]), runtime.clock.now()
+        return {"rows": runtime.account_eraser.erase(site, arguments["account"], now, actor="operator")}
+
+    def erase_lost(_: dict[str, Any]) -> Mapping[str, Any]:
+        return {"accounts": runtime.account_eraser.erase_lost(runtime.clock.now(), actor="operator")}
+
+    return {
+        "ping": ping,
+        "retention.plan": plan,
+        "retention.apply": apply,
+        "keys.reload": reload_keys,
+        "account.erase": erase_account,
+        "account.erase-lost": erase_lost,
+    }
 
 
 def create_wsgi(runtime: Runtime) -> WsgiCollect:
@@ -450,16 +538,25 @@ def create_wsgi(runtime: Runtime) -> WsgiCollect:
 
 
 def create_asgi(runtime: Runtime) -> AsgiCollect:
-    """Return the same as an ASGI application: hits on the event loop, Flask in threads."""
+    """Return the same as an ASGI application: hits and consents on the event loop, Flask in threads."""
     pages = WSGIMiddleware(cast(Any, create_app(runtime).wsgi_app), workers=runtime.settings.threads)
-    return AsgiCollect(pages, _door(runtime), LoopStore(runtime.spools.live.append, runtime.once))
+    recorder = Recorder(
+        runtime.directory,
+        runtime.notices,
+        runtime.consents,
+        runtime.policies,
+        runtime.observer,
+        runtime.clock,
+    )
+    answers = AsgiConsent(pages, recorder, standing_headers(secure=runtime.settings.secure) | ANY_ORIGIN)
+    return AsgiCollect(answers, _door(runtime), LoopStore(runtime.spools.live.append, runtime.once))
 
 
 def _door(runtime: Runtime) -> Door:
     return Door(
         runtime.collector,
         runtime.directory,
-        lambda key, site: _opens(runtime.sites, key, site),
+        lambda key, site: _opens(runtime, key, site),
         runtime.drop_counts,
         runtime.clock,
     )
@@ -474,7 +571,7 @@ def create_app(runtime: Runtime) -> Flask:
         template_folder=str(ROOT / "templates"),
     )
     harden(app, secure=runtime.settings.secure, session_key=runtime.vault.derive("session"))
-    handle_errors(app)
+    handle_errors(app, lambda action: runtime.refused_attempts.note(action, _NOT_HELD, runtime.clock.now()))
     csrf = CSRFProtect(app)
     manifest = load_manifest(ROOT / "static")
     app.add_template_global(manifest.__getitem__, "asset")
@@ -538,7 +635,13 @@ def _pages(runtime: Runtime) -> list[Blueprint]:
     """One blueprint per audience, each given just the services it calls."""
     guard = StaffGuard(runtime.staff, runtime.sites, runtime.clock)
     return [
-        staff.blueprint(runtime.staff, guard, runtime.clock),
+        staff.blueprint(
+            runtime.staff,
+            runtime.second_factors,
+            guard,
+            Networks(runtime.settings.trusted_proxies),
+            runtime.clock,
+        ),
         admin.blueprint(
             guard,
             runtime.sites,
@@ -547,7 +650,9 @@ def _pages(runtime: Runtime) -> list[Blueprint]:
             runtime.register,
             runtime.retention,
             runtime.staff,
+            runtime.second_factors,
             runtime.audit,
+            runtime.account_reader,
             runtime.settings.public_url,
             runtime.clock,
         ),
@@ -564,10 +669,11 @@ def _pages(runtime: Runtime) -> list[Blueprint]:
     ]
 
 
-def _opens(sites: Sites, key: str, site: Site) -> bool:
+def _opens(runtime: Runtime, key: str, site: Site) -> bool:
     try:
-        return sites.authenticate(key, Scope.EVENTS) == site.id
+        return runtime.sites.authenticate(key, Scope.EVENTS) == site.id
     except NotAuthenticated:
+        runtime.refused_attempts.note("api_key.refused", _NOT_HELD, runtime.clock.now())
         return False
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from webmon.errors import SettingsError, WebmonError
 from webmon.settings import Settings
-from webmon.stores.vault import write_private
+from webmon.stores.wrapping import write_private
 
 _LOCK = "webmon.lock"
 _WHERE = Path("run") / "server.json"

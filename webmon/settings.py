@@ -65,6 +65,12 @@ class Settings(BaseSettings):
         "128MB", pattern=r"^\d+(MB|GB)$", description="Memory the event log's engine may use."
     )
     min_password_length: int = Field(12, ge=8, le=128, description="Shortest password a staff member may set.")
+    wrapping_key: str = Field(
+        "",
+        description="Key that encrypts all other keys, 64 hexadecimal digits, in place of the file secret.key; "
+        "during its rotation the new key, a comma, and the old one.",
+        repr=False,
+    )
     metrics_token: str = Field(
         "", description="Bearer token that opens /metrics (Prometheus); none: the page is not there.", repr=False
     )

@@ -23,6 +23,10 @@ export interface WebmonConsent {
   notice?: string;
   /** The consent receipt's id; empty in a refusal. */
   receipt?: string;
+  /** Which notices it was looked at under, the same for everybody. */
+  version?: string;
+  /** true: kept until the browser is closed, as others use the computer too. */
+  _session?: boolean;
 }
 
 /** Names of the events that `data-track` sends by itself; any other name is your own. */

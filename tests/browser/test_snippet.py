@@ -77,7 +77,8 @@ class Visit:
 
     def loaded(self) -> list[str]:
         self.settled()
-        names = [one.url.rpartition("/")[2].partition(".")[0] for one in self.asked if one.url.endswith(".js")]
+        paths = [one.url.partition("?")[0] for one in self.asked]
+        names = [path.rpartition("/")[2].partition(".")[0] for path in paths if path.endswith(".js")]
         return sorted(set(names))
 
     def settled(self) -> bool:
@@ -388,7 +389,7 @@ def test_what_was_decided_elsewhere_holds_here(
     one.page.goto(f"{site.url}/")
     one.page.locator("[data-webmon=accept]").click()
     one.wait_for("pageview")
-    _, _, notice, _, receipt = one.cookies()["webmon_consent"].split("~")
+    _, _, notice, _, receipt, _ = one.cookies()["webmon_consent"].split("~")
     decisions = {purpose: purpose in kept for purpose in ("analytics", "functional", "marketing")}
     changed = {"site": "asks.example", "notice": notice, "decisions": decisions, "previous": receipt}
     known = {"action": "custom" if kept else "withdraw", "ui_source": "form", "language": "en"}
@@ -534,7 +535,7 @@ def test_a_refusal_holds_at_once_and_has_no_number(
     one.page.locator("[data-webmon=reject]").click()
     wait_until(lambda: one.settled() and answered(one), 10, "the answer is on its way")
     (value,) = one.cookies().values()
-    kind, _, notice, decisions, receipt = value.split("~")
+    kind, _, notice, decisions, receipt, _ = value.split("~")
     assert (kind, decisions, receipt) == ("1", "analytics:0,functional:0,marketing:0", "")
     assert answered(one)[0].keys() == {"site", "notice", "decisions", "action", "ui_source", "language"}
     one.asked.clear()
@@ -569,12 +570,12 @@ def test_a_change_that_cannot_be_recorded_leaves_what_stood_but_for_what_was_tak
     one.wait_for("pageview")
     stood = one.cookies()["webmon_consent"].split("~")
     one.context.route("**/api/consent", fail)
-    assert choose("Marketing and embedded media") == [*stood[:3], "analytics:1,functional:1,marketing:0", stood[4]]
+    assert choose("Marketing and embedded media") == [*stood[:3], "analytics:1,functional:1,marketing:0", *stood[4:]]
     one.page.get_by_role("link", name="Choices").click()
     one.page.locator("[data-webmon=reject]").click()
     expect(one.page.locator("[data-webmon=preferences]")).to_have_count(0)
     refused = one.cookies()["webmon_consent"].split("~")
-    assert refused[3:] == ["analytics:0,functional:0,marketing:0", ""]
+    assert refused[3:] == ["analytics:0,functional:0,marketing:0", "", stood[5]]
     assert choose("accept") == refused
     assert one.cookies().keys() == {"webmon_consent"}
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import sqlite3
 import stat
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.support.server import WebmonServer, request
 from webmon.cli import COMMANDS, main
@@ -59,7 +63,12 @@ def test_a_site_its_keys_and_its_staff(run: Run, folder: Path) -> None:
     again = last(run("staff", "link", "owner@example.org"))
     assert again != link
     (member,) = json.loads(run("staff", "list", "--json").output)
-    assert member == {"email": "owner@example.org", "password_set": False, "roles": {"(every site)": "owner"}}
+    assert member == {
+        "email": "owner@example.org",
+        "password_set": False,
+        "second_factor": False,
+        "roles": {"(every site)": "owner"},
+    }
     for path in (folder, *folder.rglob("*")):
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
     body = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
@@ -187,6 +196,62 @@ def test_another_secret_or_none_beside_the_data_stops_everything(run: Run, folde
     assert "example.org" in run("site", "list").output
 
 
+def test_login_keys_are_made_registered_listed_and_ended(run: Run, tmp_path: Path) -> None:
+    run("site", "add", "example.org")
+    secret = last(run("site", "login-key", "example.org"))
+    public = Ed25519PrivateKey.generate().public_key()
+    pem = tmp_path / "login.pub.pem"
+    pem.write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    number = last(run("site", "login-key", "example.org", "--public-key", str(pem), "--overlap-hours", "24"))
+    first, second = json.loads(run("site", "login-keys", "example.org", "--json").output)
+    assert (first["key_id"], first["algorithm"], first["ends_at"]) == (number, "EdDSA", None)
+    assert (second["algorithm"], second["ends_at"] is None) == ("HS256", False)
+    listed = run("site", "login-keys", "example.org").output
+    assert f"{number}  EdDSA  since" in listed
+    assert "with no end" in listed
+    assert secret not in listed
+    assert "The key ends at" in run("site", "end-login-key", "example.org", "--key", number).output
+    assert (
+        "is one of example.org already"
+        in run("site", "login-key", "example.org", "--public-key", str(pem), status=1).output
+    )
+    pem.write_bytes(b"\xff")
+    for text, said in ((b"\xff", "is no text"), (b"nonsense", "neither PEM nor a JWK")):
+        pem.write_bytes(text)
+        assert said in run("site", "login-key", "example.org", "--public-key", str(pem), status=1).output
+    assert "is no login key" in run("site", "end-login-key", "example.org", "--key", "none", status=1).output
+
+
+def test_the_wrapping_key_is_changed_and_accounts_are_erased(run: Run, folder: Path) -> None:
+    run("site", "add", "example.org")
+    before = (folder / "secret.key").read_text()
+    done = run("key", "rotate").output
+    assert re.search(r"\d+ keys are wrapped under the new key\. Back up .*secret\.key and all else anew", done)
+    assert (folder / "secret.key").read_text() != before
+    assert "wrapping key       one, of" in run("doctor").output
+    assert "--yes" in run("account", "erase", "4711", "--site", "example.org", status=2).output
+    assert "Nothing is held" in run("account", "erase", "4711", "--site", "example.org", "--yes", status=1).output
+    assert "0 accounts are erased" in run("account", "erase-lost", "--yes").output
+    assert "--yes" in run("account", "erase-lost", status=2).output
+
+
+def test_a_running_server_erases_an_account(tmp_path: Path) -> None:
+    server = WebmonServer(tmp_path / "data")
+    server.run("site", "add", "example.org")
+    key = server.last_line("key", "add", "--site", "example.org", "--scope", "login")
+    server.start()
+    try:
+        sent = {"site": "example.org", "account": "4711"}
+        answer = request("POST", f"{server.url}/api/login", sent, {"Authorization": f"Bearer {key}"})
+        assert answer.status == 204, answer.body
+        done = server.run("account", "erase", "4711", "--site", "example.org", "--yes")
+        assert "The account is erased, and with it 0 rows." in done.stdout
+        again = server.run("account", "erase", "4711", "--site", "example.org", "--yes", check=False)
+        assert "Nothing is held about this account" in again.stderr
+    finally:
+        server.stop()
+
+
 def test_made_up_visits_are_for_the_demo_only_unless_told(run: Run) -> None:
     run("site", "add", "localhost")
     run("site", "add", "example.org")
@@ -245,10 +310,19 @@ def test_the_guards_rules_are_set_from_the_command_line(run: Run) -> None:
     assert "property keys: none" in done.output
     done = run("site", "set", "example.org", "--path-template", "", "--property-key", "plan", "--json")
     rules_now = {"parameters": ["lang"], "path_templates": [], "property_keys": ["plan"]}
-    told = {"domain": "example.org", "policy": "everywhere_opt_in", **rules_now}
-    told |= {"choice_days": 182, "promote_days": 0}
+    told = {
+        "domain": "example.org",
+        "policy": "everywhere_opt_in",
+        **rules_now,
+        "choice_days": 182,
+        "share_subdomains": False,
+        "promote_days": 0,
+    }
     assert json.loads(done.output) == told
     assert json.loads(run("site", "set", "example.org", "--json").output) == told
+    shared = run("site", "set", "example.org", "--subdomains", "shared").output
+    assert "182 days, example.org and all below it" in shared
+    assert "each host for itself" in run("site", "set", "example.org", "--subdomains", "each").output
     assert "an answer holds: 30 days" in run("site", "set", "example.org", "--choice-days", "30").output
     assert "must be between 1 and 395" in run("site", "set", "example.org", "--choice-days", "0", status=1).output
     assert "the account: the visit alone" in run("site", "set", "example.org").output
@@ -256,6 +330,20 @@ def test_the_guards_rules_are_set_from_the_command_line(run: Run) -> None:
     assert "must be between 0 and 390" in run("site", "set", "example.org", "--promote-days", "-1", status=1).output
     done = run("site", "set", "example.org", "--path-template", "patients", status=1)
     assert "line 1, “patients”: must begin with /" in done.output
+
+
+def test_a_site_is_set_altogether_or_not_at_all(run: Run) -> None:
+    run("site", "add", "example.org")
+    before = run("site", "set", "example.org", "--json").output
+    changes = ("--policy", "by_place", "--choice-days", "30", "--property-key", "plan")
+    for wrong in (("--path-template", "patients"), ("--allow-parameter", "a b")):
+        refused = run("site", "set", "example.org", *changes, *wrong, status=1)
+        assert "line 1" in refused.output
+        assert run("site", "set", "example.org", "--json").output == before
+    run("site", "set", "example.org", "--policy", "by_place", "--choice-days", "0", status=1)
+    assert run("site", "set", "example.org", "--json").output == before
+    done = json.loads(run("site", "set", "example.org", *changes, "--json").output)
+    assert (done["policy"], done["choice_days"], done["property_keys"]) == ("by_place", 30, ["plan"])
 
 
 def test_a_file_that_is_damaged_or_missing_is_named_before_anything_starts(tmp_path: Path) -> None:
@@ -275,3 +363,50 @@ def test_a_file_that_is_damaged_or_missing_is_named_before_anything_starts(tmp_p
     assert done.returncode != 0
     assert f"{keys} is damaged" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("damage", ["no database", "cut short", "overwritten"])
+def test_a_damaged_database_is_named_and_what_to_do(run: Run, folder: Path, damage: str) -> None:
+    run("site", "add", "example.org")
+    path = folder / "control.db"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("pragma wal_checkpoint(truncate)")
+    whole = path.read_bytes()
+    damaged = {
+        "no database": b"this is no database" * 1000,
+        "cut short": whole[:5000],
+        "overwritten": whole[:1024] + b"\xff" * (len(whole) - 1024),
+    }[damage]
+    path.write_bytes(damaged)
+    done = run("site", "list", status=1)
+    assert f"{path} cannot be used" in done.output
+    assert "put the whole data folder back from its last backup" in done.output
+    findings = json.loads(run("doctor", "--json", status=1).output)
+    assert [(one["check"], one["state"]) for one in findings] == [("start", "failure")]
+    assert f"{path} cannot be used" in findings[0]["text"]
+
+
+def test_a_server_does_not_start_on_a_damaged_database_and_says_why(tmp_path: Path) -> None:
+    server = WebmonServer(tmp_path / "data")
+    server.run("site", "add", "example.org")
+    path = server.folder / "control.db"
+    path.write_bytes(b"this is no database" * 1000)
+    done = server.run("serve", "--port", str(server.port), check=False, seconds=60)
+    assert done.returncode != 0
+    assert f"{path} cannot be used" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_database_that_breaks_below_its_tables_is_found_by_the_doctor(run: Run, folder: Path) -> None:
+    run("site", "add", "example.org")
+    path = folder / "control.db"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("pragma wal_checkpoint(truncate)")
+        size = database.execute("pragma page_size").fetchone()[0]
+        page = database.execute("select rootpage from sqlite_master where name = 'notice'").fetchone()[0]
+    raw = bytearray(path.read_bytes())
+    raw[size * (page - 1) : size * page] = b"\xff" * size
+    path.write_bytes(raw)
+    done = run("doctor", "--json", status=1)
+    failures = [one["text"] for one in json.loads(done.output) if one["state"] == "failure"]
+    assert any(f"{path} cannot be used" in text for text in failures), failures

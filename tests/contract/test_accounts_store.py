@@ -15,7 +15,7 @@ HOUR = timedelta(hours=1)
 def account(world: World) -> int:
     with world.runtime.database.unit(SqlAccounts)() as accounts:
         number = accounts.add(world.site.id, "digest", NOW)
-        accounts.finish(number, b"sealed", b"wrapped")
+        accounts.finish(number, b"sealed")
     return number
 
 

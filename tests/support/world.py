@@ -142,8 +142,8 @@ class World:
     # Sign-in tokens
 
     def login_key(self) -> str:
-        keys = self.runtime.sites.login_keys(self.site)
-        return keys[0] if keys else self.runtime.sites.new_login_key(self.site, self.clock.now(), actor="test")
+        keys = self.runtime.sites.login_keys(self.site, self.clock.now())
+        return keys[0].text if keys else self.runtime.sites.new_login_key(self.site, self.clock.now(), actor="test")
 
     def token(self, subject: str = "patient-4711", key: str | None = None, **claims: Any) -> str:
         now = int(self.clock.now().timestamp())
@@ -183,9 +183,9 @@ class Visitor:
     def sees(self, path: str, **fields: Any) -> TestResponse:
         return self.world.event(path, **self.ids, consent=self.receipt, **fields)
 
-    def signs_in(self, token: str | None = None, **headers: str) -> TestResponse:
-        sent = {"site": "example.org", "token": token or self.world.token(), **self.ids, "consent": self.receipt}
-        return self.world.post("/api/login", sent, **headers)
+    def signs_in(self, token: str | None = None, **fields: str) -> TestResponse:
+        known = {"site": "example.org", "token": token or self.world.token(), "consent": self.receipt}
+        return self.world.post("/api/login", known | self.ids | fields)
 
     def signs_out(self) -> TestResponse:
         return self.world.post("/api/logout", {"site": "example.org", **self.ids})

@@ -30,6 +30,11 @@ def coloured(scheme: str, **colours: str) -> dict[str, Any]:
     return body(theme=theme | {scheme: theme[scheme] | colours})
 
 
+def required(key: str) -> dict[str, Any]:
+    purposes = [one | {"required": one["required"] or one["key"] == key} for one in body()["purposes"]]
+    return body(purposes=purposes)
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_notices_that_a_site_begins_with_keep_every_rule(language: str) -> None:
     assert failures(default_body("example.org", language)) == ()
@@ -57,6 +62,8 @@ BROKEN = {
         "theme.buttons_style.reject.light",
     ),
     "a ticked purpose": (body(preselected=["marketing"]), "preselected", "preselected"),
+    "statistics that are always on": (required("analytics"), "required", "purposes"),
+    "a purpose of one's own that is always on": (required("functional"), "required", "purposes"),
     "pale text": (coloured("light", text="#999999"), "contrast", "theme.light.text"),
     "pale text, in dark": (coloured("dark", text="#555555"), "contrast", "theme.dark.text"),
     "a pale button": (coloured("light", on_accent="#7f9fc0"), "contrast", "theme.light.on_accent"),
@@ -77,6 +84,14 @@ def test_a_broken_rule_is_named_and_where(broken: dict[str, Any], rule: str, whe
     with pytest.raises(InvalidInput) as refused:
         make_notice(broken)
     assert where in refused.value.errors
+
+
+def test_a_purpose_that_must_not_be_always_on_is_named() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        make_notice(required("analytics"))
+    assert refused.value.errors == {
+        "purposes": ["has analytics as always on: only necessary may be, all else is asked for"]
+    }
 
 
 def test_every_rule_is_broken_by_some_case_and_documented() -> None:

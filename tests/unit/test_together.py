@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
-from webmon.errors import NotFound
-from webmon.services.together import Together
+from webmon.errors import NotFound, Unavailable
+from webmon.services.together import LoopTogether, Together, _Job, _Transactions
 
 
 class Table:
@@ -31,6 +33,10 @@ class Table:
             threading.Event().wait(0.2)
         self.rows += rows
         self.commit_count += 1
+
+
+def nothing(rows: list[int], keys: Sequence[str]) -> None:
+    """There is nothing to do ahead."""
 
 
 def write(number: int, rows: list[int]) -> int:
@@ -59,7 +65,7 @@ def in_threads(together: Together[list[int]], numbers: list[int]) -> dict[int, o
 
 def test_what_comes_while_another_commits_is_one_commit() -> None:
     table = Table()
-    together = Together(table.unit, lambda _: None)
+    together = Together(table.unit, nothing, lambda _: None)
     leader = threading.Thread(target=lambda: together.run(lambda rows: write(7, rows)))
     leader.start()
     assert table.first.wait(5)
@@ -73,7 +79,7 @@ def test_what_comes_while_another_commits_is_one_commit() -> None:
 @pytest.mark.parametrize(("bad", "kind"), [(0, NotFound), (-1, RuntimeError)])
 def test_who_is_at_fault_fails_alone(bad: int, kind: type[Exception]) -> None:
     table = Table()
-    together = Together(table.unit, lambda _: None)
+    together = Together(table.unit, nothing, lambda _: None)
     leader = threading.Thread(target=lambda: together.run(lambda rows: write(7, rows)))
     leader.start()
     assert table.first.wait(5)
@@ -83,7 +89,55 @@ def test_who_is_at_fault_fails_alone(bad: int, kind: type[Exception]) -> None:
     assert sorted(table.rows) == [1, 2, 3, 7]
 
 
-def test_what_is_left_to_do_at_the_end_is_done_within_the_transaction() -> None:
+def test_what_is_done_for_all_is_done_within_the_transaction() -> None:
     table = Table()
-    assert Together(table.unit, lambda rows: rows.append(99)).run(lambda rows: write(1, rows)) == 10
-    assert table.rows == [1, 99]
+    seen: list[str] = []
+    together = Together(table.unit, lambda _, keys: seen.extend(keys), lambda rows: rows.append(99))
+    assert together.run(lambda rows: write(1, rows), "key") == 10
+    assert (table.rows, seen) == ([1, 99], ["key"])
+
+
+def on_a_loop(table: Table, numbers: Sequence[int]) -> list[object]:
+    """All at once, on one event loop."""
+
+    async def all_of_them() -> list[object]:
+        together = LoopTogether(table.unit, nothing, lambda _: None)
+        works = [partial(write, number) for number in numbers]
+        told = await asyncio.gather(*(together.run(work) for work in works), return_exceptions=True)
+        return [type(one) if isinstance(one, BaseException) else one for one in told]
+
+    return asyncio.run(all_of_them())
+
+
+def test_what_comes_together_on_a_loop_is_few_commits() -> None:
+    table = Table()
+    numbers = list(range(100, 230))
+    assert on_a_loop(table, numbers) == [number * 10 for number in numbers]
+    assert table.rows == numbers
+    assert table.commit_count < 6
+
+
+@pytest.mark.parametrize(("bad", "kind"), [(0, NotFound), (-1, RuntimeError)])
+def test_who_is_at_fault_on_a_loop_fails_alone(bad: int, kind: type[Exception]) -> None:
+    table = Table()
+    assert on_a_loop(table, [1, 2, bad, 3]) == [10, 20, kind, 30]
+    assert sorted(table.rows) == [1, 2, 3]
+
+
+def test_nobody_is_told_of_success_by_a_commit_that_was_broken_off() -> None:
+    class Ended(BaseException):
+        """As when the process is told to end."""
+
+    @contextmanager
+    def broken_off() -> Iterator[list[int]]:
+        yield []
+        raise Ended
+
+    together = Together(broken_off, nothing, lambda _: None)
+    with pytest.raises(Ended):
+        together.run(lambda rows: write(1, rows))
+    job = _Job[list[int]](lambda rows: write(2, rows))
+    with pytest.raises(Ended):
+        _Transactions(broken_off, nothing, lambda _: None).run([job])
+    with pytest.raises(Unavailable, match="before this was durable"):
+        job.outcome()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import html
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from werkzeug.test import Client, TestResponse
 
 from tests.support.world import World, csrf
@@ -77,11 +80,13 @@ def test_settings_are_changed_and_on_record(world: World, owner: Client) -> None
         "minimum_group_count": "10",
         "honour_dnt": "y",
         "choice_days": "30",
+        "share_subdomains": "y",
         "promote_days": "7",
     }
     assert owner.post(SITE, data=form).status_code == 302
     site = world.runtime.sites.get("example.org")
     assert (site.timezone, site.minimum_group_count, site.honour_dnt) == ("Asia/Tokyo", 10, True)
+    assert (site.choice_days, site.cookie_domain) == (30, "example.org")
     assert (site.choice_days, site.promote_days) == (30, 7)
     assert world.runtime.audit.newest()[0].action == "site.change"
 
@@ -136,7 +141,7 @@ def test_marketing_sets_no_rules_of_the_guard(world: World) -> None:
 def test_keys_are_shown_once(world: World, owner: Client) -> None:
     token = csrf(owner.get(SITE))
     shown = owner.post(f"{SITE}/login-keys", data={"csrf_token": token}).get_data(as_text=True)
-    (key,) = world.runtime.sites.login_keys(world.site)
+    key = world.login_key()
     assert key in shown
     assert key not in owner.get(SITE).get_data(as_text=True)
     shown = owner.post(f"{SITE}/api-keys", data={"csrf_token": token, "scope": "stats"}).get_data(as_text=True)
@@ -220,3 +225,58 @@ def test_the_audit_trail_is_read_and_verified(world: World, owner: Client) -> No
         connection.exec_driver_sql("update audit set body = replace(body, 'test', 'fest') where seq = 2")
         connection.commit()
     assert "entry 2 was changed" in owner.get("/admin/audit?verify=1").get_data(as_text=True)
+
+
+def test_login_keys_are_listed_registered_and_ended(world: World, owner: Client) -> None:
+    key = Ed25519PrivateKey.from_private_bytes(b"p" * 32).public_key()
+    pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    token = csrf(owner.get(SITE))
+    owner.post(f"{SITE}/login-keys", data={"csrf_token": token})
+    added = owner.post(f"{SITE}/login-keys/public", data={"csrf_token": token, "public_key": pem, "older": "24"})
+    assert added.status_code == 302
+    public, shared = world.runtime.sites.kept_login_keys(world.site)
+    assert (public.key.algorithm, public.ends_at) == ("EdDSA", None)
+    assert shared.ends_at == world.clock.now() + timedelta(hours=24)
+    page = owner.get(SITE).get_data(as_text=True)
+    for told in (public.key.id, shared.key.id, "EdDSA", "HS256", "2026-11-24 10:30 UTC"):
+        assert told in page
+    assert shared.key.text not in page
+    again = owner.post(f"{SITE}/login-keys/public", data={"csrf_token": token, "public_key": pem})
+    assert "is one of example.org already" in again.get_data(as_text=True)
+    assert [one.action for one in world.runtime.audit.newest()][:2] == ["login_key.add", "login_key.add"]
+    ended = owner.post(f"{SITE}/login-keys/end", data={"csrf_token": token, "key_id": public.key.id, "when": "0"})
+    assert ended.status_code == 302
+    assert [one.id for one in world.runtime.sites.login_keys(world.site, world.clock.now())] == [shared.key.id]
+
+
+@pytest.mark.parametrize(
+    ("place", "slip", "said"),
+    [
+        ("login-keys/public", {"public_key": ""}, "is required"),
+        ("login-keys/public", {"public_key": "nonsense"}, "neither PEM nor a JWK"),
+        ("login-keys/public", {"public_key": "-----BEGIN PRIVATE KEY-----"}, "is a private key"),
+        ("login-keys/public", {"public_key": "x" * 5000}, "longer than"),
+        ("login-keys", {"older": "whatever"}, "Not a valid choice"),
+        ("login-keys/end", {"key_id": "unheard-of", "when": "0"}, "no login key of example.org"),
+        ("login-keys/end", {"key_id": "", "when": "0"}, "is required"),
+        ("login-keys/end", {"key_id": "x", "when": "soon"}, "Not a valid choice"),
+    ],
+)
+def test_a_slip_about_a_login_key_is_said(
+    world: World, owner: Client, place: str, slip: dict[str, str], said: str
+) -> None:
+    answer = owner.post(f"{SITE}/{place}", data={"csrf_token": csrf(owner.get(SITE))} | slip)
+    assert answer.status_code in {200, 400}
+    assert said in html.unescape(answer.get_data(as_text=True))
+    assert world.runtime.sites.kept_login_keys(world.site) == []
+
+
+@pytest.mark.parametrize("place", ["login-keys", "login-keys/public", "login-keys/end"])
+def test_only_an_owner_keeps_login_keys(world: World, owner: Client, place: str) -> None:
+    for role in ("marketing", "privacy"):
+        member = world.staff(role)
+        page = member.get(SITE)
+        assert "Login keys" not in page.get_data(as_text=True)
+        assert member.post(f"{SITE}/{place}", data={"csrf_token": csrf(page)}).status_code == 403
+    assert owner.post(f"{SITE}/{place}", data={}).status_code == 400, "without the CSRF token"
+    assert world.runtime.sites.kept_login_keys(world.site) == []

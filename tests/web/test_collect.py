@@ -324,7 +324,7 @@ def test_what_the_guard_removed_is_counted_by_kind_and_nothing_else_is_told(open
 
 def test_an_imported_log_goes_by_the_rules_of_its_site(open_world: World) -> None:
     runtime = open_world.runtime
-    site = runtime.sites.change_rules(
+    site = runtime.sites.adjust(
         open_world.site,
         NOW,
         actor="test",

@@ -277,7 +277,7 @@ def test_each_record_says_everything_that_it_must(ledger: World) -> None:
 
 
 def test_a_site_says_how_long_an_answer_holds(world: World) -> None:
-    world.runtime.sites.change_choice_days(world.site, 30, world.clock.now(), actor="test")
+    world.runtime.sites.adjust(world.site, world.clock.now(), actor="test", choice_days=30)
     settings = world.client.get("/api/settings/example.org").get_json()
     assert settings["choice_days"] == 30
     receipt = world.consent().get_json()

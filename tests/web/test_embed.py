@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -176,3 +177,49 @@ def test_do_not_track_is_an_objection_where_the_site_says_so_and_consent_outweig
     settings = world.client.get("/api/settings/example.org").get_json()
     assert settings["signals"] == ["globalPrivacyControl", "doNotTrack"]
     world.close()
+
+
+def test_the_settings_have_another_version_once_what_is_in_force_or_the_cookies_domain_is_another(
+    world: World,
+) -> None:
+    def told() -> tuple[str, str]:
+        world.move(seconds=3)
+        settings = world.client.get("/api/settings/example.org").get_json()
+        return settings["version"], settings["cookie"]
+
+    first = told()
+    assert first == told()
+    assert re.fullmatch("[0-9a-f]{8}", first[0])
+    assert first[1] == ";path=/;samesite=lax"
+    now, notices = world.clock.now(), world.runtime.notices
+    body = notices.in_force(world.site, "de", now).body
+    body["texts"]["title"] = "Dürfen wir?"
+    notices.publish(world.site, body, now, actor="test", at=now + timedelta(seconds=60))
+    assert told() == first, "what is scheduled is not in force"
+    world.move(seconds=60)
+    second = told()
+    assert second[0] != first[0]
+    world.runtime.sites.share_subdomains(world.site, True, now, actor="test")
+    third = told()
+    assert third[0] not in {first[0], second[0]}
+    assert third[1] == ";path=/;samesite=lax;domain=example.org"
+
+
+@pytest.mark.parametrize(
+    ("domain", "shared"),
+    [
+        ("example.org", "example.org"),
+        ("www.example.org", "example.org"),
+        ("shop.example.org:8443", "shop.example.org"),
+        ("localhost:8001", ""),
+        ("localhost", ""),
+        ("192.0.2.7", ""),
+    ],
+)
+def test_the_domain_of_the_cookies_is_the_site_s(world: World, domain: str, shared: str) -> None:
+    site = world.site if domain == "example.org" else world.runtime.add_site(domain, actor="test")
+    assert site.cookie_domain == ""
+    changed = world.runtime.sites.share_subdomains(site, True, world.clock.now(), actor="test")
+    assert changed.cookie_domain == shared
+    entry = world.runtime.audit.newest()[0]
+    assert (entry.action, dict(entry.detail)) == ("site.change", {"share_subdomains": True})

@@ -16,7 +16,8 @@ from webmon.app import create_asgi
 from webmon.domain.site import Mode
 from webmon.errors import SpoolFull, Unavailable
 from webmon.stores.ports.spool import SpoolEntry
-from webmon.web.collect.door import BODY_LIMIT, Asked, Door
+from webmon.web.collect.door import Asked, Door
+from webmon.web.shared.body import BODY_LIMIT
 
 
 @pytest.fixture

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from werkzeug.test import TestResponse
 
 from tests.support.world import World, problem
+from webmon.errors import Conflict
+from webmon.login_token import mint
 
 
 def test_signing_in_moves_the_visit_and_what_follows_to_the_account_log(world: World) -> None:
@@ -185,3 +192,114 @@ def test_after_a_crash_a_signed_in_visit_goes_on_as_one(world: World) -> None:
     visitor.sees("/after")
     world.settle()
     assert (world.rows(), world.account_row_count()) == ([], 2)
+
+
+# Login keys
+
+
+def private_key() -> tuple[str, str]:
+    """A private key in PEM, and its public half."""
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return private, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def test_a_token_signed_with_a_registered_key_s_private_half_signs_in(world: World) -> None:
+    private, public = private_key()
+    visitor = world.visitor()
+    visitor.sees("/one")
+    at = int(world.clock.now().timestamp())
+    assert "has no login key" in problem(visitor.signs_in(world.token(key="x" * 43)))["token"][0]
+    key = world.runtime.sites.add_public_key(world.site, public, world.clock.now(), actor="test")
+    assert visitor.signs_in(mint("patient-1", "example.org", private, now=at)).status_code == 204
+    world.settle()
+    assert (world.rows(), world.account_row_count()) == ([], 1)
+    for secret in (public, key.text):
+        refused = visitor.signs_in(mint("patient-1", "example.org", secret, now=at))
+        assert list(problem(refused)) == ["token"]
+    with pytest.raises(Conflict):
+        world.runtime.sites.add_public_key(world.site, public, world.clock.now(), actor="test")
+
+
+def test_a_key_that_ended_is_refused_and_its_successor_holds(world: World) -> None:
+    visitor, sites = world.visitor(), world.runtime.sites
+    first = sites.new_login_key(world.site, world.clock.now(), actor="test")
+    second = sites.new_login_key(world.site, world.clock.now(), actor="test", overlap=timedelta(hours=24))
+    world.move(hours=23, minutes=59)
+    for key in (first, second):
+        assert visitor.signs_in(world.token(key=key)).status_code == 204
+    world.move(minutes=2)
+    refused = visitor.signs_in(world.token(key=first))
+    assert refused.status_code == 401
+    assert "not signed with a login key" in problem(refused)["token"][0]
+    assert visitor.signs_in(world.token(key=second)).status_code == 204
+    assert len(sites.kept_login_keys(world.site)) == 2
+    assert world.runtime.prune(world.clock.now()) >= 1
+    (kept,) = sites.kept_login_keys(world.site)
+    assert (kept.key.text, kept.ends_at) == (second, None)
+    sites.end_login_key(world.site, kept.key.id, world.clock.now(), actor="test", after=timedelta(0))
+    assert visitor.signs_in(world.token(key=second)).status_code == 401
+
+
+def test_a_token_of_another_site_s_key_is_refused(world: World) -> None:
+    world.runtime.add_site("other.example", actor="test")
+    other = world.runtime.sites.new_login_key(
+        world.runtime.sites.get("other.example"), world.clock.now(), actor="test"
+    )
+    world.login_key()
+    refused = world.visitor().signs_in(world.token(key=other))
+    assert (refused.status_code, list(problem(refused))) == (401, ["token"])
+
+
+# From server to server
+
+
+def as_backend(world: World, key: str, **fields: object) -> TestResponse:
+    return world.post("/api/login", {"site": "example.org"} | fields, Authorization=f"Bearer {key}")
+
+
+def test_a_backend_signs_in_by_itself(world: World) -> None:
+    key = world.runtime.sites.new_api_key(world.site, "login", world.clock.now(), actor="test")
+    visitor = world.visitor()
+    visitor.sees("/one")
+    for _ in range(2):
+        assert as_backend(world, key, account="patient-4711", **visitor.ids).status_code == 204
+    visitor.sees("/two")
+    world.settle()
+    assert (world.rows(), world.account_row_count()) == ([], 2)
+    account = world.runtime.account_reader.identify(world.site, world.token("patient-4711"), world.clock.now())
+    assert world.runtime.account_keys.ring(account)
+
+
+@pytest.mark.parametrize("scope", ["stats", "events", "elsewhere", "none", "wrong"])
+def test_who_is_no_backend_of_the_site_signs_nobody_in(world: World, scope: str) -> None:
+    world.runtime.add_site("other.example", actor="test")
+    site = world.runtime.sites.get("other.example") if scope == "elsewhere" else world.site
+    kind = scope if scope in {"stats", "events"} else "login"
+    key = world.runtime.sites.new_api_key(site, kind, world.clock.now(), actor="test")
+    visitor = world.visitor()
+    visitor.sees("/one")
+    sent = {"site": "example.org", "account": "patient-4711", **visitor.ids}
+    headers = {"none": {}, "wrong": {"Authorization": f"Basic {key}"}}
+    refused = world.post("/api/login", sent, **headers.get(scope, {"Authorization": f"Bearer {key}"}))
+    assert refused.status_code == 401
+    assert list(problem(refused)) == ["authorization"]
+    world.settle()
+    assert (world.paths(), world.account_row_count()) == (["/one"], 0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"account": "a", "token": "b"}, "account"),
+        ({"account": "x" * 256}, "account"),
+        ({"account": "a", "visitor": "short"}, "visitor"),
+        ({"account": 7}, "account"),
+        ({"account": ""}, "token"),
+    ],
+)
+def test_a_slip_of_a_backend_is_named(world: World, fields: dict[str, object], field: str) -> None:
+    key = world.runtime.sites.new_api_key(world.site, "login", world.clock.now(), actor="test")
+    refused = as_backend(world, key, **fields)
+    assert refused.status_code == 400
+    assert list(problem(refused)) == [field]

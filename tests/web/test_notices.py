@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from werkzeug.test import Client, TestResponse
 
-from tests.support.world import World, csrf
+from tests.support.world import REFUSED, World, csrf, problem
 from tests.web.test_admin import SITE, fields_of
 from webmon.domain.chain import canonical
 from webmon.domain.language import LANGUAGES
@@ -277,6 +277,34 @@ def test_a_scheduled_notice_is_cancelled_before_but_not_after_it_is_in_force(wor
     with pytest.raises(NotFound):  # what has been in force is not unmade
         world.runtime.notices.cancel(world.site, second, world.clock.now(), actor="test")
     assert actions(world)[0] == "notice.cancel"
+
+
+def test_nobody_answers_a_notice_that_has_not_come_into_force(world: World, officer: Client) -> None:
+    before = in_force(world)
+    save(officer, title="Number 1")
+    draft = world.runtime.notices.draft(world.site, "en").notice.hash
+    assert "is not a notice of this site" in problem(world.consent(notice=draft))["notice"]
+    publish(officer, when="at", effective_at="2026-11-24T12:00")
+    refused = world.consent(notice=draft)
+    assert refused.status_code == 400
+    assert "has not come into force" in problem(refused)["notice"][0]
+    assert world.consent(REFUSED, action="reject_all", notice=draft).status_code == 400
+    assert world.consent(notice=before).status_code == 201
+    world.move(days=1, hours=2)
+    assert in_force(world) == draft
+    assert world.consent(notice=draft).status_code == 201
+    # A page that was opened before, or kept by the browser, asks with the notice of then.
+    old = world.consent(notice=before)
+    assert (old.status_code, old.get_json()["notice_hash"]) == (201, before)
+
+
+def test_a_notice_that_was_cancelled_before_it_came_into_force_never_does(world: World, officer: Client) -> None:
+    save(officer, title="Number 1")
+    publish(officer, when="at", effective_at="2026-11-24T12:00")
+    (waiting,) = world.runtime.notices.scheduled(world.site, world.clock.now())
+    world.runtime.notices.cancel(world.site, waiting.id, world.clock.now(), actor="test")
+    world.move(days=2)
+    assert world.consent(notice=waiting.notice_hash).status_code == 400
 
 
 def test_a_scheduled_notice_of_another_site_is_not_cancelled(world: World, officer: Client) -> None:

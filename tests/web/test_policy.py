@@ -26,7 +26,8 @@ PAGE = "/privacy/example.org"
 
 def made(folder: Path, jurisdiction: str = Jurisdiction.BY_PLACE, mode: str = Mode.CONSENTED_ONLY) -> World:
     world = World(folder, mode, city_file=CITIES, trusted_proxies=[f"{ADDRESS}/32"])
-    world.site = world.runtime.sites.change_policy(world.site, jurisdiction, world.clock.now(), actor="test")
+    now = world.clock.now()
+    world.site = world.runtime.sites.adjust(world.site, now, actor="test", jurisdiction=jurisdiction)
     return world
 
 
@@ -97,7 +98,7 @@ def test_the_address_decides_in_memory_and_any_page_may_ask(
 
 def test_who_is_no_trusted_proxy_cannot_choose_a_place(tmp_path: Path) -> None:
     world = World(tmp_path / "data", city_file=CITIES)
-    world.runtime.sites.change_policy(world.site, Jurisdiction.BY_PLACE, world.clock.now(), actor="test")
+    world.runtime.sites.adjust(world.site, world.clock.now(), actor="test", jurisdiction=Jurisdiction.BY_PLACE)
     assert policy(world, CALIFORNIA).get_json()["code"] == ""
     world.close()
 
@@ -142,7 +143,9 @@ def test_a_question_that_cannot_be_answered_names_the_field(placed: World, path:
 def test_every_text_that_is_named_is_one_of_the_notice_s(placed: World) -> None:
     notice = placed.runtime.notices.in_language(placed.site, ["en"], placed.clock.now()).body
     for jurisdiction in (one for one in Jurisdiction if one is not Jurisdiction.EXEMPT):
-        placed.site = placed.runtime.sites.change_policy(placed.site, jurisdiction, placed.clock.now(), actor="test")
+        placed.site = placed.runtime.sites.adjust(
+            placed.site, placed.clock.now(), actor="test", jurisdiction=jurisdiction
+        )
         assert set(policy(placed).get_json()["texts"].values()) <= notice["texts"].keys()
 
 
@@ -272,7 +275,9 @@ def test_without_a_choice_no_policy_lets_a_hit_with_an_identifier_in(tmp_path: P
     for jurisdiction in Jurisdiction:
         if jurisdiction is Jurisdiction.EXEMPT and mode is Mode.CONSENTED_ONLY:
             continue
-        world.site = world.runtime.sites.change_policy(world.site, jurisdiction, world.clock.now(), actor="test")
+        world.site = world.runtime.sites.adjust(
+            world.site, world.clock.now(), actor="test", jurisdiction=jurisdiction
+        )
         world.move(seconds=5)
         for address in (CALIFORNIA, SWEDEN, JAPAN):
             seen.add(policy(world, address).get_json()["model"])
@@ -292,7 +297,9 @@ def test_without_a_choice_no_policy_lets_a_hit_with_an_identifier_in(tmp_path: P
 
 def test_the_settings_say_the_model_or_that_it_must_be_asked_for(placed: World) -> None:
     def settings(jurisdiction: str) -> tuple[Any, Any]:
-        placed.site = placed.runtime.sites.change_policy(placed.site, jurisdiction, placed.clock.now(), actor="test")
+        placed.site = placed.runtime.sites.adjust(
+            placed.site, placed.clock.now(), actor="test", jurisdiction=jurisdiction
+        )
         found = placed.client.get("/api/settings/example.org").get_json()
         return found["model"], found["ask"]
 

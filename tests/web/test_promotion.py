@@ -282,7 +282,7 @@ def test_what_too_few_share_on_a_day_is_not_left_at_all(world: World) -> None:
 
 
 def promote_days(world: World, days: int) -> None:
-    world.site = world.runtime.sites.change_promote_days(world.site, days, world.clock.now(), actor="test")
+    world.site = world.runtime.sites.adjust(world.site, world.clock.now(), actor="test", promote_days=days)
 
 
 def test_with_a_wider_scope_earlier_consented_rows_go_to_the_account_too(world: World) -> None:

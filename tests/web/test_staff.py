@@ -55,7 +55,7 @@ def test_a_poor_password_is_refused_beside_its_field(world: World, password: str
 
 def test_nothing_of_a_password_or_a_link_is_stored_in_the_clear(world: World) -> None:
     token = world.runtime.staff.add("owner@example.org", "owner", None, NOW, actor="test")
-    session = world.runtime.staff.use_link(token or "", PASSWORD, NOW)
+    session = world.runtime.staff.use_link(token or "", PASSWORD, NOW).token
     assert world.found_in_files(PASSWORD.encode(), (token or "-").encode(), session.encode()) == []
     assert world.found_in_files(b"$argon2id$") != []
 
@@ -177,9 +177,12 @@ PAGES = {
     "/admin/sites/example.org/notices/NAME/preview": {"owner", "privacy"},
     "/admin/sites/example.org/notices/NAME/preview/frame": {"owner", "privacy"},
     "/admin/sites/example.org/retention": {"owner", "privacy"},
+    "/admin/sites/example.org/persons": {"privacy"},
     "/admin/staff": {"owner"},
     "/admin/audit": {"owner", "privacy"},
     "/staff/account": {"owner", "privacy", "marketing"},
+    "/staff/second-factor": {"owner", "privacy", "marketing"},
+    "/staff/second-factor/remove": {"owner", "privacy", "marketing"},
 }
 
 
@@ -187,7 +190,7 @@ def test_every_page_for_staff_is_in_the_table(world: World) -> None:
     app = create_app(world.runtime)
     rules = {rule.rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or set())}
     found = {one for one in rules if one.startswith(("/admin", "/dashboard", "/staff"))}
-    without_a_page = {"/admin/", "/dashboard/", SIGN_IN, "/staff/link/<token>"}
+    without_a_page = {"/admin/", "/dashboard/", SIGN_IN, f"{SIGN_IN}/code", "/staff/link/<token>"}
     known = {path.replace("example.org", "<domain>") for path in PAGES}
     known = {path.replace("/NOTICE", "/<notice_hash>").replace("/en/", "/<language>/") for path in known}
     known = {path.replace("/film/", "/<key>/").replace("/texts/de", "/texts/<language>") for path in known}
@@ -242,9 +245,13 @@ def test_a_marketer_s_forms_change_nothing(world: World) -> None:
         "/admin/sites/example.org/notices/scheduled/1/cancel": {},
         "/admin/sites/example.org/retention": {"event_log": "P1D"},
         "/admin/sites/example.org/retention/apply": {},
+        "/admin/sites/example.org/persons": {"subject": "somebody", "reason": "to see what they do"},
+        "/admin/sites/example.org/persons/download": {"subject": "somebody", "reason": "to see what they do"},
+        "/admin/audit/export": {},
         "/admin/staff": {"email": "me@example.org", "role": "owner"},
         "/admin/staff/link": {"email": "marketing@example.org"},
         "/admin/staff/remove-role": {"staff_id": "1", "site_id": "0"},
+        "/admin/staff/remove-second-factor": {"staff_id": "1"},
     }
     before = len(world.runtime.audit.newest())
     for path, form in forms.items():

@@ -14,14 +14,15 @@ from webmon.errors import WebmonError
 # name: (module, what it does). A module has a click command or group named `command`.
 COMMANDS = {
     "serve": ("webmon.cli.serve", "Start webmon: pages, collection, jobs."),
-    "site": ("webmon.cli.site", "Add and list sites; make the key that signs login tokens."),
-    "key": ("webmon.cli.key", "Make API keys."),
+    "site": ("webmon.cli.site", "Add and list sites; keep the keys that sign login tokens."),
+    "key": ("webmon.cli.key", "Make API keys; change the key that encrypts all others."),
+    "account": ("webmon.cli.account", "Erase the account of somebody who signs in on a website."),
     "staff": ("webmon.cli.staff", "Add staff members and their one-time links."),
     "import": ("webmon.cli.import_", "Bring in what was measured elsewhere."),
     "retention": ("webmon.cli.retention", "Say what the retention rules would delete, and delete it."),
     "consent": ("webmon.cli.consent", "Verify the consent ledger."),
     "notice": ("webmon.cli.notice", "Bring in, check and write out notices as JSON."),
-    "audit": ("webmon.cli.audit", "Verify the audit trail."),
+    "audit": ("webmon.cli.audit", "Verify, sign and write out the audit trail."),
     "doctor": ("webmon.cli.doctor", "Say what is wrong with settings, files and permissions."),
     "demo-data": ("webmon.cli.demo_data", "Fill a site with made-up visits."),
 }

@@ -1,24 +1,31 @@
-"""`webmon audit`: proof that the audit trail is what it was."""
+"""`webmon audit`: the audit trail, proven, signed and written out."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import click
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.group()
 def command() -> None:
-    """Verify the audit trail."""
+    """Verify, sign and write out the audit trail."""
 
 
 @command.command()
+@click.option("--checkpoints", type=_FILE, help="Also against checkpoints that were kept elsewhere.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
-def verify(as_json: bool) -> None:
-    """Walk the audit trail and name the first entry that does not hold."""
+def verify(checkpoints: Path | None, as_json: bool) -> None:
+    """Walk the audit trail and its signed checkpoints, and name the first entry that does not hold."""
     from webmon.app import Core
+    from webmon.cli.consent import read_checkpoints
 
-    verdict = Core().audit.verify()
+    verdict = Core().audit.verify(read_checkpoints(checkpoints) if checkpoints else ())
     if as_json:
         document = {
             "holds": verdict.holds,
@@ -32,3 +39,38 @@ def verify(as_json: bool) -> None:
         click.echo(f"{verdict.checked_count} entries hold{fault}")
     if not verdict.holds:
         raise SystemExit(1)
+
+
+@command.command()
+def checkpoint() -> None:
+    """Sign what the audit trail ends with, and print it as a line of JSON. Kept elsewhere, it proves later that
+    nothing before it was changed or taken out."""
+    from webmon.app import Core
+
+    core = Core()
+    made = core.audit.checkpoint(core.clock.now())
+    if made is not None:
+        click.echo(json.dumps(made.document()))
+
+
+@command.command()
+@click.option("--site", "domain", help="Only what is about this site.")
+@click.option("--actor", default="", help="Only what this staff member, or part of webmon, did.")
+@click.option("--action", default="", help="Only this action, such as staff.add, or of a noun: staff.")
+@click.option("--since", type=_DAY, help="From this day on (UTC).")
+@click.option("--until", type=_DAY, help="Up to this day and with it (UTC).")
+def export(domain: str | None, actor: str, action: str, since: datetime | None, until: datetime | None) -> None:
+    """Print the entries, oldest first, one JSON object a line; that it was done is an entry itself."""
+    from webmon.app import Core
+    from webmon.stores.ports.audit import AuditFilter
+
+    core = Core()
+    where = AuditFilter(
+        sites=None if domain is None else [core.sites.get(domain).id],
+        actor=actor,
+        action=action,
+        since=since.replace(tzinfo=UTC) if since else None,
+        until=until.replace(tzinfo=UTC) + timedelta(days=1) if until else None,
+    )
+    for entry in core.audit.export(core.clock.now(), actor="operator", where=where):
+        click.echo(json.dumps(entry.document(), ensure_ascii=False))

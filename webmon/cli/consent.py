@@ -25,7 +25,7 @@ def verify(domain: str | None, checkpoints: Path | None, as_json: bool) -> None:
     from webmon.app import Core
 
     core = Core()
-    kept = _read_checkpoints(checkpoints) if checkpoints else []
+    kept = read_checkpoints(checkpoints) if checkpoints else []
     sites = [core.sites.get(domain)] if domain else core.sites.all()
     verdicts = {
         site.domain: core.consents.verify(site, [one for one in kept if one.site == site.domain]) for site in sites
@@ -90,7 +90,8 @@ def _read_json(path: Path) -> Any:
         raise click.ClickException(f"{path}: is not JSON") from error
 
 
-def _read_checkpoints(path: Path) -> list[Any]:
+def read_checkpoints(path: Path) -> list[Any]:
+    """Return the checkpoints of a file, one a line, or say that it holds something else."""
     import msgspec
 
     from webmon.domain.checkpoint import Checkpoint

@@ -44,8 +44,12 @@ def command(as_json: bool) -> None:
     """Say what is wrong with settings, files, permissions and stores. Exit status 1 where something fails."""
     from webmon.app import Core
 
-    core = Core()  # a setting or a key file that cannot be used ends here, with its own words
-    findings = [finding for check in CHECKS for finding in _run(check, core)]
+    try:
+        core = Core()
+    except WebmonError as error:  # a setting, a key file or a database without which nothing else can be looked at
+        findings = [Finding("start", FAILURE, str(error))]
+    else:
+        findings = [finding for check in CHECKS for finding in _run(check, core)]
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings]))
     else:
@@ -76,6 +80,14 @@ def _mode(path: Path) -> int:
         return stat.S_IMODE(path.stat().st_mode)
     except FileNotFoundError:  # a running server has removed it meanwhile
         return 0
+
+
+def _wrapping_key(core: Core) -> Iterator[Finding]:
+    if core.vault.rotating:
+        text = "an older one is still known: its rotation was interrupted, or is not ended; run: webmon key rotate"
+        yield Finding("wrapping key", WARNING, text)
+    else:
+        yield Finding("wrapping key", OK, f"one, of {core.vault.key_name}")
 
 
 def _disk(core: Core) -> Iterator[Finding]:
@@ -176,6 +188,11 @@ def _event_log(core: Core) -> Iterator[Finding]:
         yield Finding("event log", FAILURE, f"{fault}; hits wait in the spool until it is back from a backup")
     if not found["faults"]:
         yield Finding("event log", OK, where)
+    if found["lost_keys"]:
+        text = f"{found['lost_keys']} accounts have no data key; put back the newest copy of {core.folder / 'keys'}"
+        yield Finding("data keys", FAILURE, f"{text}, or, if there is none, run: webmon account erase-lost")
+    else:
+        yield Finding("data keys", OK, "every account has its own")
     yield Finding("spool", OK, f"{found['waiting']} hits wait for the event log")
 
 
@@ -189,6 +206,7 @@ def _jobs(core: Core) -> Iterator[Finding]:
 
 CHECKS: tuple[Check, ...] = (
     _permissions,
+    _wrapping_key,
     _disk,
     _public_address,
     _proxies,

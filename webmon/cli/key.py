@@ -1,15 +1,27 @@
-"""`webmon key`: keys for programs."""
+"""`webmon key`: keys for programs, and the key that encrypts all others."""
 
 from __future__ import annotations
 
+import time
+from typing import TYPE_CHECKING
+
 import click
 
+from webmon.cli.progress import progress
+from webmon.errors import SettingsError
+from webmon.running import find_server
 from webmon.services.manage_sites import Scope
+
+if TYPE_CHECKING:
+    from webmon.app import Core
+
+# What a running server was just writing under the old key is there within this time.
+_SETTLING_SECONDS = 2.0
 
 
 @click.group()
 def command() -> None:
-    """Make API keys."""
+    """Make API keys; change the key that encrypts all others."""
 
 
 @command.command()
@@ -23,3 +35,36 @@ def add(domain: str, scope: str) -> None:
     site = core.sites.get(domain)
     click.echo(f"API key of {site.domain}, scope {scope}. It is not shown again.")
     click.echo(core.sites.new_api_key(site, scope, core.clock.now(), actor="operator"))
+
+
+@command.command()
+def rotate() -> None:
+    """Put a new wrapping key in the place of the old one, and wrap all other keys anew; a server may run.
+    Interrupted, the same command goes on."""
+    from webmon.app import Core
+
+    core = Core()
+    rotation = core.key_rotation
+    with progress(rotation.begin(), "Wrapping keys anew") as advance:
+        runs = _tell_server(core)
+        count = rotation.run(advance)
+        if runs:
+            time.sleep(_SETTLING_SECONDS)
+            count += rotation.run(advance)
+    rotation.finish(count, core.clock.now(), actor="operator")
+    _tell_server(core)
+    click.echo(f"{count} keys are wrapped under the new key. {core.vault.after_rotation}")
+    core.close()
+
+
+def _tell_server(core: Core) -> bool:
+    """Have a running server take up the keys as they are now; say whether one runs."""
+    server = find_server(core.folder)
+    if server is None:
+        return False
+    if server.call("keys.reload", {})["mark"] != core.vault.mark.hex():
+        raise SettingsError(
+            "The running server has another wrapping key in use: start it again with the same WEBMON_WRAPPING_KEY, "
+            "then run this once more"
+        )
+    return True

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from webmon.errors import SettingsError
+from webmon.errors import SettingsError, WebmonError
 
 _PR_SET_PDEATHSIG = 1
 _PARENT_CHECK_SECONDS = 1.0
@@ -77,7 +77,7 @@ def _work(*args: Any, **kwargs: Any) -> None:
     _die_with_parent()
     try:
         MPServer._spawn_asgi_worker(*args, **kwargs)
-    except SettingsError as error:
+    except WebmonError as error:
         click.echo(f"Error: {error}", err=True)
         raise SystemExit(1) from error
     finally:

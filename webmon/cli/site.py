@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import IO
 
 import click
@@ -17,7 +18,7 @@ POLICY = click.Choice([one.value for one in Jurisdiction])
 
 @click.group()
 def command() -> None:
-    """Add and list sites; make the key that signs login tokens."""
+    """Add and list sites; keep the keys that sign login tokens."""
 
 
 @command.command()
@@ -26,7 +27,12 @@ def command() -> None:
 @click.option(
     "--mode", default=Mode.CONSENTED_ONLY.value, show_default=True, type=click.Choice([m.value for m in Mode])
 )
-@click.option("--minimum-group", default=1, show_default=True, help="Smallest group of visitors a breakdown shows.")
+@click.option(
+    "--minimum-group",
+    default=1,
+    show_default=True,
+    help="Smallest group of visitors that is shown; counts are multiples of it.",
+)
 @click.option("--dnt", is_flag=True, help="Take the browser's Do Not Track for an objection.")
 @click.option(
     "--policy",
@@ -64,6 +70,9 @@ def add(domain: str, timezone: str, mode: str, minimum_group: int, dnt: bool, po
 @click.option("--policy", type=POLICY, help="How visitors are asked, and whether by their place.")
 @click.option("--choice-days", type=int, help="For how many days an answer holds before it is asked for again.")
 @click.option(
+    "--subdomains", type=click.Choice(["shared", "each"]), help="Whether one choice holds on all subdomains."
+)
+@click.option(
     "--promote-days", type=int, help="For how many days back rows go to the account at sign-in; 0: the visit."
 )
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
@@ -74,43 +83,46 @@ def set_(
     property_key: tuple[str, ...],
     policy: str | None,
     choice_days: int | None,
+    subdomains: str | None,
     promote_days: int | None,
     as_json: bool,
 ) -> None:
-    """Set the policy, the guard's rules, for how long an answer holds and how much goes to the account at sign-in of
-    the site DOMAIN, and print them. Each option of the guard may be given many times; together they replace what
-    there was of their kind, an empty text (--path-template "") leaves none. Without options, nothing changes."""
+    """Set the policy, the guard's rules, where and for how long an answer holds, and how much goes to the account at
+    sign-in of the site DOMAIN, and print them. Each option of the guard may be given many times; together they
+    replace what there was of their kind, an empty text (--path-template "") leaves none. Without options, nothing
+    changes; where one of them is wrong, neither."""
     from webmon.app import Core
 
     core = Core()
     site = core.sites.get(domain)
-    if policy is not None and policy != site.jurisdiction:
-        site = core.sites.change_policy(site, policy, core.clock.now(), actor=ACTOR)
-    if choice_days is not None:
-        site = core.sites.change_choice_days(site, choice_days, core.clock.now(), actor=ACTOR)
-    if promote_days is not None:
-        site = core.sites.change_promote_days(site, promote_days, core.clock.now(), actor=ACTOR)
-    rules = core.sites.change_rules(
+    site = core.sites.adjust(
         site,
         core.clock.now(),
         actor=ACTOR,
-        parameters=allow_parameter or site.rules.parameters,
-        path_templates=path_template or site.rules.path_templates,
-        property_keys=property_key or site.rules.property_keys,
-    ).rules
+        jurisdiction=policy,
+        choice_days=choice_days,
+        share_subdomains=None if subdomains is None else subdomains == "shared",
+        promote_days=promote_days,
+        parameters=allow_parameter or None,
+        path_templates=path_template or None,
+        property_keys=property_key or None,
+    )
+    rules = site.rules
     kinds = {
         "parameters": rules.parameters,
         "path_templates": rules.path_templates,
         "property_keys": rules.property_keys,
     }
     if as_json:
-        days = {"choice_days": site.choice_days, "promote_days": site.promote_days}
-        click.echo(json.dumps({"domain": site.domain, "policy": site.jurisdiction.value, **kinds, **days}))
+        told = {"domain": site.domain, "policy": site.jurisdiction.value, **kinds, "choice_days": site.choice_days}
+        more = {"share_subdomains": site.share_subdomains, "promote_days": site.promote_days}
+        click.echo(json.dumps(told | more))
     else:
         click.echo(f"policy: {site.jurisdiction}")
         for kind, lines in kinds.items():
             click.echo(f"{kind.replace('_', ' ')}: {', '.join(lines) or 'none'}")
-        click.echo(f"an answer holds: {site.choice_days} days")
+        where = f"{site.cookie_domain} and all below it" if site.cookie_domain else "each host for itself"
+        click.echo(f"an answer holds: {site.choice_days} days, {where}")
         earlier = f"and rows of {site.promote_days} days before" if site.promote_days else "alone"
         click.echo(f"at sign-in goes to the account: the visit {earlier}")
 
@@ -132,14 +144,63 @@ def list_(as_json: bool) -> None:
 
 @command.command("login-key")
 @click.argument("domain")
-def login_key(domain: str) -> None:
-    """Make a key that signs login tokens of DOMAIN, and print it, once."""
+@click.option("--public-key", type=click.File(encoding="utf-8"), help="Register this Ed25519 public key instead.")
+@click.option("--overlap-hours", type=click.IntRange(0), help="Accept older keys for so long, and then no more.")
+def login_key(domain: str, public_key: IO[str] | None, overlap_hours: int | None) -> None:
+    """Make a key that signs login tokens of DOMAIN, and print it, once; or register the public half of a key of
+    yours, and print its number. Older keys go on to be accepted."""
     from webmon.app import Core
 
     core = Core()
-    site = core.sites.get(domain)
+    site, now = core.sites.get(domain), core.clock.now()
+    overlap = None if overlap_hours is None else timedelta(hours=overlap_hours)
+    if public_key is not None:
+        key = core.sites.add_public_key(site, _read(public_key), now, actor=ACTOR, overlap=overlap)
+        click.echo(f"Tokens of {site.domain} that are signed with its private half (EdDSA) are accepted.")
+        click.echo(key.id)
+        return
     click.echo(f"Login key of {site.domain} (HS256); keep it on the website's backend. It is not shown again.")
-    click.echo(core.sites.new_login_key(site, core.clock.now(), actor=ACTOR))
+    click.echo(core.sites.new_login_key(site, now, actor=ACTOR, overlap=overlap))
+
+
+@command.command("login-keys")
+@click.argument("domain")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def login_keys(domain: str, as_json: bool) -> None:
+    """List the keys that login tokens of DOMAIN may be signed with: number, algorithm, since when, until when."""
+    from webmon.app import Core
+
+    core = Core()
+    kept = core.sites.kept_login_keys(core.sites.get(domain))
+    if as_json:
+        rows = [
+            {
+                "key_id": one.key.id,
+                "algorithm": one.key.algorithm,
+                "created_at": one.created_at.isoformat(),
+                "ends_at": one.ends_at and one.ends_at.isoformat(),
+            }
+            for one in kept
+        ]
+        click.echo(json.dumps(rows))
+        return
+    for one in kept:
+        until = f"until {one.ends_at:%Y-%m-%d %H:%M} UTC" if one.ends_at else "with no end"
+        click.echo(f"{one.key.id}  {one.key.algorithm}  since {one.created_at:%Y-%m-%d %H:%M} UTC  {until}")
+
+
+@command.command("end-login-key")
+@click.argument("domain")
+@click.option("--key", "key_id", required=True, help="Its number, as login-keys lists it.")
+@click.option("--after-hours", default=0, show_default=True, type=click.IntRange(0), help="Only after so long.")
+def end_login_key(domain: str, key_id: str, after_hours: int) -> None:
+    """Accept tokens of DOMAIN that are signed with a key no more."""
+    from webmon.app import Core
+
+    core = Core()
+    site, after = core.sites.get(domain), timedelta(hours=after_hours)
+    ends_at = core.sites.end_login_key(site, key_id, core.clock.now(), actor=ACTOR, after=after)
+    click.echo(f"The key ends at {ends_at:%Y-%m-%d %H:%M} UTC.")
 
 
 @command.group()
@@ -176,3 +237,10 @@ def import_services(file: IO[str], site: str, publish: bool) -> None:
     if publish:
         new = core.register.publish(found, now, actor=ACTOR)
         click.echo(f"In force in {len(new)} new notices.")
+
+
+def _read(file: IO[str]) -> str:
+    try:
+        return file.read()
+    except UnicodeDecodeError as error:
+        raise InvalidInput.field("public_key", "is no text: neither PEM nor a JWK") from error

@@ -58,6 +58,17 @@ def link(email: str, reset: bool) -> None:
     _show(core, token)
 
 
+@command.command("remove-second-factor")
+@click.argument("email")
+def remove_second_factor(email: str) -> None:
+    """Turn off the second factor of EMAIL, who has lost both app and recovery codes."""
+    from webmon.app import Core
+
+    core = Core()
+    core.second_factors.remove(core.staff.id_of(email), core.clock.now(), actor=ACTOR)
+    click.echo(f"The second factor of {email.strip().lower()} is off; the password alone signs them in.")
+
+
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_(as_json: bool) -> None:
@@ -70,6 +81,7 @@ def list_(as_json: bool) -> None:
         {
             "email": one.staff.email,
             "password_set": one.password_hash is not None,
+            "second_factor": one.totp_wrapped is not None,
             "roles": {domains[key] if key else EVERY_SITE: role.value for key, role in one.staff.roles.items()},
         }
         for one in core.staff.all()
@@ -81,9 +93,10 @@ def list_(as_json: bool) -> None:
             click.echo(_line(**row))
 
 
-def _line(email: str, password_set: bool, roles: dict[str, str]) -> str:
+def _line(email: str, password_set: bool, second_factor: bool, roles: dict[str, str]) -> str:
     held = ", ".join(f"{role} on {where.strip('()')}" for where, role in roles.items()) or "no role"
-    return f"{email}  {held}{'' if password_set else '  (no password yet)'}"
+    notes = ("" if password_set else "  (no password yet)") + ("  (second factor)" if second_factor else "")
+    return f"{email}  {held}{notes}"
 
 
 def _show(core: Core, token: str) -> None:

@@ -10,13 +10,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from typing import Any
-
-import ua_parser
-from ua_parser.regex import Resolver
-from user_agents.parsers import UserAgent, parse_browser, parse_device, parse_operating_system
+from typing import TYPE_CHECKING, Any
 
 from webmon.domain.scrub import scrub_text
+
+if TYPE_CHECKING:
+    import ua_parser
 
 LONGEST_AGENT = 512
 MOBILE_APP = "Mobile App"
@@ -175,19 +174,27 @@ def _parsed(user_agent: str) -> Agent:
     return Agent(browser, browser_version, system, version, device or _device(found, system))
 
 
+# Both libraries are imported where they are used: most commands of the command line never do, and they take long.
+
+
 @cache
 def _parser() -> ua_parser.Parser:
+    import ua_parser  # noqa: PLC0415
+    from ua_parser.regex import Resolver  # noqa: PLC0415
+
     # It has a cache of its own; ours is enough.
     return ua_parser.Parser(Resolver(ua_parser.load_builtins()))
 
 
 def prepare() -> None:
     """Build the tables, which takes a third of a second: before the first visitor comes, not in their request."""
-    _parser().parse("Mozilla/5.0 (X11; Linux x86_64; rv:109.0) Gecko/20100101 Firefox/118.0")
+    _seen("Mozilla/5.0 (X11; Linux x86_64; rv:109.0) Gecko/20100101 Firefox/118.0")
 
 
 def _seen(text: str) -> Any:
     """Return the `user-agents` object, fed by the fast parser instead of the slow one that it would call itself."""
+    from user_agents.parsers import UserAgent, parse_browser, parse_device, parse_operating_system  # noqa: PLC0415
+
     result = _parser().parse(text).with_defaults()
     found: Any = UserAgent.__new__(UserAgent)
     browser, system, device = result.user_agent, result.os, result.device

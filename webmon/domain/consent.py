@@ -5,12 +5,13 @@ The receipt has the field names of ISO/IEC TS 27560:2023 (consent record informa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from webmon.domain.hit import AccountRow, Basis
 from webmon.domain.jurisdiction import Policy
 from webmon.domain.notice import LANGUAGE, Notice, Service
 from webmon.errors import InvalidInput
@@ -76,6 +77,20 @@ class Record:
             "recorded_at": self.recorded_at.isoformat(),
             "expires_at": self.expires_at.isoformat(),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """Whose rows: those of a visitor, by their pseudonyms, and of the account that they are signed in with."""
+
+    pseudonyms: Sequence[int] = ()
+    account_id: int | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.pseudonyms) or self.account_id is not None
+
+
+NOBODY = Collected()
 
 
 def check_answer(
@@ -152,6 +167,26 @@ def receipt(body: Mapping[str, Any], notice: Notice, address: str) -> dict[str, 
         # Records of before there were policies have none.
         "jurisdiction": body.get("jurisdiction"),
     }
+
+
+def collected_under(line: Sequence[Mapping[str, Any]], row: AccountRow) -> bool:
+    """Whether a row of the account log was collected under the consent whose records these are, newest first.
+
+    A row names the receipt. Where it does not (nobody told it at sign-in), the notice that was agreed to does, and
+    the time for which that answer held.
+    """
+    if row.basis != Basis.CONSENT:
+        return False
+    if row.consent:
+        return any(body["receipt_id"] == row.consent for body in line)
+    until: datetime | None = None
+    for body in line:
+        since = datetime.fromisoformat(body["recorded_at"]).replace(tzinfo=None)
+        held = since <= row.occurred_at and (until is None or row.occurred_at <= until)
+        if held and body["notice"] == row.notice and body["decisions"].get(ANALYTICS):
+            return True
+        until = since
+    return False
 
 
 class Why(StrEnum):

@@ -63,6 +63,15 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
         return day_of(self.occurred_at)[:7]
 
 
+class AccountRow(Hit, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """A row of the account log, as it is sealed: a hit without pseudonyms.
+
+    `consent` is the receipt under which it was collected; empty where that is not known, or where there was none.
+    """
+
+    consent: str = ""
+
+
 class Basis:
     """Why a row may exist (GDPR article 6; the exemption of article 82 of the French data protection act)."""
 
@@ -75,6 +84,7 @@ class Basis:
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Hit)
+_row_decoder = msgspec.json.Decoder(AccountRow)
 
 
 def encode_hit(hit: Hit) -> bytes:
@@ -84,3 +94,17 @@ def encode_hit(hit: Hit) -> bytes:
 
 def decode_hit(line: bytes) -> Hit:
     return _decoder.decode(line)
+
+
+def account_row(hit: Hit, consent: str) -> AccountRow:
+    """Return the row of a hit, which says nothing of the pseudonyms under which the visit began.
+
+    One that is a row already keeps what it says of its consent.
+    """
+    fields = msgspec.structs.asdict(hit) | {"visitor_id": 0, "visit_id": 0}
+    return AccountRow(**{"consent": consent} | fields)
+
+
+def decode_row(line: bytes) -> AccountRow:
+    """Return a row of the account log out of its JSON, of whatever age."""
+    return _row_decoder.decode(line)

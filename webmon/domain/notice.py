@@ -136,7 +136,12 @@ class Notice:
     @property
     def optional_keys(self) -> frozenset[str]:
         """The purposes that are asked for."""
-        return frozenset(purpose.key for purpose in self.purposes if not purpose.required)
+        return _optional_of(self.text)
+
+
+@lru_cache(maxsize=256)
+def _optional_of(text: str) -> frozenset[str]:
+    return frozenset(purpose.key for purpose in _purposes_of(text) if not purpose.required)
 
 
 @lru_cache(maxsize=256)

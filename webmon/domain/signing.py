@@ -22,13 +22,18 @@ class SigningKey:
 
     def __init__(self, seed: bytes) -> None:
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
-        x = _encode(self._key.public_key().public_bytes_raw())
-        self.id = _thumbprint(x)
-        self.jwk = {"kty": "OKP", "crv": "Ed25519", "x": x, "kid": self.id, "alg": ALGORITHM, "use": "sig"}
+        self.jwk = jwk_of(self._key.public_key())
+        self.id = self.jwk["kid"]
 
     def sign(self, text: str) -> str:
         """Return the signature over the text's UTF-8 form, in base64url."""
         return _encode(self._key.sign(text.encode()))
+
+
+def jwk_of(key: Ed25519PublicKey) -> dict[str, str]:
+    """Return a public key as a JWK, named by its thumbprint."""
+    x = _encode(key.public_bytes_raw())
+    return {"kty": "OKP", "crv": "Ed25519", "x": x, "kid": _thumbprint(x), "alg": ALGORITHM, "use": "sig"}
 
 
 def read_public_key(jwk: object) -> Ed25519PublicKey:
@@ -69,7 +74,7 @@ def document_fault(key: Ed25519PublicKey, document: object) -> str:
         return "has no signature"
     if signature["alg"] != ALGORITHM:
         return f"is signed otherwise than with {ALGORITHM}"
-    if signature["kid"] != _thumbprint(_encode(key.public_bytes_raw())):
+    if signature["kid"] != jwk_of(key)["kid"]:
         return "is signed with another key than this one"
     rest = {name: value for name, value in document.items() if name != "signature"}
     try:

@@ -30,6 +30,7 @@ class Mode(StrEnum):
 _DOMAIN = re.compile(
     r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*(:\d{1,5})?"
 )
+_HAS_SUBDOMAINS = re.compile(r"\.[a-z0-9-]*[a-z][a-z0-9-]*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Site:
     honour_dnt: bool = False
     jurisdiction: Jurisdiction = Jurisdiction.EVERYWHERE_OPT_IN
     choice_days: int = CHOICE_DAYS
+    share_subdomains: bool = False
     # For how many days back a visitor's consented rows go to the account at sign-in; 0 for the visit alone.
     promote_days: int = 0
 
@@ -55,6 +57,15 @@ class Site:
     def choice_lifetime(self) -> timedelta:
         """For how long an answer holds."""
         return timedelta(days=self.choice_days)
+
+    @property
+    def cookie_domain(self) -> str:
+        """The domain of what is kept in the browser, with all below it; empty where each host keeps its own.
+
+        A name without a dot, and an address, have nothing below them.
+        """
+        host = self.domain.partition(":")[0].removeprefix("www.")
+        return host if self.share_subdomains and _HAS_SUBDOMAINS.search(host) else ""
 
 
 def clean_domain(text: str) -> str:

@@ -14,6 +14,9 @@ from webmon.domain.theme import SCHEMES, button_colours, button_size
 
 # WCAG 2.2, success criterion 1.4.3: text of the usual size.
 LEAST_CONTRAST = 4.5
+# The one purpose that needs no consent: what is strictly necessary to provide what the visitor has asked for
+# (ePrivacy Directive, article 5(3)). A service that is so serves this purpose; a purpose of another name is no such.
+NECESSARY = "necessary"
 # Two shades that nobody tells apart are the same.
 _SAME = 0.05
 
@@ -92,6 +95,12 @@ def _preselected(body: Body) -> Found:
         yield "preselected", f"has {key}: a purpose is off until the visitor turns it on"
 
 
+def _required(body: Body) -> Found:
+    for purpose in body["purposes"]:
+        if purpose["required"] and purpose["key"] != NECESSARY:
+            yield "purposes", f"has {purpose['key']} as always on: only {NECESSARY} may be, all else is asked for"
+
+
 def _contrast(body: Body) -> Found:
     theme = body["theme"]
     for scheme in SCHEMES:
@@ -119,6 +128,7 @@ RULES: Mapping[str, Rule] = {
         Rule("size", "Reject is no smaller than accept.", _size),
         Rule("weight", "Reject is no dimmer than accept, in light and in dark.", _weight),
         Rule("preselected", "No purpose is ticked before the visitor ticks it.", _preselected),
+        Rule("required", "Only what is strictly necessary is always on.", _required),
         Rule("contrast", "Text has a contrast of at least 4.5:1, in light and in dark.", _contrast),
     )
 }

@@ -50,6 +50,18 @@ JOBS = (
         lambda services, now: services.accounts.end_idle(now),
     ),
     Job(
+        "data-keys",
+        "Give accounts new data keys once a year, seal their rows anew, destroy the old keys",
+        timedelta(hours=1),
+        lambda services, now: services.key_renewal.run(now),
+    ),
+    Job(
+        "erased-accounts",
+        "Complete erasures of accounts that were interrupted, or that a restored backup has undone",
+        timedelta(hours=1),
+        lambda services, now: services.account_eraser.finish(now),
+    ),
+    Job(
         "remainders",
         "Make what signed-in visits leave for figures say less where too few people share it",
         timedelta(minutes=10),
@@ -80,8 +92,14 @@ JOBS = (
         lambda services, now: services.sign_checkpoints(now),
     ),
     Job(
+        "audit-checkpoint",
+        "Sign what the audit trail ends with",
+        timedelta(hours=1),
+        lambda services, now: services.audit.checkpoint(now) is not None,
+    ),
+    Job(
         "prune",
-        "Forget used login tokens, links and sessions that have expired",
+        "Forget used login tokens, login keys, links and sessions that have expired",
         timedelta(hours=1),
         lambda services, now: services.prune(now),
     ),

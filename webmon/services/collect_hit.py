@@ -47,7 +47,7 @@ class PseudonymSource(Protocol):
 
 
 class SealingKeeper(Protocol):
-    def seal(self, account_id: int, hit: Hit) -> bytes: ...
+    def seal(self, account_id: int, hit: Hit, consent: str) -> bytes: ...
 
 
 class Locator(Protocol):
@@ -139,7 +139,9 @@ class Collector:
             basis=basis,
             notice=grant.notice if grant else "",
         )
-        return ReadyHit(self._entry(hit, visit), (site.id, hit_id) if event.event_id else None)
+        return ReadyHit(
+            self._entry(hit, visit, event.consent if grant else ""), (site.id, hit_id) if event.event_id else None
+        )
 
     def _visit(
         self, site: Site, visitor_id: int, event: IncomingEvent, now: datetime, carried: int | None
@@ -156,10 +158,10 @@ class Collector:
             return today, None
         return today, self.pseudonyms.cookieless(site.id, now - timedelta(hours=1), address, user_agent, host)
 
-    def _entry(self, hit: Hit, visit: Visit) -> SpoolEntry:
+    def _entry(self, hit: Hit, visit: Visit, consent: str) -> SpoolEntry:
         if visit.account_id is None:
             return SpoolEntry(hit.site_id, hit.month, hit.visit_id, hit.hit_id, encode_hit(hit))
-        body = self.keeper.seal(visit.account_id, hit)
+        body = self.keeper.seal(visit.account_id, hit, consent)
         return SpoolEntry(hit.site_id, hit.month, visit.promotion_id, hit.hit_id, body, visit.account_id)
 
 

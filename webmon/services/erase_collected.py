@@ -1,5 +1,8 @@
 """Erasing what was collected under a consent that was withdrawn: those rows, from every file, and no other.
 
+Rows of the event log are found by the visitor's pseudonym. Those of the account log have none; while the visitor is
+signed in, the account is known, and each of its rows says under which consent it was collected.
+
 A request is written down with the withdrawal itself, so that a crash does not lose it, and crossed out once nothing
 is left. Until then it holds the visitor's pseudonyms.
 """
@@ -14,9 +17,12 @@ from typing import Protocol
 
 import structlog
 
+from webmon.domain.consent import Collected, collected_under
+from webmon.domain.hit import AccountRow
 from webmon.domain.pseudonym import RAW_ID_FORM, is_raw_id
 from webmon.domain.site import Site
 from webmon.errors import InvalidInput, Unavailable, told
+from webmon.services.record_consent import line_of
 from webmon.stores.ports import Unit
 from webmon.stores.ports.consent import ConsentRepository, Erasure
 
@@ -41,6 +47,14 @@ class EventLog(Rows, Protocol):
         """Rewrite the files from which rows were deleted."""
 
 
+class AccountLog(Protocol):
+    def signed_in(self, site_id: int, pseudonyms: Sequence[int]) -> int | None:
+        """Return the account that the visitor is signed in with, if any."""
+
+    def delete_rows(self, account_id: int, concerned: Callable[[AccountRow], bool]) -> int:
+        """Delete the rows of an account that are concerned; return how many there were."""
+
+
 class VisitBook(Protocol):
     def end(self, site_id: int, visitor_id: int) -> None: ...
 
@@ -54,29 +68,34 @@ class Eraser:
     visits: VisitBook
     events: EventLog
     spools: Rows
+    accounts: AccountLog
     log_lock: threading.Lock
     wipe: Callable[[], None]
     wake: threading.Event = field(default_factory=threading.Event)
 
-    def pseudonyms(self, site: Site, visitor: str) -> Sequence[int]:
-        """Return the visitor's pseudonyms under every key that still lives, by the browser's own identifier.
+    def whose(self, site: Site, visitor: str, account_id: int | None = None) -> Collected:
+        """Return whose rows are concerned: the visitor's, by the browser's own identifier, and their account's.
 
-        None for no visitor; raises `InvalidInput` for what is no identifier.
+        The pseudonyms are those under every key that still lives. The account is the one that is given, or that the
+        visitor is signed in with. Raises `InvalidInput` for what is no identifier.
         """
         if visitor and not is_raw_id(visitor):
             raise InvalidInput.field("visitor", RAW_ID_FORM)
-        return self.source.visitor_all(site.id, visitor) if visitor else ()
+        pseudonyms = self.source.visitor_all(site.id, visitor) if visitor else ()
+        if account_id is None:
+            account_id = self.accounts.signed_in(site.id, pseudonyms)
+        return Collected(tuple(pseudonyms), account_id)
 
-    def erase(self, site: Site, pseudonyms: Sequence[int], now: datetime) -> int | None:
+    def erase(self, site: Site, whose: Collected, receipt_id: str, now: datetime) -> int | None:
         """Delete the rows, and return how many there were; `advance` then sees that they are in no file either.
 
         The request was recorded with the withdrawal (`ConsentRequest.erase`): None where the event log cannot be
         written just now, which is done when it can be again.
         """
-        for visitor_id in pseudonyms:
+        for visitor_id in whose.pseudonyms:
             self.visits.end(site.id, visitor_id)
         try:
-            count = self._delete(site.id, pseudonyms)
+            count = self._delete(site.id, whose, receipt_id)
         except Unavailable as error:
             log.error("erasure.waits", error=told(error))
             return None
@@ -93,7 +112,7 @@ class Eraser:
         if not waiting:
             return 0
         for one in waiting:
-            self._delete(one.site_id, one.pseudonyms)
+            self._delete(one.site_id, one.whose, one.receipt_id)
         with self.log_lock:
             self.events.compact()
         done = [one for one in waiting if now - one.requested_at >= SETTLING]
@@ -101,12 +120,19 @@ class Eraser:
         self.wipe()
         return len(done)
 
-    def _delete(self, site_id: int, pseudonyms: Collection[int]) -> int:
+    def _delete(self, site_id: int, whose: Collected, receipt_id: str) -> int:
         with self.log_lock:
             # First where rows come from: one that is on its way is found here or there.
-            return self.spools.delete_consented(site_id, pseudonyms) + self.events.delete_consented(
-                site_id, pseudonyms
-            )
+            count = self.spools.delete_consented(site_id, whose.pseudonyms)
+            count += self.events.delete_consented(site_id, whose.pseudonyms)
+            return count + self._delete_from_account(site_id, whose.account_id, receipt_id)
+
+    def _delete_from_account(self, site_id: int, account_id: int | None, receipt_id: str) -> int:
+        if account_id is None:
+            return 0
+        with self.unit() as consents:
+            line = line_of(consents, site_id, receipt_id)
+        return self.accounts.delete_rows(account_id, lambda row: collected_under(line, row))
 
     def _finish(self, done: Sequence[Erasure]) -> None:
         with self.unit() as consents:

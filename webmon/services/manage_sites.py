@@ -6,15 +6,16 @@ import hashlib
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from webmon.domain.jurisdiction import Jurisdiction
+from webmon.domain.login import LoginKey, public_key, read_login_key, shared_key
 from webmon.domain.promotion import PROMOTE_DAYS_LIMIT, THIS_VISIT
 from webmon.domain.scrub.rules import GuardRules, clean_parameters, clean_path_templates, clean_property_keys
 from webmon.domain.site import CHOICE_DAYS_LIMIT, Mode, Site, clean_domain, clean_timezone
-from webmon.errors import InvalidInput, NotAuthenticated, UnknownSite
+from webmon.errors import Conflict, InvalidInput, NotAuthenticated, UnknownSite
 from webmon.stores.ports import Unit
 from webmon.stores.ports.sites import SiteRepository
 
@@ -29,6 +30,7 @@ class Scope(StrEnum):
 
     STATS = "stats"
     EVENTS = "events"
+    LOGIN = "login"
     ADMIN = "admin"
 
 
@@ -36,6 +38,16 @@ class KeyWrapper(Protocol):
     def wrap(self, key: bytes, context: str) -> bytes: ...
 
     def unwrap(self, wrapped: bytes, context: str) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLoginKey:
+    """A login key of a site, as it is kept under `number`."""
+
+    number: int
+    key: LoginKey
+    created_at: datetime
+    ends_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,72 +116,53 @@ class Sites:
             sites.audit.record(now, actor, "site.change", site_id=site.id, detail=detail)
         return changed
 
-    def change_policy(self, site: Site, jurisdiction: str, now: datetime, *, actor: str) -> Site:
-        """Let the site choose its visitors' policy otherwise; raises `InvalidInput` where its mode does not fit."""
-        policy = _checked_policy(jurisdiction, site.mode)
-        with self.unit() as sites:
-            changed = sites.change_jurisdiction(site.id, policy)
-            detail = {"jurisdiction": policy.value}
-            sites.audit.record(now, actor, "site.change", site_id=site.id, detail=detail)
-        return changed
-
-    def change_choice_days(self, site: Site, choice_days: int, now: datetime, *, actor: str) -> Site:
-        """Set for how long an answer holds, a refusal like an acceptance, before it is asked for again.
-
-        Answers that were recorded keep the end that they have. Raises `InvalidInput`.
-        """
-        if not 1 <= choice_days <= CHOICE_DAYS_LIMIT:
-            raise InvalidInput.field("choice_days", f"must be between 1 and {CHOICE_DAYS_LIMIT}")
-        if choice_days == site.choice_days:
-            return site
-        with self.unit() as sites:
-            changed = sites.change_choice_days(site.id, choice_days)
-            sites.audit.record(now, actor, "site.change", site_id=site.id, detail={"choice_days": choice_days})
-        return changed
-
-    def change_promote_days(self, site: Site, promote_days: int, now: datetime, *, actor: str) -> Site:
-        """Set for how many days back a visitor's rows go to the account at sign-in; 0 for the visit alone.
-
-        It holds for the sign-ins that follow. Raises `InvalidInput`.
-        """
-        if not THIS_VISIT <= promote_days <= PROMOTE_DAYS_LIMIT:
-            raise InvalidInput.field("promote_days", f"must be between {THIS_VISIT} and {PROMOTE_DAYS_LIMIT}")
-        if promote_days == site.promote_days:
-            return site
-        with self.unit() as sites:
-            changed = sites.change_promote_days(site.id, promote_days)
-            sites.audit.record(now, actor, "site.change", site_id=site.id, detail={"promote_days": promote_days})
-        return changed
-
-    def change_rules(
+    def adjust(
         self,
         site: Site,
         now: datetime,
         *,
         actor: str,
-        parameters: Iterable[str],
-        path_templates: Iterable[str],
-        property_keys: Iterable[str],
+        jurisdiction: str | None = None,
+        choice_days: int | None = None,
+        share_subdomains: bool | None = None,
+        promote_days: int | None = None,
+        parameters: Iterable[str] | None = None,
+        path_templates: Iterable[str] | None = None,
+        property_keys: Iterable[str] | None = None,
     ) -> Site:
-        """Put the guard's rules in the place of those the site has; the same ones again are no change.
+        """Change what is given of policy, choice and the guard's rules: all of it, or nothing where a part is wrong.
 
-        Raises `InvalidInput` naming the field, and the line in it that is wrong.
+        `choice_days` is for how long an answer holds, a refusal like an acceptance, before it is asked for again;
+        answers that were recorded keep the end that they have. With `share_subdomains` one choice holds on the domain
+        and on all below it, else on each host for itself. `promote_days`: for how many days back a visitor's rows go
+        to the account at sign-in, from the next on; 0 for the visit alone. What the site has already is no change.
+        Raises `InvalidInput` naming the field, and of a rule the line that is wrong.
         """
-        rules = GuardRules(
-            _clean("parameters", clean_parameters, parameters),
-            _clean("path_templates", clean_path_templates, path_templates),
-            _clean("property_keys", clean_property_keys, property_keys),
-        )
-        if rules == site.rules:
-            return site
+        policy = site.jurisdiction if jurisdiction is None else _checked_policy(jurisdiction, site.mode)
+        days = site.choice_days if choice_days is None else _checked_days(choice_days)
+        back = site.promote_days if promote_days is None else _checked_promote_days(promote_days)
+        rules = _checked_rules(site.rules, parameters, path_templates, property_keys)
+        changed, detail = site, dict[str, str | int]()
         with self.unit() as sites:
-            changed = sites.change_rules(site.id, rules)
-            detail = {
-                "parameters": " ".join(rules.parameters),
-                "path_templates": " ".join(rules.path_templates),
-                "property_keys": ", ".join(rules.property_keys),
-            }
-            sites.audit.record(now, actor, "site.change", site_id=site.id, detail=detail)
+            if policy is not site.jurisdiction:
+                changed = sites.change_jurisdiction(site.id, policy)
+                detail["jurisdiction"] = policy.value
+            if days != site.choice_days:
+                changed = sites.change_choice_days(site.id, days)
+                detail["choice_days"] = days
+            if share_subdomains is not None and share_subdomains != site.share_subdomains:
+                changed = sites.change_share_subdomains(site.id, share_subdomains)
+                detail["share_subdomains"] = share_subdomains
+            if back != site.promote_days:
+                changed = sites.change_promote_days(site.id, back)
+                detail["promote_days"] = back
+            if rules != site.rules:
+                changed = sites.change_rules(site.id, rules)
+                detail["parameters"] = " ".join(rules.parameters)
+                detail["path_templates"] = " ".join(rules.path_templates)
+                detail["property_keys"] = ", ".join(rules.property_keys)
+            if detail:
+                sites.audit.record(now, actor, "site.change", site_id=site.id, detail=detail)
         return changed
 
     def get(self, domain: str, field: str = "site") -> Site:
@@ -184,18 +177,71 @@ class Sites:
         with self.unit() as sites:
             return sites.all()
 
-    def new_login_key(self, site: Site, now: datetime, *, actor: str) -> str:
-        """Make the key that signs login tokens, and return it: it is shown once. Older ones go on to be accepted."""
-        key = secrets.token_urlsafe(_LOGIN_KEY_BYTES)
-        with self.unit() as sites:
-            sites.add_login_key(site.id, self.vault.wrap(key.encode(), f"login:{site.id}"), now)
-            sites.audit.record(now, actor, "login_key.add", site_id=site.id)
+    def new_login_key(self, site: Site, now: datetime, *, actor: str, overlap: timedelta | None = None) -> str:
+        """Make a secret that signs login tokens (HS256), and return it: it is shown once.
+
+        Older keys go on to be accepted; with `overlap`, for that long.
+        """
+        secret = secrets.token_urlsafe(_LOGIN_KEY_BYTES)
+        self._add_login_key(site, shared_key(secret), now, actor, overlap)
+        return secret
+
+    def add_public_key(
+        self, site: Site, text: str, now: datetime, *, actor: str, overlap: timedelta | None = None
+    ) -> LoginKey:
+        """Register the public half of a key with which a backend signs login tokens (EdDSA): in PEM, or as a JWK.
+
+        Raises `InvalidInput` for what is none, `Conflict` for one that the site has.
+        """
+        key = _clean("public_key", public_key, text)
+        self._add_login_key(site, key, now, actor, overlap)
         return key
 
-    def login_keys(self, site: Site) -> list[str]:
+    def login_keys(self, site: Site, now: datetime) -> list[LoginKey]:
+        """Return the keys that a token may be signed with now, newest first."""
+        return [kept.key for kept in self.kept_login_keys(site) if kept.ends_at is None or now < kept.ends_at]
+
+    def kept_login_keys(self, site: Site) -> list[KeptLoginKey]:
+        """Return the site's login keys, newest first, with those that have ended and are not deleted yet."""
         with self.unit() as sites:
-            wrapped = sites.login_keys(site.id)
-        return [self.vault.unwrap(key, f"login:{site.id}").decode() for key in wrapped]
+            return self._kept(sites, site)
+
+    def end_login_key(self, site: Site, key_id: str, now: datetime, *, actor: str, after: timedelta) -> datetime:
+        """Let a login key end `after` a while, and return when; raises `InvalidInput` for one of no such number."""
+        ends_at = now + after
+        with self.unit() as sites:
+            found = [kept for kept in self._kept(sites, site) if kept.key.id == key_id]
+            if not found:
+                raise InvalidInput.field("key_id", f"{key_id[:40]!r} is no login key of {site.domain}")
+            sites.end_login_keys([kept.number for kept in found], ends_at)
+            detail = {"key_id": key_id, "ends_at": ends_at.isoformat()}
+            sites.audit.record(now, actor, "login_key.end", site_id=site.id, detail=detail)
+        return ends_at
+
+    def prune_login_keys(self, now: datetime) -> int:
+        """Delete login keys that have ended, and return how many."""
+        with self.unit() as sites:
+            return sites.delete_ended_login_keys(now)
+
+    def _add_login_key(self, site: Site, key: LoginKey, now: datetime, actor: str, overlap: timedelta | None) -> None:
+        with self.unit() as sites:
+            older = self._kept(sites, site)
+            if any(kept.key.id == key.id for kept in older):
+                raise Conflict(f"The key {key.id} is one of {site.domain} already")
+            if overlap is not None:
+                sites.end_login_keys([kept.number for kept in older], now + overlap)
+            sites.add_login_key(site.id, self.vault.wrap(key.text.encode(), f"login:{site.id}"), now)
+            detail = {"key_id": key.id, "algorithm": key.algorithm}
+            sites.audit.record(now, actor, "login_key.add", site_id=site.id, detail=detail)
+
+    def _kept(self, sites: SiteRepository, site: Site) -> list[KeptLoginKey]:
+        return [
+            KeptLoginKey(row.id, self._login_key(site, row.wrapped), row.created_at, row.ends_at)
+            for row in sites.login_keys(site.id)
+        ]
+
+    def _login_key(self, site: Site, wrapped: bytes) -> LoginKey:
+        return read_login_key(self.vault.unwrap(wrapped, f"login:{site.id}").decode())
 
     def new_api_key(self, site: Site, scope: str, now: datetime, *, actor: str) -> str:
         """Make an API key, and return it: it is shown once, only its digest is kept."""
@@ -227,6 +273,34 @@ def _checked(timezone: str, mode: str, minimum_group_count: int) -> tuple[str, M
     if not 1 <= minimum_group_count <= 1000:
         raise InvalidInput.field("minimum_group_count", "must be between 1 and 1000")
     return _clean("timezone", clean_timezone, timezone), _clean("mode", Mode, mode), minimum_group_count
+
+
+def _checked_promote_days(days: int) -> int:
+    if not THIS_VISIT <= days <= PROMOTE_DAYS_LIMIT:
+        raise InvalidInput.field("promote_days", f"must be between {THIS_VISIT} and {PROMOTE_DAYS_LIMIT}")
+    return days
+
+
+def _checked_days(choice_days: int) -> int:
+    if not 1 <= choice_days <= CHOICE_DAYS_LIMIT:
+        raise InvalidInput.field("choice_days", f"must be between 1 and {CHOICE_DAYS_LIMIT}")
+    return choice_days
+
+
+def _checked_rules(
+    known: GuardRules,
+    parameters: Iterable[str] | None,
+    path_templates: Iterable[str] | None,
+    property_keys: Iterable[str] | None,
+) -> GuardRules:
+    """The rules as they are, but for those that are given."""
+    return GuardRules(
+        known.parameters if parameters is None else _clean("parameters", clean_parameters, parameters),
+        known.path_templates
+        if path_templates is None
+        else _clean("path_templates", clean_path_templates, path_templates),
+        known.property_keys if property_keys is None else _clean("property_keys", clean_property_keys, property_keys),
+    )
 
 
 def _checked_policy(jurisdiction: str, mode: Mode) -> Jurisdiction:

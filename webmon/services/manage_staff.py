@@ -10,27 +10,54 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
+from typing import NamedTuple, NoReturn
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
+from webmon.domain.password import LONGEST_PASSWORD, password_fault
 from webmon.domain.site import Site
 from webmon.domain.staff import Role, Staff, publishes
 from webmon.errors import Conflict, InvalidInput, NotAuthenticated, NotFound
+from webmon.services.back_off import BackOff
+from webmon.services.refused_attempts import Refusals
+from webmon.services.second_factor import SecondFactors
 from webmon.stores.ports import Unit
-from webmon.stores.ports.staff import Credentials, StaffRepository
+from webmon.stores.ports.staff import Credentials, Session, StaffRepository
 
 LINK_LIFETIME = timedelta(hours=72)
 # A session ends after half a working day without a request, and after a week whatever happens.
 SESSION_IDLE = timedelta(hours=12)
 SESSION_LIFETIME = timedelta(days=7)
-LONGEST_PASSWORD = 256
+# Between password and code.
+CODE_LIFETIME = timedelta(minutes=10)
+_LONGEST_BROWSER = 64
 _TOUCH = timedelta(minutes=1)
 _FREE_ATTEMPTS = 5
 _LONGEST_LOCK = timedelta(minutes=15)
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[a-z0-9.-]{1,189}", re.IGNORECASE)
 _REFUSED = "The e-mail address and the password do not go together, or the account is locked for a few minutes."
+_CODE_REFUSED = "The code does not hold, was used before, or the account is locked for a few minutes."
+# What the audit trail calls an attempt of which it is not known, or not looked at, whose it is.
+_ATTEMPT = "staff.sign_in_refused"
+
+
+class SignedIn(NamedTuple):
+    """The token of a new session; with `awaits_code` it opens nothing until `enter_code` has taken a code."""
+
+    token: str
+    awaits_code: bool
+
+
+class Asking(NamedTuple):
+    """Where somebody asks from: the address (forgotten with the process), and their browser in a few words."""
+
+    address: bytes = b""
+    browser: str = ""
+
+
+UNKNOWN = Asking()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +66,9 @@ class StaffAccounts:
 
     unit: Unit[StaffRepository]
     min_password_length: int
+    second_factors: SecondFactors
+    refusals: Refusals
+    back_off: BackOff = field(default_factory=BackOff)
     _hasher: PasswordHasher = field(default_factory=lambda: PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY))
     # Each hash takes 64 MiB: two at a time, so that a flood of sign-ins takes time and not memory.
     _room: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(2))
@@ -75,8 +105,11 @@ class StaffAccounts:
         with self.unit() as staff:
             return _by_link(staff, token, now)
 
-    def use_link(self, token: str, password: str, now: datetime) -> str:
-        """Set the password of the link's owner, end the link and every session; return a new session's token."""
+    def use_link(self, token: str, password: str, now: datetime, asking: Asking = UNKNOWN) -> SignedIn:
+        """Set the password of the link's owner, end the link and every session; return a new session.
+
+        Where they have a second factor, it is asked for as ever: a link takes the password's place, not the app's.
+        """
         with self.unit() as staff:
             member = _by_link(staff, token, now)
         hashed = self._hash(member, password)
@@ -86,26 +119,61 @@ class StaffAccounts:
             staff.set_password(member.id, hashed)
             staff.end_sessions(member.id)
             staff.audit.record(now, member.email, "staff.password", detail={"by": "link"})
-            return _new_session(staff, member, now)
+            found = staff.by_id(member.id)
+            return _new_session(staff, member, now, asking, awaits_code=found is not None and _has_app(found))
 
-    def sign_in(self, email: str, password: str, now: datetime) -> str:
-        """Return the token of a new session; raises `NotAuthenticated`, in the same words whatever was wrong.
+    def sign_in(self, email: str, password: str, now: datetime, asking: Asking = UNKNOWN) -> SignedIn:
+        """Return a new session; raises `NotAuthenticated`, in the same words whatever was wrong.
 
-        After five failed attempts, each further one locks the account for twice as long, up to a quarter of an hour.
+        After five failed attempts, each further one locks the account for twice as long, up to a quarter of an hour;
+        after twenty from one address, nothing from there is looked at for a while.
         """
-        address = email.strip().lower()[:254]
+        if self.back_off.waits(asking.address, now):
+            self._refuse(_REFUSED, "address waits", now)
         with self.unit() as staff:
-            found = staff.by_email(address)
-        locked = found is not None and found.locked_until_at is not None and found.locked_until_at > now
+            found = staff.by_email(email.strip().lower()[:254])
+        locked = found is not None and _locked(found, now)
         right = self._verify(found, password)
         if found is None or locked or not right:
+            self.back_off.failed(asking.address, now)
             if found is not None and not locked:
-                self._note_failure(found, now)
-            raise NotAuthenticated(_REFUSED)
+                self._note_failure(found.staff, now)
+                raise NotAuthenticated(_REFUSED)
+            self._refuse(_REFUSED, "account is locked" if locked else "nobody of that name", now)
         with self.unit() as staff:
-            staff.note_failure(found.staff.id, 0, None)
-            staff.audit.record(now, found.staff.email, "staff.sign_in")
-            return _new_session(staff, found.staff, now)
+            if _has_app(found):
+                # Failed attempts are forgotten only by who knows the code too.
+                return _new_session(staff, found.staff, now, asking, awaits_code=True)
+            return _signed_in(staff, found.staff, now, asking, "password")
+
+    def awaits_code(self, token: str, now: datetime) -> bool:
+        """Whether the password of the session's owner was right, and the code is still to come."""
+        with self.unit() as staff:
+            session = staff.session(_digest(token)) if token else None
+        return session is not None and _may_enter_code(session, now)
+
+    def enter_code(self, token: str, code: str, now: datetime, asking: Asking = UNKNOWN) -> SignedIn:
+        """Take the code of the app, or a recovery code, and return the session that opens everything.
+
+        Raises `NotAuthenticated` for a code that does not hold; wrong ones lock the account like wrong passwords.
+        """
+        if self.back_off.waits(asking.address, now):
+            self._refuse(_CODE_REFUSED, "address waits", now)
+        with self.unit() as staff:
+            session = staff.session(_digest(token))
+            if session is None or not _may_enter_code(session, now):
+                raise NotAuthenticated("Sign in with your password again; it has been too long.")
+            found = staff.by_id(session.staff.id)
+            locked = found is None or _locked(found, now)
+            by = "" if found is None or locked else self.second_factors.use(staff, found, code, now)
+            if by:
+                staff.end_session(session.digest)
+                return _signed_in(staff, session.staff, now, asking, f"password and {by}")
+        self.back_off.failed(asking.address, now)
+        if locked:
+            self._refuse(_CODE_REFUSED, "account is locked", now)
+        self._note_failure(session.staff, now, "code")
+        raise NotAuthenticated(_CODE_REFUSED)
 
     def by_session(self, token: str, now: datetime) -> Staff | None:
         """Return whose session it is while it lasts."""
@@ -114,7 +182,7 @@ class StaffAccounts:
         digest = _digest(token)
         with self.unit() as staff:
             session = staff.session(digest)
-            if session is None:
+            if session is None or session.awaits_code:
                 return None
             if now - session.last_seen_at > SESSION_IDLE or now - session.created_at > SESSION_LIFETIME:
                 staff.end_session(digest)
@@ -131,12 +199,56 @@ class StaffAccounts:
                 staff.end_session(digest)
                 staff.audit.record(now, session.staff.email, "staff.sign_out")
 
-    def change_password(self, member: Staff, old: str, new: str, session: str, now: datetime) -> None:
-        """Set a new password and end every other session; raises `InvalidInput` naming the field."""
+    def sessions(self, member: Staff) -> Sequence[Session]:
+        """Return where somebody is signed in, the last seen first."""
+        with self.unit() as staff:
+            return [one for one in staff.sessions(member.id) if not one.awaits_code]
+
+    def is_of(self, session: Session, token: str) -> bool:
+        """Whether the session is the one of this token."""
+        return session.digest == _digest(token)
+
+    def end_one_session(self, member: Staff, session_id: int, now: datetime) -> None:
+        """End one of somebody's own sessions; raises `NotFound` for any other."""
+        with self.unit() as staff:
+            session = next((one for one in staff.sessions(member.id) if one.id == session_id), None)
+            if session is None:
+                raise NotFound("There is no such session of yours")
+            staff.end_session(session.digest)
+            staff.audit.record(now, member.email, "staff.session_end", detail={"session": session_id})
+
+    def sign_out_everywhere(self, member: Staff, now: datetime) -> int:
+        """End every session of somebody, this one too; return how many there were."""
+        with self.unit() as staff:
+            count = staff.end_sessions(member.id)
+            staff.audit.record(now, member.email, "staff.sign_out_everywhere", detail={"sessions": count})
+        return count
+
+    def check_password(self, member: Staff, password: str, now: datetime, name: str = "password") -> None:
+        """See that whoever uses the session knows the password; raises `InvalidInput` naming the field."""
         with self.unit() as staff:
             found = staff.by_id(member.id)
-        if not self._verify(found, old):
-            raise InvalidInput.field("old_password", "is not your password")
+        if found is None or _locked(found, now) or not self._verify(found, password):
+            self._note_failure(member, now)
+            raise InvalidInput.field(name, "is not your password")
+
+    def second_factor_of(self, member: Staff) -> int | None:
+        """Return how many recovery codes somebody has left, or None where they have no second factor."""
+        with self.unit() as staff:
+            found = staff.by_id(member.id)
+            return staff.count_recovery_codes(member.id) if found is not None and _has_app(found) else None
+
+    def id_of(self, email: str) -> int:
+        """Return the number of a staff member; raises `NotFound`."""
+        with self.unit() as staff:
+            found = staff.by_email(_clean_email(email))
+        if found is None:
+            raise NotFound(f"There is no staff member {email}")
+        return found.staff.id
+
+    def change_password(self, member: Staff, old: str, new: str, session: str, now: datetime) -> None:
+        """Set a new password and end every other session; raises `InvalidInput` naming the field."""
+        self.check_password(member, old, now, "old_password")
         hashed = self._hash(member, new, "new_password")
         with self.unit() as staff:
             staff.set_password(member.id, hashed)
@@ -176,12 +288,9 @@ class StaffAccounts:
         return token
 
     def _hash(self, member: Staff, password: str, name: str = "password") -> str:
-        if len(password) < self.min_password_length:
-            raise InvalidInput.field(name, f"must have at least {self.min_password_length} characters")
-        if len(password) > LONGEST_PASSWORD:
-            raise InvalidInput.field(name, f"must have at most {LONGEST_PASSWORD} characters")
-        if password.lower() == member.email.lower() or len(set(password)) < 5:
-            raise InvalidInput.field(name, "is too easy to guess")
+        fault = password_fault(password, self.min_password_length, (member.email, "webmon"))
+        if fault:
+            raise InvalidInput.field(name, fault)
         with self._room:
             return self._hasher.hash(password)
 
@@ -195,13 +304,20 @@ class StaffAccounts:
                 return False
         return known is not None
 
-    def _note_failure(self, found: Credentials, now: datetime) -> None:
-        failed = found.failed_count + 1
-        excess = failed - _FREE_ATTEMPTS
-        lock = min(timedelta(seconds=2 ** min(excess, 10)), _LONGEST_LOCK) if excess > 0 else None
+    def _note_failure(self, member: Staff, now: datetime, what: str = "password") -> None:
         with self.unit() as staff:
-            staff.note_failure(found.staff.id, failed, now + lock if lock else None)
-            staff.audit.record(now, found.staff.email, "staff.sign_in_failed", detail={"failed_count": failed})
+            # Counted where it is written: of many at once, each counts.
+            found = staff.by_id(member.id)
+            failed = (found.failed_count if found else 0) + 1
+            excess = failed - _FREE_ATTEMPTS
+            lock = min(timedelta(seconds=2 ** min(excess, 10)), _LONGEST_LOCK) if excess > 0 else None
+            staff.note_failure(member.id, failed, now + lock if lock else None)
+            detail: dict[str, str | int] = {"failed_count": failed, "wrong": what}
+            staff.audit.record(now, member.email, "staff.sign_in_failed", detail=detail)
+
+    def _refuse(self, text: str, reason: str, now: datetime) -> NoReturn:
+        self.refusals.note(_ATTEMPT, reason, now)
+        raise NotAuthenticated(text)
 
 
 @cache
@@ -217,10 +333,31 @@ def _by_link(staff: StaffRepository, token: str, now: datetime) -> Staff:
     return member
 
 
-def _new_session(staff: StaffRepository, member: Staff, now: datetime) -> str:
+def _new_session(
+    staff: StaffRepository, member: Staff, now: datetime, asking: Asking, *, awaits_code: bool = False
+) -> SignedIn:
     token = secrets.token_urlsafe(32)
-    staff.add_session(member.id, _digest(token), now)
-    return token
+    browser = asking.browser[:_LONGEST_BROWSER]
+    staff.add_session(member.id, _digest(token), now, browser=browser, awaits_code=awaits_code)
+    return SignedIn(token, awaits_code)
+
+
+def _signed_in(staff: StaffRepository, member: Staff, now: datetime, asking: Asking, by: str) -> SignedIn:
+    staff.note_failure(member.id, 0, None)
+    staff.audit.record(now, member.email, "staff.sign_in", detail={"by": by})
+    return _new_session(staff, member, now, asking)
+
+
+def _locked(found: Credentials, now: datetime) -> bool:
+    return found.locked_until_at is not None and found.locked_until_at > now
+
+
+def _has_app(found: Credentials) -> bool:
+    return found.totp_wrapped is not None
+
+
+def _may_enter_code(session: Session, now: datetime) -> bool:
+    return session.awaits_code and now - session.created_at <= CODE_LIFETIME
 
 
 def _keep_an_owner(staff: StaffRepository) -> None:

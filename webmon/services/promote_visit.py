@@ -9,30 +9,30 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from webmon.domain.hit import Basis, Hit, decode_hit, encode_hit
-from webmon.domain.login import LoginClaims, check_token
+from webmon.domain.hit import AccountRow, Basis, Hit, decode_hit, encode_hit
+from webmon.domain.login import LoginClaims, LoginKey, check_token, clean_attribute, clean_subject
 from webmon.domain.promotion import State
 from webmon.domain.pseudonym import RAW_ID_FORM, PseudonymKey, day_of, is_raw_id
 from webmon.domain.remainder import deidentify
 from webmon.domain.site import Site
 from webmon.domain.visit import INACTIVITY
 from webmon.errors import InvalidInput, NotAuthenticated
+from webmon.services.account_keys import AccountKeys, Vault
 from webmon.services.common_pages import CommonPages
 from webmon.services.together import Together
 from webmon.stores.ports import Unit
-from webmon.stores.ports.accounts import Account, AccountRepository, Promotion, SealedHit
+from webmon.stores.ports.accounts import AccountRepository, Promotion, SealedHit
 from webmon.stores.ports.spool import Remainder, SpooledEntry, SpoolEntry
 
-_OPEN_KEYS = 10_000
 # How many are brought forward together: each batch rewrites the files of the rows once.
 _AT_ONCE = 1000
 # Renewed with each step; the longest rewrites a month of many millions of rows.
@@ -44,22 +44,13 @@ _LONGEST_BEFORE = timedelta(days=31)
 _SETTLING = timedelta(seconds=10)
 
 
-class Vault(Protocol):
-    def new_key(self) -> bytes: ...
+@dataclass(frozen=True, slots=True)
+class AccountName:
+    """Who is signed in, as a backend says it: the opaque identifier and, where wanted, address and name."""
 
-    def wrap(self, key: bytes, context: str) -> bytes: ...
-
-    def unwrap(self, wrapped: bytes, context: str) -> bytes: ...
-
-    def digest(self, purpose: str, *parts: str) -> str: ...
-
-    def sealer(self, key: bytes) -> Sealer: ...
-
-
-class Sealer(Protocol):
-    def seal(self, plain: bytes, context: str) -> bytes: ...
-
-    def open(self, sealed: bytes, context: str) -> bytes: ...
+    subject: str
+    email: str = ""
+    name: str = ""
 
 
 class VisitBegun(Protocol):
@@ -104,56 +95,6 @@ class SpoolView(Protocol):
     def holds_consented(self, site_id: int, visitor_ids: Collection[int]) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True)
-class AccountKeys:
-    """The data keys of accounts: made, wrapped, opened, and a few kept open."""
-
-    unit: Unit[AccountRepository]
-    vault: Vault
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _open: OrderedDict[int, Sealer] = field(default_factory=OrderedDict)
-
-    def find_or_add(self, accounts: AccountRepository, site: Site, claims: LoginClaims, now: datetime) -> int:
-        """Return the account of the claims, made with a key of its own where it is new."""
-        digest = self.vault.digest("account", str(site.id), claims.subject)
-        found = accounts.find(site.id, digest)
-        if found is not None:
-            return found.id
-        account_id = accounts.add(site.id, digest, now)
-        key = self.vault.new_key()
-        identity = msgspec.json.encode({"sub": claims.subject, "email": claims.email, "name": claims.name})
-        sealed = self.vault.sealer(key).seal(identity, _identity_context(account_id))
-        accounts.finish(account_id, sealed, self.vault.wrap(key, _key_context(account_id)))
-        return account_id
-
-    def sealer(self, account_id: int) -> Sealer:
-        with self._lock:
-            if account_id in self._open:
-                self._open.move_to_end(account_id)
-                return self._open[account_id]
-        with self.unit() as accounts:
-            account = accounts.get(account_id)
-        if account is None:
-            raise NotAuthenticated("There is no such account")
-        return self._remember(account)
-
-    def seal(self, account_id: int, hit: Hit) -> bytes:
-        """Encrypt a row under its account's key, without the pseudonyms that it had."""
-        bare = replace_ids(hit)
-        return self.sealer(account_id).seal(encode_hit(bare), _hit_context(account_id, hit.hit_id))
-
-    def open(self, account_id: int, hit_id: int, sealed: bytes) -> Hit:
-        return decode_hit(self.sealer(account_id).open(sealed, _hit_context(account_id, hit_id)))
-
-    def _remember(self, account: Account) -> Sealer:
-        sealer = self.vault.sealer(self.vault.unwrap(account.wrapped_key, _key_context(account.id)))
-        with self._lock:
-            self._open[account.id] = sealer
-            if len(self._open) > _OPEN_KEYS:
-                self._open.popitem(last=False)
-        return sealer
-
-
 class _Link(msgspec.Struct, frozen=True):
     """Which rows a promotion is of: sealed on disk, and destroyed when the signed-in visit is over.
 
@@ -170,6 +111,8 @@ class _Link(msgspec.Struct, frozen=True):
     group: int = 1
     pseudonyms: tuple[int, ...] = ()
     remainder_key: bytes = b""
+    # The receipt under which the visit was collected before, where that is known.
+    consent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +149,7 @@ class AccountKeeper:
         self,
         unit: Unit[AccountRepository],
         keys: AccountKeys,
-        login_keys: Callable[[Site], Sequence[str]],
+        login_keys: Callable[[Site, datetime], Sequence[LoginKey]],
         vault: Vault,
         pseudonyms: PseudonymSource,
         visits: VisitBook,
@@ -228,6 +171,8 @@ class AccountKeeper:
         self._keys = keys
         self._login_keys = login_keys
         self._vault = vault
+        # A key that stays while those that wrap others are replaced: what it seals lives as long as a visit.
+        self._link_sealer = vault.sealer(bytes.fromhex(vault.digest("promotion", "link")))
         self._pseudonyms = pseudonyms
         self._visits = visits
         self._events = events
@@ -268,19 +213,37 @@ class AccountKeeper:
         ``token``, `InvalidInput` for identifiers that are none.
         """
         _check_identifiers(visitor=visitor, visit=visit, consent=consent)
-        claims = check_token(token, self._login_keys(site), site.domain, now)
-        if not visitor:
-            self._together.run(lambda accounts: self._identify(accounts, site, claims, now))
-            return
+        claims = check_token(token, self._login_keys(site, now), site.domain, now)
         keeps = self._permits(site.id, consent, now) if consent else not objects
-        names = self._pseudonyms.visitor_all(site.id, visitor)
-        with self._signing[names[0] % _STRIPES]:
-            link = self._link(site, names, now, keeps=keeps)
-            ended, begun = self._together.run(lambda accounts: self._request(accounts, site, claims, link, now))
-            self._note_ended(ended, now)
-            if begun is not None:
-                self._begin(begun)
-                self.wake.set()
+
+        def identify(accounts: AccountRepository) -> int:
+            use_up(accounts, self._vault, site, claims)
+            return self._keys.find_or_add(accounts, site, claims, now)
+
+        self._sign_in(site, identify, visitor, consent, now, keeps=keeps)
+
+    def login_as(
+        self, site: Site, account: AccountName, visitor: str, visit: str, now: datetime, consent: str = ""
+    ) -> None:
+        """Say the same on the word of the website's backend, which holds an API key: no token is needed.
+
+        Raises `InvalidInput` naming the field.
+        """
+        _check_identifiers(visitor=visitor, visit=visit, consent=consent)
+        try:
+            subject = clean_subject(account.subject)
+        except ValueError as error:
+            raise InvalidInput.field("account", str(error)) from error
+        claims = LoginClaims(subject, "", now, clean_attribute(account.email), clean_attribute(account.name))
+        keeps = not consent or self._permits(site.id, consent, now)
+        self._sign_in(
+            site,
+            lambda accounts: self._keys.find_or_add(accounts, site, claims, now),
+            visitor,
+            consent,
+            now,
+            keeps=keeps,
+        )
 
     def logout(self, site: Site, visitor: str, visit: str, now: datetime) -> None:
         """End the signed-in visit: what follows is a new visit, in the event log again."""
@@ -298,8 +261,8 @@ class AccountKeeper:
 
     # What the hot path and the ingester ask for
 
-    def seal(self, account_id: int, hit: Hit) -> bytes:
-        return self._keys.seal(account_id, hit)
+    def seal(self, account_id: int, hit: Hit, consent: str) -> bytes:
+        return self._keys.seal(account_id, hit, consent)
 
     def promoted_visits(self) -> list[int]:
         """Return the visits of which rows may still be on their way; they are drawn, so no two sites share one."""
@@ -319,9 +282,13 @@ class AccountKeeper:
             account_id = entry.account_id or (going.promotion.account_id if going else None)
             if account_id is None:
                 raise ValueError(f"entry {spooled.id} is of no promoted visit and of no account")
-            hit, body = self._sealed(account_id, entry)
+            if self._keys.is_gone(account_id):
+                continue  # erased while its row was on its way
+            hit, body = self._sealed(account_id, entry, going)
             sealed.append(SealedHit(account_id, hit.site_id, hit.hit_id, hit.occurred_at.date(), body))
             taken.append((spooled, going, hit))
+        if not taken:
+            return []
         seen = _last_seen(taken)
         with self._unit() as accounts:
             accounts.put_hits(sealed)
@@ -337,13 +304,40 @@ class AccountKeeper:
                 return True
             return any(_goes_along(one, hit) for one in self._going.values() if one.state is not State.DONE)
 
+    # What an erasure asks for
+
+    def end_account(self, account_id: int, now: datetime) -> None:
+        """End every signed-in visit of an account, on whatever browser: what follows is nobody's."""
+        with self._lock:
+            going = [one for one in self._going.values() if not one.ended and one.promotion.account_id == account_id]
+        for one in going:
+            self._visits.end(one.site_id, one.link.visitor_id, one.link.visit_id)
+        self._together.run(lambda accounts: _end(accounts, going, now))
+        self._note_ended(going, now)
+        self.wake.set()
+
+    def signed_in(self, site_id: int, pseudonyms: Sequence[int]) -> int | None:
+        """Return the account that the visitor is signed in with, if any."""
+        going = [one for name in pseudonyms for one in self._of_visitor(site_id, name)]
+        return going[-1].promotion.account_id if going else None
+
+    def delete_rows(self, account_id: int, concerned: Callable[[AccountRow], bool]) -> int:
+        """Delete the rows of an account that are concerned, and return how many there were."""
+        with self._unit() as accounts:
+            rows = accounts.hits(account_id, None)
+        gone = [hit_id for hit_id, sealed in rows if concerned(self._keys.open(account_id, hit_id, sealed))]
+        with self._unit() as accounts:
+            accounts.delete_hits(account_id, gone)
+        return len(gone)
+
     # What the worker does
 
     def restore(self, now: datetime) -> None:
         """Take up what was going on before a restart: promotions on their way, visits still signed in."""
         with self._unit() as accounts:
             for one in accounts.open_promotions():
-                link = _Link(one.visitor_id, one.visit_id, _naive(one.requested_at) - _LONGEST_BEFORE, "UTC")
+                since = _naive(one.requested_at) - _LONGEST_BEFORE
+                link = _Link(one.visitor_id, one.visit_id, since, "UTC", consent=one.consent)
                 accounts.seal_promotion(one.id, self._sealed_link(one.account_id, link))
             accounts.release_promotions(self._node)
             promotions = [self._open(one) for one in accounts.active_promotions()]
@@ -384,15 +378,39 @@ class AccountKeeper:
 
     # Signing in
 
-    def _identify(self, accounts: AccountRepository, site: Site, claims: LoginClaims, now: datetime) -> int:
-        use_up(accounts, self._vault, site, claims)
-        return self._keys.find_or_add(accounts, site, claims, now)
+    def _sign_in(
+        self,
+        site: Site,
+        identify: Callable[[AccountRepository], int],
+        visitor: str,
+        consent: str,
+        now: datetime,
+        *,
+        keeps: bool,
+    ) -> None:
+        """`identify` says whose sign-in it is, in the same transaction."""
+        if not visitor:
+            self._together.run(identify)
+            return
+        names = self._pseudonyms.visitor_all(site.id, visitor)
+        with self._signing[names[0] % _STRIPES]:
+            link = self._link(site, names, consent, now, keeps=keeps)
+            ended, begun = self._together.run(lambda accounts: self._request(accounts, site, identify, link, now))
+            self._note_ended(ended, now)
+            if begun is not None:
+                self._begin(begun)
+                self.wake.set()
 
     def _request(
-        self, accounts: AccountRepository, site: Site, claims: LoginClaims, link: _Link, now: datetime
+        self,
+        accounts: AccountRepository,
+        site: Site,
+        identify: Callable[[AccountRepository], int],
+        link: _Link,
+        now: datetime,
     ) -> tuple[list[_Going], _Going | None]:
         """Write the promotion down; return what ends with it, and the promotion where it is a new one."""
-        account_id = self._identify(accounts, site, claims, now)
+        account_id = identify(accounts)
         going = self._of_visitor(site.id, link.visitor_id)
         if any(one.promotion.account_id == account_id for one in going):
             return [], None
@@ -405,7 +423,7 @@ class AccountKeeper:
         promotion = Promotion(number, site.id, account_id, sealed, State.REQUESTED, now, None)
         return going, _Going(promotion, link)
 
-    def _link(self, site: Site, names: Sequence[int], now: datetime, *, keeps: bool) -> _Link:
+    def _link(self, site: Site, names: Sequence[int], consent: str, now: datetime, *, keeps: bool) -> _Link:
         # Begun here where none goes on: a hit that comes at the same moment is of the same visit.
         visit = self._visits.touch(site.id, names[0], now)
         # A hit with a time of its own may be of half an hour before the first of its visit.
@@ -420,6 +438,7 @@ class AccountKeeper:
             site.minimum_group_count,
             tuple(names) if site.promote_days else (),
             secrets.token_bytes(32) if keeps else b"",
+            consent,
         )
 
     def _begin(self, one: _Going, *, lasts: bool = True) -> None:
@@ -514,7 +533,12 @@ class AccountKeeper:
         self, holder: str, batch: Sequence[_Going], rows: Mapping[int, Sequence[Hit]], now: datetime
     ) -> list[_Going]:
         """Store the rows in the account log and note it, in one transaction."""
-        sealed = [self._seal_hit(one, hit) for one in batch for hit in rows.get(one.id, ())]
+        sealed = [
+            self._seal_hit(one, hit)
+            for one in batch
+            if rows.get(one.id) and not self._keys.is_gone(one.promotion.account_id)
+            for hit in rows[one.id]
+        ]
         with self._unit() as accounts:
             accounts.put_hits(sealed)
             moved = _move(accounts, holder, batch, State.SEALED, State.COPIED, now)
@@ -582,17 +606,16 @@ class AccountKeeper:
             number = entry.visit_id if entry.account_id is not None else self._by_visit.get(entry.visit_id, 0)
             return self._going.get(number)
 
-    def _sealed(self, account_id: int, entry: SpoolEntry) -> tuple[Hit, bytes]:
+    def _sealed(self, account_id: int, entry: SpoolEntry, going: _Going | None) -> tuple[Hit, bytes]:
         if entry.account_id is None:
             hit = decode_hit(entry.body)
-            return hit, self._keys.seal(account_id, hit)
+            return hit, self._keys.seal(account_id, hit, going.link.consent if going else "")
         return self._keys.open(account_id, entry.hit_id, entry.body), entry.body
 
     def _seal_hit(self, one: _Going, hit: Hit) -> SealedHit:
         account_id = one.promotion.account_id
-        return SealedHit(
-            account_id, hit.site_id, hit.hit_id, hit.occurred_at.date(), self._keys.seal(account_id, hit)
-        )
+        sealed = self._keys.seal(account_id, hit, one.link.consent)
+        return SealedHit(account_id, hit.site_id, hit.hit_id, hit.occurred_at.date(), sealed)
 
     def _left(self, taken: Sequence[tuple[SpooledEntry, _Going | None, Hit]]) -> list[Remainder]:
         # Rows are of just now; where they waited over a day's end, they are of a day whose key may be gone.
@@ -626,10 +649,10 @@ class AccountKeeper:
         )
 
     def _sealed_link(self, account_id: int, link: _Link) -> bytes:
-        return self._vault.wrap(msgspec.json.encode(link), _link_context(account_id))
+        return self._link_sealer.seal(msgspec.json.encode(link), _link_context(account_id))
 
     def _open(self, one: Promotion) -> _Going:
-        link = self._vault.unwrap(one.link or b"", _link_context(one.account_id))
+        link = self._link_sealer.open(one.link or b"", _link_context(one.account_id))
         return _Going(one, msgspec.json.decode(link, type=_Link))
 
 
@@ -676,11 +699,6 @@ def _link_context(account_id: int) -> str:
     return f"promotion:{account_id}"
 
 
-def replace_ids(hit: Hit) -> Hit:
-    """A row of the account log says nothing of the pseudonyms under which the visit began."""
-    return msgspec.structs.replace(hit, visitor_id=0, visit_id=0)
-
-
 def use_up(accounts: AccountRepository, vault: Vault, site: Site, claims: LoginClaims) -> None:
     """Use a token's one-time id, or raise `NotAuthenticated` where it was used before."""
     digest = vault.digest("token", str(site.id), claims.token_id)
@@ -692,15 +710,3 @@ def _check_identifiers(**identifiers: str) -> None:
     for name, text in identifiers.items():
         if text and not is_raw_id(text):
             raise InvalidInput.field(name, RAW_ID_FORM)
-
-
-def _key_context(account_id: int) -> str:
-    return f"account:{account_id}"
-
-
-def _identity_context(account_id: int) -> str:
-    return f"account:{account_id}:identity"
-
-
-def _hit_context(account_id: int, hit_id: int) -> str:
-    return f"account:{account_id}:hit:{hit_id}"

@@ -16,6 +16,7 @@ from webmon.stores.ports.sites import SiteRepository
 
 # CNIL: an audience-measurement identifier lives at most 13 months; so does the key behind it.
 EPOCH_LIFETIME = timedelta(days=390)
+_ACTOR = "scheduler"
 
 
 class DayKeySource(Protocol):
@@ -72,8 +73,12 @@ class Pseudonyms:
                 if now - made_at >= EPOCH_LIFETIME:
                     wrapped = self.vault.wrap(secrets.token_bytes(32), f"epoch:{site_id}:{epoch + 1}")
                     sites.add_epoch_key(site_id, epoch + 1, wrapped, now)
+                    sites.audit.record(now, _ACTOR, "epoch_key.add", site_id=site_id, detail={"epoch": epoch + 1})
                 dead = [old for old, _, at in keys[1:] if now - at >= EPOCH_LIFETIME + kept]
                 sites.destroy_epoch_keys(site_id, dead)
+                if dead:
+                    detail = {"epochs": ", ".join(map(str, dead))}
+                    sites.audit.record(now, _ACTOR, "epoch_key.destroy", site_id=site_id, detail=detail)
             destroyed += len(dead)
             self._epochs.pop(site_id, None)
         return destroyed

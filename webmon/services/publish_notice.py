@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ from webmon.stores.ports.consent import ConsentRepository, Draft, Publication
 _CACHED = 1000
 # A notice that is published for later than this is more likely a slip in the year.
 FARTHEST = timedelta(days=730)
+# Every page asks what is in force; the command line, and the clock, put notices in force beside the running server.
+_VERSION_FRESH_FOR = timedelta(seconds=2)
+_VERSION_LENGTH = 8
 
 
 @dataclass(slots=True)
@@ -25,6 +29,9 @@ class Notices:
 
     unit: Unit[ConsentRepository]
     _known: dict[str, Notice] = field(default_factory=dict)
+    # When a notice first came into force: that stays so.
+    _since: dict[str, datetime] = field(default_factory=dict)
+    _versions: dict[int, tuple[datetime, str]] = field(default_factory=dict)
 
     def publish_defaults(self, site: Site, now: datetime, *, actor: str) -> None:
         """Put the default notices in force in every language that has none yet; safe to repeat."""
@@ -108,6 +115,14 @@ class Notices:
         with self.unit() as consents:
             return consents.current_notices(site.id, now)
 
+    def version(self, site: Site, now: datetime) -> str:
+        """Return a short name of what is in force in all languages together; it is never older than two seconds."""
+        known = self._versions.get(site.id)
+        if known is None or abs(now - known[0]) >= _VERSION_FRESH_FOR:
+            hashes = "\n".join(sorted(self.current(site, now).values()))
+            known = self._versions[site.id] = now, hashlib.sha256(hashes.encode()).hexdigest()[:_VERSION_LENGTH]
+        return known[1]
+
     def in_force(self, site: Site, language: str, now: datetime) -> Notice:
         """Return the notice that is in force in a language, or raise `NotFound`."""
         current = self.current(site, now)
@@ -139,6 +154,21 @@ class Notices:
             if len(self._known) < _CACHED:
                 self._known[notice_hash] = found
         return found
+
+    def has_been_in_force(self, notice_hash: str, now: datetime) -> bool:
+        """Whether a notice is in force, or was; a draft is not, nor what is scheduled or was cancelled before."""
+        since = self._since.get(notice_hash)
+        if since is None:
+            with self.unit() as consents:
+                since = consents.in_force_since(notice_hash, now)
+            if since is not None and len(self._since) < _CACHED:
+                self._since[notice_hash] = since
+        return since is not None and since <= now
+
+    def at_hand(self, notice_hash: str, now: datetime) -> bool:
+        """Whether it is known without a look at the store that the notice is, or was, in force."""
+        since = self._since.get(notice_hash)
+        return since is not None and since <= now and notice_hash in self._known
 
     def named(self, site: Site, name: str, now: datetime) -> Notice:
         """Return a site's notice by its hash, or by a language: its draft, else what is in force. Or `NotFound`."""

@@ -1,27 +1,58 @@
-"""Reading the account log: by the person, and each reading is on record before a row is shown (invariant 8)."""
+"""Reading the account log: each reading is on record before a row is shown (invariant 8).
+
+By the person; and by staff with the role `privacy`, who say why, and which fields they need.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from webmon.domain.access import EVERY_FIELD, IDENTITY, clean_fields, clean_reason, narrowed
 from webmon.domain.hit import Hit
-from webmon.domain.login import check_token
+from webmon.domain.login import LoginKey, check_token
 from webmon.domain.site import Site
-from webmon.errors import NotFound
-from webmon.services.promote_visit import AccountKeys, Vault, use_up
+from webmon.domain.staff import Role, Staff
+from webmon.errors import InvalidInput, NotAllowed, NotFound
+from webmon.services.account_keys import AccountKeys, Vault
+from webmon.services.promote_visit import use_up
 from webmon.stores.ports import Unit
 from webmon.stores.ports.accounts import AccountRead, AccountRepository
 
 ROWS_SHOWN = 1000
+_LONGEST_SUBJECT = 512
+_SAID_NOTHING = "Nothing is held about such an account"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a privacy officer asks: about whom (identifier at the website, or account number), why, which fields."""
+
+    subject: str
+    account_id: int | None
+    reason: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What they are shown: the fields asked for, newest rows first; `more`: older rows are left."""
+
+    account_id: int
+    reason: str
+    fields: tuple[str, ...]
+    identity: Mapping[str, str]
+    rows: list[dict[str, Any]]
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)
 class AccountReader:
     unit: Unit[AccountRepository]
     keys: AccountKeys
-    login_keys: Callable[[Site], Sequence[str]]
+    login_keys: Callable[[Site, datetime], Sequence[LoginKey]]
     vault: Vault
 
     def identify(self, site: Site, token: str, now: datetime) -> int:
@@ -29,23 +60,66 @@ class AccountReader:
 
         Raises `NotAuthenticated` for a token that does not hold, `NotFound` for an account without any log.
         """
-        claims = check_token(token, self.login_keys(site), site.domain, now)
+        claims = check_token(token, self.login_keys(site, now), site.domain, now)
         with self.unit() as accounts:
             use_up(accounts, self.vault, site, claims)
-            found = accounts.find(site.id, self.vault.digest("account", str(site.id), claims.subject))
+            found = accounts.find(site.id, self.keys.digest(site, claims.subject))
         if found is None:
             raise NotFound("Nothing is held about this account")
         return found.id
 
-    def hits(self, site: Site, account_id: int, now: datetime, *, actor: str, reason: str) -> list[Hit]:
-        """Return the newest rows of an account, decrypted; the reading is in the audit trail before."""
-        detail: dict[str, str | int] = {"account_id": account_id, "reason": reason, "fields": "all"}
+    def hits(
+        self,
+        site: Site,
+        account_id: int,
+        now: datetime,
+        *,
+        actor: str,
+        reason: str,
+        fields: str = EVERY_FIELD,
+        limit: int | None = ROWS_SHOWN,
+        skip: int = 0,
+    ) -> list[Hit]:
+        """Return rows of an account, decrypted, the oldest first; the reading is in the audit trail before.
+
+        `limit`: the newest so many, past the newest `skip`; None for all. Of an account that was erased there is
+        none.
+        """
+        detail: dict[str, str | int] = {"account_id": account_id, "reason": reason, "fields": fields}
         with self.unit() as accounts:
             accounts.audit.record(now, actor, "account_log.read", site_id=site.id, detail=detail)
+        if self.keys.is_gone(account_id):
+            return []
         with self.unit() as accounts:
-            rows = accounts.hits(account_id, ROWS_SHOWN)
+            rows = accounts.hits(account_id, limit, skip)
         hits = [self.keys.open(account_id, hit_id, sealed) for hit_id, sealed in rows]
         return sorted(hits, key=lambda hit: hit.occurred_at)
+
+    def show(
+        self, member: Staff, site: Site, asked: Question, now: datetime, *, skip: int = 0, limit: int | None = None
+    ) -> Shown:
+        """Show somebody's rows to a privacy officer, `limit` of them past the newest `skip`.
+
+        Raises `NotAllowed` for any other role, `InvalidInput` naming the field, and `NotFound` where nothing is held;
+        that it was asked is on record then as well.
+        """
+        if member.role_on(site.id) is not Role.PRIVACY:
+            raise NotAllowed("Rows of a person are read by staff with the role privacy alone")
+        reason, fields = _cleaned(asked)
+        account_id = self._find(site, asked)
+        if account_id is None:
+            with self.unit() as accounts:
+                detail: dict[str, str | int | bool | None] = {"found": False, "reason": reason}
+                accounts.audit.record(now, member.email, "account_log.search", site_id=site.id, detail=detail)
+            raise NotFound(_SAID_NOTHING)
+        told = ", ".join(fields)
+        wanted = None if limit is None else limit + 1
+        hits = self.hits(
+            site, account_id, now, actor=member.email, reason=reason, fields=told, limit=wanted, skip=skip
+        )[::-1]
+        rows = [narrowed(hit, fields) for hit in hits[:limit]]
+        identity = self.keys.identity(account_id) if IDENTITY in fields else {}
+        return Shown(account_id, reason, fields, identity, rows, len(hits) > len(rows))
 
     def holds_any(self, site: Site) -> bool:
         """Whether the site's account log holds anything, about whomever."""
@@ -56,3 +130,33 @@ class AccountReader:
         """Return who read the account's rows, newest first."""
         with self.unit() as accounts:
             return accounts.reads(site.id, account_id)
+
+    def _find(self, site: Site, asked: Question) -> int | None:
+        with self.unit() as accounts:
+            if asked.account_id is not None:
+                found = accounts.get(asked.account_id)
+                return found.id if found is not None and found.site_id == site.id else None
+            # By a keyed digest: the identifier itself is stored nowhere in the clear.
+            found = accounts.find(site.id, self.vault.digest("account", str(site.id), asked.subject.strip()))
+        return found.id if found else None
+
+
+def _cleaned(asked: Question) -> tuple[str, tuple[str, ...]]:
+    errors: dict[str, list[str]] = {}
+    subject = asked.subject.strip()
+    if bool(subject) is (asked.account_id is not None):
+        errors["subject"] = ["is required, or the account's number in its place"]
+    if len(subject) > _LONGEST_SUBJECT:
+        errors["subject"] = [f"must have at most {_LONGEST_SUBJECT} characters"]
+    reason, fields = "", tuple[str, ...]()
+    try:
+        reason = clean_reason(asked.reason)
+    except ValueError as error:
+        errors["reason"] = [str(error)]
+    try:
+        fields = clean_fields(asked.fields)
+    except ValueError as error:
+        errors["fields"] = [str(error)]
+    if errors:
+        raise InvalidInput(errors)
+    return reason, fields

@@ -1,18 +1,23 @@
-"""The audit trail, read and proven."""
+"""The audit trail: read, written out, signed and proven."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
-from webmon.domain.chain import Verdict, verify
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from webmon.domain.chain import Verdict
+from webmon.domain.checkpoint import AUDIT, Checkpoint, make_checkpoint, verify_signed
+from webmon.domain.signing import SigningKey
 from webmon.stores.ports import Unit
-from webmon.stores.ports.audit import AuditReading
+from webmon.stores.ports.audit import ANY, AuditEntry, AuditFilter, AuditReading
 
 PAGE_COUNT = 100
+_EXPORTED_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,24 +30,105 @@ class Entry:
     action: str
     site_id: int | None
     detail: Mapping[str, Any]
+    chain_hash: str
+
+    def document(self) -> Mapping[str, Any]:
+        """The entry as it is exported: the chain's body is the canonical JSON of all but number and hash."""
+        return {
+            "seq": self.seq,
+            "at": self.at.isoformat(),
+            "actor": self.actor,
+            "action": self.action,
+            "site_id": self.site_id,
+            "detail": self.detail,
+            "chain_hash": self.chain_hash,
+        }
+
+
+class SigningKeys(Protocol):
+    def key(self) -> SigningKey: ...
+
+    def public_key(self) -> Ed25519PublicKey: ...
 
 
 @dataclass(frozen=True, slots=True)
 class AuditLog:
     unit: Unit[AuditReading]
+    keys: SigningKeys
 
-    def newest(self, before_seq: int | None = None, limit: int = PAGE_COUNT) -> Sequence[Entry]:
+    def newest(
+        self, before_seq: int | None = None, limit: int = PAGE_COUNT, where: AuditFilter = ANY
+    ) -> Sequence[Entry]:
         """Return entries, newest first, from the one before `before_seq` on."""
         with self.unit() as reading:
-            return [_entry(link.seq, link.body) for link in reading.audit.newest(limit, before_seq)]
+            return [_entry(*one) for one in _bodies(reading.audit.newest(limit, before_seq, where))]
 
-    def verify(self) -> Verdict:
-        """Walk the whole trail and name the first entry that is missing or was changed."""
+    def actions(self) -> Sequence[str]:
+        """Return every action that some entry has."""
         with self.unit() as reading:
-            return verify(reading.audit.anchor(), reading.audit.links())
+            return reading.audit.actions()
+
+    def export(self, now: datetime, *, actor: str, where: AuditFilter = ANY) -> Iterator[Entry]:
+        """Return the entries, oldest first; that they were written out is an entry of its own, before."""
+        with self.unit() as reading:
+            last = reading.audit.tip().seq
+            reading.audit.record(now, actor, "audit.export", detail={"up_to": last})
+        return self._following(last, where)
+
+    def verify(self, kept: Sequence[Checkpoint] = ()) -> Verdict:
+        """Walk the whole trail and its checkpoints, and name the first entry that is missing or was changed.
+
+        `kept` are checkpoints that were kept elsewhere.
+        """
+        key = self.keys.public_key()
+
+        def is_ours(one: Checkpoint) -> bool:
+            return one.type == AUDIT and one.site == "" and one.holds(key)
+
+        with self.unit() as reading:
+            trail = reading.audit
+            return verify_signed(
+                trail.anchor(), trail.entries(), [*trail.checkpoints(), *kept], is_ours, _disagreement
+            )
+
+    def checkpoint(self, now: datetime) -> Checkpoint | None:
+        """Sign what the trail ends with; where that was done already, return it. None for an empty one."""
+        key = self.keys.key()
+        with self.unit() as reading:
+            tip = reading.audit.tip()
+            if tip.seq == 0:
+                return None
+            known = next((one for one in reading.audit.checkpoints() if one.seq == tip.seq), None)
+            made = known or make_checkpoint(key, "", tip.seq, tip.chain_hash, now, AUDIT)
+            if known is None:
+                reading.audit.put_checkpoint(made)
+        return made
+
+    def _following(self, last: int, where: AuditFilter) -> Iterator[Entry]:
+        # A transaction for each part: a long export keeps nobody from writing.
+        seq = 0
+        while seq < last:
+            with self.unit() as reading:
+                found = [_entry(*one) for one in _bodies(reading.audit.following(_EXPORTED_AT_ONCE, seq, where))]
+            yield from (entry for entry in found if entry.seq <= last)
+            if len(found) < _EXPORTED_AT_ONCE:
+                return
+            seq = found[-1].seq
 
 
-def _entry(seq: int, body: str) -> Entry:
+def _bodies(links: Sequence[Any]) -> list[tuple[int, str, str]]:
+    return [(one.seq, one.body, one.chain_hash) for one in links]
+
+
+def _entry(seq: int, body: str, chain_hash: str) -> Entry:
     found = json.loads(body)
     at = datetime.fromisoformat(found["at"])
-    return Entry(seq, at, found["actor"], found["action"], found["site_id"], found["detail"])
+    return Entry(seq, at, found["actor"], found["action"], found["site_id"], found["detail"], chain_hash)
+
+
+def _disagreement(entry: AuditEntry) -> str:
+    """What stands beside the chain otherwise than in it, or nothing."""
+    body = json.loads(entry.body)
+    said = body | {"account_id": body["detail"].get("account_id")}
+    wrong = next((name for name, value in entry.columns.items() if said.get(name) != value), "")
+    return f"has another {wrong} beside the chain than in it" if wrong else ""

@@ -12,7 +12,18 @@ from typing import Any, Protocol
 
 from webmon.domain.chain import Verdict
 from webmon.domain.checkpoint import Checkpoint
-from webmon.domain.consent import ANALYTICS, Action, Answer, Record, Why, check_answer, receipt, to_ask
+from webmon.domain.consent import (
+    ANALYTICS,
+    NOBODY,
+    Action,
+    Answer,
+    Collected,
+    Record,
+    Why,
+    check_answer,
+    receipt,
+    to_ask,
+)
 from webmon.domain.consent_figures import NOWHERE_KNOWN, Segment
 from webmon.domain.jurisdiction import Policy
 from webmon.domain.notice import Notice
@@ -21,13 +32,14 @@ from webmon.domain.site import Site
 from webmon.errors import Conflict, InvalidInput, NotFound
 from webmon.services.publish_notice import Notices
 from webmon.services.sign_consents import Signer
-from webmon.services.together import Together
+from webmon.services.together import LoopTogether, Together
 from webmon.services.verify_ledger import verify_ledger
 from webmon.stores.ports import Unit
 from webmon.stores.ports.consent import ConsentRepository, Standing
 
 _REMEMBERED = 50_000
 RECEIPT_LENGTH = 36
+_READ_TO_ERASE = "read to erase what was collected under a consent that was withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +48,7 @@ class ConsentRequest:
 
     `receipt` is the number that whoever answers has drawn for it, so that it can be sent again; or empty. `policy` is
     what they were asked under, decided here and not by whoever answers.
-    `segment` is for the figures alone and in no record. `erase`: the visitor's pseudonyms whose rows are to go with a
-    withdrawal.
+    `segment` is for the figures alone and in no record. `erase`: whose rows are to go with a withdrawal.
     """
 
     notice: str
@@ -49,7 +60,7 @@ class ConsentRequest:
     receipt: str = ""
     policy: Policy = field(kw_only=True)
     segment: Segment = NOWHERE_KNOWN
-    erase: Sequence[int] = ()
+    erase: Collected = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +95,11 @@ class Consents:
     signer: Signer
     _memory: _Memory = field(default_factory=_Memory)
     _together: Together[ConsentRepository] = field(init=False)
+    _on_loop: LoopTogether[ConsentRepository] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_together", Together(self.unit, lambda consents: consents.flush()))
+        for name, kind in (("_together", Together), ("_on_loop", LoopTogether)):
+            object.__setattr__(self, name, kind(self.unit, _look_ahead, lambda consents: consents.flush()))
 
     def record(self, site: Site, request: ConsentRequest, now: datetime) -> dict[str, Any] | None:
         """Record the answer and return its receipt; None for a refusal that is only counted.
@@ -95,18 +108,20 @@ class Consents:
         name the same previous one, both are kept: the later one takes the place of the earlier and is in force, for
         whoever holds a receipt of the line. An answer to a notice that was replaced meanwhile is an answer to what
         was shown. An answer that is sent again under its receipt's number is one record. Raises `InvalidInput` for
-        an unknown notice, a wrong purpose or a contradiction, `NotFound` for an unknown previous receipt, `Conflict`
-        for a number of another answer.
+        a notice that is unknown or not in force yet, a wrong purpose or a contradiction, `NotFound` for an unknown
+        previous receipt, `Conflict` for a number of another answer.
         """
-        answer = self._checked(site, request)
-        written = self._together.run(lambda consents: _write(consents, site, answer, request, now))
-        if not written.sent_again:
-            self.counter.count(site, answer.notice.hash, answer.action.value, request.segment, now)
-        if written.body is None:
-            return None
-        # The new one too: a hit that names it may have been faster.
-        self._forget(site.id, [written.body["receipt_id"], *written.replaced])
-        return self._receipt(written.body, answer.notice)
+        answer = self._checked(site, request, now)
+        written = self._together.run(lambda consents: _write(consents, site, answer, request, now), request.receipt)
+        return self._acknowledge(site, answer, request, written, now)
+
+    async def record_soon(self, site: Site, request: ConsentRequest, now: datetime) -> dict[str, Any] | None:
+        """Do as `record`, on an event loop that goes on meanwhile."""
+        answer = self._checked(site, request, now)
+        written = await self._on_loop.run(
+            lambda consents: _write(consents, site, answer, request, now), request.receipt
+        )
+        return self._acknowledge(site, answer, request, written, now)
 
     def withdraw(
         self,
@@ -116,9 +131,9 @@ class Consents:
         policy: Policy,
         now: datetime,
         *,
-        erase: Sequence[int] = (),
+        erase: Collected = NOBODY,
     ) -> dict[str, Any] | None:
-        """Withdraw a consent: as easy as giving it. `erase`: pseudonyms whose rows are to go with it."""
+        """Withdraw a consent: as easy as giving it. `erase`: whose rows are to go with it."""
         with self.unit() as consents:
             standing = consents.standing(site.id, receipt_id)
         if standing is None:
@@ -197,18 +212,31 @@ class Consents:
         with self.unit() as consents:
             return verify_ledger(consents, site, key, kept)
 
+    def _acknowledge(
+        self, site: Site, answer: Answer, request: ConsentRequest, written: _Written, now: datetime
+    ) -> dict[str, Any] | None:
+        if not written.sent_again:
+            self.counter.count(site, answer.notice.hash, answer.action.value, request.segment, now)
+        if written.body is None:
+            return None
+        # The new one too: a hit that names it may have been faster.
+        self._forget(site.id, [written.body["receipt_id"], *written.replaced])
+        return self._receipt(written.body, answer.notice)
+
     def _receipt(self, body: Mapping[str, Any], notice: Notice) -> dict[str, Any]:
         return self.signer.sign(receipt(body, notice, self.address))
 
-    def _checked(self, site: Site, request: ConsentRequest) -> Answer:
+    def _checked(self, site: Site, request: ConsentRequest, now: datetime) -> Answer:
         if request.receipt and not (is_raw_id(request.receipt) and len(request.receipt) <= RECEIPT_LENGTH):
             raise InvalidInput.field("receipt", f"must be 16 to {RECEIPT_LENGTH} letters, digits, - or _")
         try:
             notice = self.notices.get(request.notice)
         except NotFound:
             raise InvalidInput.field("notice", "is not a notice of this site") from None
-        if notice.body["site"] != site.domain:
+        if notice.site != site.domain:
             raise InvalidInput.field("notice", "is not a notice of this site")
+        if not self.notices.has_been_in_force(notice.hash, now):
+            raise InvalidInput.field("notice", "has not come into force, so nobody was asked with it")
         return check_answer(
             notice, request.decisions, request.action, request.ui_source, request.language, request.previous
         )
@@ -242,6 +270,11 @@ class _Written:
     sent_again: bool = False
 
 
+def _look_ahead(consents: ConsentRepository, receipts: Sequence[str]) -> None:
+    """Ask once for all answers of a transaction whether their numbers are taken."""
+    consents.look_up([one for one in receipts if one])
+
+
 def _write(
     consents: ConsentRepository, site: Site, answer: Answer, request: ConsentRequest, now: datetime
 ) -> _Written:
@@ -263,9 +296,28 @@ def _write(
     record = Record(number, site.domain, site.mode.value, answer, request.policy, now, now + site.choice_lifetime)
     consents.append(site.id, record)
     if request.erase:
-        consents.add_erasure(site.id, request.erase, now)
+        consents.add_erasure(site.id, request.erase, answer.previous, now)
+        _account_for(consents, site, request.erase, now)
     replaced = [answer.previous, *_before(consents, site.id, answer.previous)] if latest else []
     return _Written(record.body(), replaced)
+
+
+def _account_for(consents: ConsentRepository, site: Site, whose: Collected, now: datetime) -> None:
+    """The account's rows are read to tell which were collected under the consent: on record before it is done."""
+    if whose.account_id is None:
+        return
+    detail: dict[str, str | int] = {"account_id": whose.account_id, "reason": _READ_TO_ERASE, "fields": "all"}
+    consents.audit.record(now, f"account:{whose.account_id}", "account_log.read", site_id=site.id, detail=detail)
+
+
+def line_of(consents: ConsentRepository, site_id: int, receipt_id: str) -> list[Mapping[str, Any]]:
+    """Return the records of the line that a receipt stands in, newest first; none for an unknown receipt."""
+    latest = _latest(consents, site_id, receipt_id)
+    if latest is None:
+        return []
+    newest = latest.body["receipt_id"]
+    found = [consents.standing(site_id, name) for name in (newest, *_before(consents, site_id, newest))]
+    return [standing.body for standing in found if standing is not None]
 
 
 def _sent_again(consents: ConsentRepository, site_id: int, known: Standing, answer: Answer) -> Mapping[str, Any]:

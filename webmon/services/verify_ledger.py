@@ -9,57 +9,23 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from webmon.domain.chain import Anchor, Verdict, verify
-from webmon.domain.checkpoint import Checkpoint
+from webmon.domain.chain import Verdict
+from webmon.domain.checkpoint import CONSENT, Checkpoint, verify_signed
 from webmon.domain.notice import hash_of
 from webmon.domain.site import Site
 from webmon.stores.ports.consent import ConsentRepository, LedgerEntry
-
-_FORGED = "has a checkpoint that was changed after it was signed"
 
 
 def verify_ledger(
     consents: ConsentRepository, site: Site, key: Ed25519PublicKey, kept: Sequence[Checkpoint] = ()
 ) -> Verdict:
     """Walk the ledger; `kept` are checkpoints of this site that were kept elsewhere."""
-    anchor = consents.anchor(site.id)
-    checkpoints = sorted([*consents.checkpoints(site.id), *kept], key=lambda one: one.seq)
-    by_seq: dict[int, list[Checkpoint]] = {}
-    for one in checkpoints:
-        by_seq.setdefault(one.seq, []).append(one)
 
-    def fault(entry: LedgerEntry) -> str:
-        found = (_unlike(one, site, key, entry.chain_hash) for one in by_seq.get(entry.seq, ()))
-        return _disagreement(entry) or next(filter(None, found), "")
+    def is_ours(one: Checkpoint) -> bool:
+        return one.type == CONSENT and one.site == site.domain and one.holds(key)
 
-    walked = verify(anchor, consents.entries(site.id), fault)
-    if not walked.holds:
-        return walked
-    return _beyond(walked, anchor, [one for one in checkpoints if not _walked(one, anchor, walked)], site, key)
-
-
-def _walked(one: Checkpoint, anchor: Anchor, walked: Verdict) -> bool:
-    return anchor.seq < one.seq <= anchor.seq + walked.checked_count
-
-
-def _beyond(
-    walked: Verdict, anchor: Anchor, checkpoints: Sequence[Checkpoint], site: Site, key: Ed25519PublicKey
-) -> Verdict:
-    """Look at the checkpoints of entries that are not there: expired ones, or such as were cut off at the end."""
-    for one in checkpoints:
-        fault = _unlike(one, site, key, anchor.chain_hash if one.seq == anchor.seq else one.chain_hash)
-        if fault:
-            return Verdict(walked.checked_count, one.seq, fault)
-        if one.seq > anchor.seq:
-            end = anchor.seq + walked.checked_count
-            return Verdict(walked.checked_count, end + 1, f"is missing: the checkpoint of {one.made_at} has seen it")
-    return walked
-
-
-def _unlike(one: Checkpoint, site: Site, key: Ed25519PublicKey, chain_hash: str) -> str:
-    if one.site != site.domain or not one.holds(key):
-        return _FORGED
-    return "" if one.chain_hash == chain_hash else f"is not what the checkpoint of {one.made_at} has seen"
+    checkpoints = [*consents.checkpoints(site.id), *kept]
+    return verify_signed(consents.anchor(site.id), consents.entries(site.id), checkpoints, is_ours, _disagreement)
 
 
 def _disagreement(entry: LedgerEntry) -> str:

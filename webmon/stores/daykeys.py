@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hmac
 import json
-import os
 import threading
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from webmon.domain.pseudonym import PseudonymKey, day_key_expired
 from webmon.errors import SettingsError
-from webmon.stores.vault import new_key, write_private
+from webmon.stores.wrapping import new_key, overwrite, replace_private
 
 ABANDONED_AFTER = timedelta(days=1)
 
@@ -68,11 +67,7 @@ class DayKeys:
             ) from error
 
     def _write(self) -> None:
-        old = self._path.open("r+b") if self._path.exists() else None
-        write_private(self._path, json.dumps({day: key.hex() for day, key in self._keys.items()}))
-        if old is not None:
-            with old:
-                _overwrite_file(old.fileno())
+        replace_private(self._path, json.dumps({day: key.hex() for day, key in self._keys.items()}))
 
 
 def destroy_abandoned(folder: Path, now: datetime) -> int:
@@ -88,11 +83,4 @@ def destroy_abandoned(folder: Path, now: datetime) -> int:
 def _overwrite(path: Path) -> None:
     if path.exists():
         with path.open("r+b") as file:
-            _overwrite_file(file.fileno())
-
-
-def _overwrite_file(descriptor: int) -> None:
-    # The blocks of the replaced file go back to the file system; they should not hold a key when they do.
-    size = os.fstat(descriptor).st_size
-    os.pwrite(descriptor, b"\0" * size, 0)
-    os.fsync(descriptor)
+            overwrite(file.fileno())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from webmon.domain.site import Site
 from webmon.stores.control.accounts import SqlAccounts
@@ -11,7 +12,9 @@ from webmon.stores.control.audit import SqlAuditTrail
 from webmon.stores.control.consent import SqlConsents
 from webmon.stores.control.consent_figures import SqlConsentFigures
 from webmon.stores.control.database import ControlDatabase
-from webmon.stores.events.duckdb import DuckDBEventLog
+
+if TYPE_CHECKING:
+    from webmon.stores.events.duckdb import DuckDBEventLog
 
 
 def _id(site: Site | None) -> int:

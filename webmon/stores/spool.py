@@ -195,6 +195,9 @@ class Spool:
         """Whether a row of these visitors waits in the clear that was collected under consent."""
         return bool(self._rows(_HOLDS_CONSENTED, site_id, json.dumps([*visitor_ids]), Basis.CONSENT)[0][0])
 
+    def holds_account(self, account_id: int) -> bool:
+        return bool(self._rows("select exists (select 1 from hit where account_id = ?)", account_id)[0][0])
+
     def delete_consented(self, site_id: int, visitor_ids: Collection[int]) -> int:
         """Forget the visitors' rows that were collected under consent; return how many there were.
 

@@ -42,6 +42,10 @@ class SpoolFolder:
         """Whether a row of these visitors waits in the clear that was collected under consent."""
         return any(spool.holds_consented(site_id, visitor_ids) for spool in self.all())
 
+    def holds_account(self, account_id: int) -> bool:
+        """Whether a row that is sealed for the account still waits in a spool."""
+        return any(spool.holds_account(account_id) for spool in self.all())
+
     def delete_consented(self, site_id: int, visitor_ids: Collection[int]) -> int:
         """Forget the visitors' rows that were collected under consent, in every spool; return how many there were."""
         return sum(spool.delete_consented(site_id, visitor_ids) for spool in self.all())

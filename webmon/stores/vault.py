@@ -1,95 +1,129 @@
-"""Keys: the secrets file, wrapping, sealing, keyed digests.
+"""Keys: wrapping, sealing, keyed digests.
 
-One root secret per installation, made on first start, in a file that only its owner can read. Everything else is
-derived from it (HKDF-SHA256, RFC 5869) or wrapped by it (AES-256-GCM, NIST SP 800-38D).
+Three kinds. The *wrapping key* comes from outside (`webmon.stores.wrapping`) and encrypts all other keys. The *root*
+is a secret of the installation, made once and kept wrapped: what must stay the same for good, such as the keyed
+digests by which accounts are found, is derived from it, so a new wrapping key changes nothing else. All other keys
+are random, one for each thing, wrapped.
 """
 
 from __future__ import annotations
 
 import hmac
-import os
-import secrets
-import stat
+from collections.abc import Sequence
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from webmon.errors import SettingsError
+from webmon.stores.wrapping import (
+    KEY_BYTES,
+    VARIABLE,
+    KeyEnvironment,
+    KeyFile,
+    KeySource,
+    LocalKeys,
+    WrappingKeys,
+    create_once,
+    derive,
+    new_key,
+    replace_private,
+    seal,
+    unseal,
+)
 
-KEY_BYTES = 32
-_NONCE_BYTES = 12
-_FILE = "secret.key"
-_CHECK = "secret.check"
+__all__ = ["DATA", "KEYS", "KEY_BYTES", "Sealer", "Vault", "new_key"]
+
 DATA = "control.db"
+# Apart from the data that they open, so that no backup of the data holds them.
+KEYS = "keys"
+_FILE = "secret.key"
+_ROOT = "secret.root"
+_ROOT_CONTEXT = "root"
+# What told, before there was a root, whether the key was the right one.
+_CHECK = "secret.check"
 
 
 class Vault:
-    """Wraps and seals under keys derived from the root secret."""
+    """Wraps and seals, and derives from the installation's root."""
 
-    def __init__(self, root: bytes) -> None:
-        self._root = root
-        self._wrapping = AESGCM(self.derive("wrapping"))
+    def __init__(self, folder: Path, keys: WrappingKeys, before: Sequence[bytes] = ()) -> None:
+        """Open a folder's vault with whatever wraps its keys, making its root on first start.
+
+        `before`: keys of which one may be what everything was derived from before there was a root.
+        """
+        self._root_path = folder / _ROOT
+        if not self._root_path.exists():
+            _make_root(folder, keys, before)
+        self._keys = keys
+        wrapped = _read_hex(self._root_path)
+        try:
+            self._root = keys.unwrap(wrapped, _ROOT_CONTEXT)
+        except SettingsError as error:
+            raise _not_the_key(keys.name) from error
 
     @classmethod
-    def open(cls, folder: Path) -> Vault:
-        """Open the vault of a data folder, making its secret on first start.
+    def open(cls, folder: Path, wrapping_key: str = "") -> Vault:
+        """Open the vault of a data folder, making its secrets on first start.
 
-        Raises `SettingsError` for a key file that others can read, that is no key or another one than the folder's
-        data were written with, and where it is missing beside data: never starts with a key that opens nothing.
+        `wrapping_key`: the setting, in whose absence the key is in a file of the folder. Raises `SettingsError` for a
+        key that is none, that others can read or that is another one than the folder's data were written with, and
+        where it is missing beside data: never starts with a key that opens nothing.
         """
-        path = folder / _FILE
-        if not path.exists():
-            # Whoever makes the data makes the key first: data without a key have lost it.
-            if (folder / DATA).exists() and not path.exists():
-                raise SettingsError(
-                    f"{path} is missing, but {folder / DATA} was written with it; put it back from its backup"
-                )
-            _create_secret(path)
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if mode & 0o077:
-            raise SettingsError(f"{path} can be read by others (mode {mode:04o}); run: chmod 600 {path}")
-        try:
-            root = bytes.fromhex(path.read_text("ascii").strip())
-        except ValueError as error:
-            raise SettingsError(f"{path} does not hold a key") from error
-        if len(root) != KEY_BYTES:
-            raise SettingsError(f"{path} does not hold a key of {KEY_BYTES} bytes")
-        vault = cls(root)
-        vault._check(folder / _CHECK, path)
-        return vault
-
-    def _check(self, path: Path, key_path: Path) -> None:
-        """See that the key is the one that the folder began with."""
-        expected = self.digest("check", "webmon")
-        if not path.exists():
-            write_private(path, expected + "\n")
-        elif not hmac.compare_digest(path.read_text("ascii").strip(), expected):
-            raise SettingsError(
-                f"{key_path} is not the key that this data folder was written with; put that one back"
-            )
+        source: KeySource = KeyEnvironment(wrapping_key) if wrapping_key else _key_file(folder)
+        return cls(folder, LocalKeys(source), source.read())
 
     def derive(self, purpose: str) -> bytes:
         """Return the 32-byte key of a purpose, always the same for one installation."""
-        return HKDF(SHA256(), KEY_BYTES, salt=None, info=f"webmon:{purpose}".encode()).derive(self._root)
+        return derive(self._root, purpose)
 
     def digest(self, purpose: str, *parts: str) -> str:
         """Return a keyed digest in hex, for looking up what must not be stored in the clear."""
-        message = "\0".join(parts).encode()
-        return hmac.digest(self.derive(f"digest:{purpose}"), message, "sha256").hex()
+        return _digest(self._root, purpose, *parts)
+
+    @property
+    def mark(self) -> bytes:
+        """How everything begins that is wrapped under the wrapping key in use."""
+        return self._keys.mark
+
+    @property
+    def key_name(self) -> str:
+        """What an operator knows the wrapping key by."""
+        return self._keys.name
+
+    @property
+    def rotating(self) -> bool:
+        """Whether a rotation of the wrapping key has begun and not ended."""
+        return self._keys.rotating
+
+    @property
+    def after_rotation(self) -> str:
+        """What an operator has to do once a rotation has ended."""
+        return self._keys.after_rotation
 
     def wrap(self, key: bytes, context: str) -> bytes:
         """Encrypt a key under the wrapping key, bound to `context` (which key it is)."""
-        return _seal(self._wrapping, key, context)
+        return self._keys.wrap(key, context)
 
     def unwrap(self, wrapped: bytes, context: str) -> bytes:
         """Undo `wrap`; raises `SettingsError` where the wrapping key or the context is another."""
-        try:
-            return _open(self._wrapping, wrapped, context)
-        except InvalidTag as error:
-            raise SettingsError(f"The key of {context} does not open with the secret of this data folder") from error
+        return self._keys.unwrap(wrapped, context)
+
+    def rewrap(self, wrapped: bytes, context: str) -> bytes:
+        """Return the same key, wrapped under the wrapping key in use."""
+        return self.wrap(self.unwrap(wrapped, context), context)
+
+    def reload(self) -> None:
+        """Take up the wrapping keys as they are now."""
+        self._keys.reload()
+
+    def begin_rotation(self) -> None:
+        """Put a new wrapping key in use, the one that was still known, and wrap the root under it."""
+        self._keys.begin_rotation()
+        replace_private(self._root_path, self.wrap(self._root, _ROOT_CONTEXT).hex() + "\n")
+
+    def end_rotation(self) -> None:
+        """Forget the wrapping keys that are no longer in use."""
+        self._keys.end_rotation()
 
     def new_key(self) -> bytes:
         return new_key()
@@ -105,46 +139,61 @@ class Sealer:
         self._cipher = AESGCM(key)
 
     def seal(self, plain: bytes, context: str) -> bytes:
-        return _seal(self._cipher, plain, context)
+        return seal(self._cipher, plain, context)
 
     def open(self, sealed: bytes, context: str) -> bytes:
         """Undo `seal`; raises `cryptography.exceptions.InvalidTag` for other bytes or another context."""
-        return _open(self._cipher, sealed, context)
+        return unseal(self._cipher, sealed, context)
 
 
-def new_key() -> bytes:
-    return secrets.token_bytes(KEY_BYTES)
+def _key_file(folder: Path) -> KeyFile:
+    """Return the key file of a folder, making it on first start."""
+    path = folder / _FILE
+    if not path.exists():
+        # Whoever makes the data makes the key first: data without a key have lost it.
+        if (folder / DATA).exists() and not path.exists():
+            raise SettingsError(
+                f"{path} is missing, but {folder / DATA} was written with it; put it back from its backup, "
+                f"or set {VARIABLE}"
+            )
+        KeyFile(path).create()
+    return KeyFile(path)
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a file whole or not at all, readable by its owner only, durable before it is named."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+def _make_root(folder: Path, keys: WrappingKeys, before: Sequence[bytes]) -> None:
+    path, check = folder / _ROOT, folder / _CHECK
+    # Whoever makes the folder of keys makes the root first.
+    if (folder / KEYS).exists() and not path.exists():
+        raise SettingsError(
+            f"{path} is missing, but {folder / KEYS} was written with it; put it back from its backup"
+        )
+    is_older = check.exists() or (folder / DATA).exists()
+    root = _root_of_before(check, keys.name, before) if is_older else new_key()
+    create_once(path, keys.wrap(root, _ROOT_CONTEXT).hex() + "\n")
+    check.unlink(missing_ok=True)
 
 
-def _create_secret(path: Path) -> None:
-    # Written beside and then linked: of two processes that start at once, both read the one that came first.
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    partial = path.with_name(f".{_FILE}.{secrets.token_hex(4)}")
-    write_private(partial, new_key().hex() + "\n")
+def _root_of_before(check: Path, name: str, candidates: Sequence[bytes]) -> bytes:
+    """Before there was a root of its own, everything was derived from the key in the file."""
+    if candidates and not check.exists():
+        return candidates[-1]
+    expected = check.read_text("ascii").strip() if check.exists() else ""
+    for key in candidates:
+        if hmac.compare_digest(_digest(key, "check", "webmon"), expected):
+            return key
+    raise _not_the_key(name)
+
+
+def _not_the_key(name: str) -> SettingsError:
+    return SettingsError(f"{name} is not the key that this data folder was written with; put that one back")
+
+
+def _read_hex(path: Path) -> bytes:
     try:
-        path.hardlink_to(partial)
-    except FileExistsError:
-        pass
-    finally:
-        partial.unlink()
+        return bytes.fromhex(path.read_text("ascii").strip())
+    except ValueError as error:
+        raise SettingsError(f"{path} is damaged; put it back from its backup") from error
 
 
-def _seal(cipher: AESGCM, plain: bytes, context: str) -> bytes:
-    nonce = secrets.token_bytes(_NONCE_BYTES)
-    return nonce + cipher.encrypt(nonce, plain, context.encode())
-
-
-def _open(cipher: AESGCM, sealed: bytes, context: str) -> bytes:
-    return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context.encode())
+def _digest(root: bytes, purpose: str, *parts: str) -> str:
+    return hmac.digest(derive(root, f"digest:{purpose}"), "\0".join(parts).encode(), "sha256").hex()

@@ -2,7 +2,7 @@
 import type { Notice } from "../shared/types";
 
 /** Every domain that a cookie which is seen here may have been set for, and none (the host alone). */
-const domains = (host: string): string[] => {
+export const domains = (host: string): string[] => {
   const labels = host.split(".");
   const above = labels.map((_, index) => labels.slice(index).join("."));
   return ["", ...[...above, `www.${host}`].map((domain) => `;domain=${domain}`)];

@@ -2,8 +2,7 @@
 import type { Action, Choice, Decisions, Notice, Part, Post, Routed, SetCookie, Settings, UiSource } from "../shared/types";
 import { button, element } from "./dom";
 import { clear } from "./clear";
-import { gate, ran } from "./gate";
-import { recorder } from "./record";
+import { own, recorder } from "./record";
 import { css, themed } from "./style";
 
 interface Shown {
@@ -16,11 +15,13 @@ interface Shown {
 declare const __WEBMON_NOTICE__: Shown;
 
 function banner(settings: Settings, base: string, setCookie: SetCookie, choice: () => Choice, post: Post, routed: Routed) {
-  const record = recorder(settings, base, setCookie, choice, post, routed, () => void changed());
+  const record = recorder(settings, setCookie, choice, post, routed, () => void changed());
   let was = choice();
   let shown: Promise<Shown> | undefined;
   let open: HTMLElement[] = [];
   let before: Element | null = null;
+  /** The only purposes that the open question is about, where others were answered before. */
+  let news: string[] | undefined;
 
   const fetched = async (): Promise<Shown> => {
     const answer = await fetch(`${base}/api/notice?site=${encodeURIComponent(settings.site)}`, { credentials: "omit" });
@@ -70,31 +71,50 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     return box;
   };
 
-  const every = (notice: Notice, value: boolean): Decisions =>
-    Object.fromEntries(notice.purposes.filter((one) => !one.required).map((one) => [one.key, value]));
+  /** The same of every purpose or of `only` these; of the others, what was answered before. */
+  const every = (notice: Notice, value: boolean, only?: string[]): Decisions =>
+    Object.fromEntries(
+      notice.purposes.filter((one) => !one.required).map(({ key }) => [key, only && !only.includes(key) ? choice()[key] === true : value]),
+    );
 
-  const decide = async ({ hash, notice }: Shown, decisions: Decisions, action: Action, ui: UiSource): Promise<void> => {
+  const decide = async (
+    { hash, notice }: Shown,
+    decisions: Decisions,
+    action: Action,
+    ui: UiSource,
+    shared?: boolean,
+    erase?: boolean,
+  ): Promise<void> => {
     const box = open[open.length - 1];
-    if (await record.decide(hash, notice.language, decisions, action, ui)) close();
-    else if (box && !box.querySelector(".e")) box.append(element("p", { class: "e", role: "alert" }, notice.texts.error));
+    const said = await record.decide(hash, notice.language, decisions, action, ui, shared, erase);
+    if (said !== "error") news = undefined;
+    if (!said || !box) close();
+    else if (said !== "error") {
+      box.replaceChildren(element("p", { role: "status" }, notice.texts[said]), button(notice.texts.close, "close", close));
+      box.focus();
+    } else if (!box.querySelector(".e")) box.append(element("p", { class: "e", role: "alert" }, notice.texts.error));
   };
 
-  const choices = (one: Shown, ui: UiSource): Record<string, () => void> => ({
-    accept: () => void decide(one, every(one.notice, true), "accept_all", ui),
-    reject: () => void decide(one, every(one.notice, false), "reject_all", ui),
-    choose: () => void show(),
-  });
+  const choices = (one: Shown, ui: UiSource, only?: string[], shared?: HTMLInputElement): Record<string, () => void> => {
+    const all = (value: boolean) => (): void => {
+      const decisions = every(one.notice, value, only);
+      const said = Object.values(decisions);
+      void decide(one, decisions, said.every(Boolean) ? "accept_all" : said.some(Boolean) ? "custom" : "reject_all", ui, shared?.checked);
+    };
+    return { accept: all(true), reject: all(false), choose: () => void show(only) };
+  };
 
   const ask = async (): Promise<void> => {
     if (open.length) return;
     const one = await fetchNotice();
     const { notice } = one;
-    const act = choices(one, "banner");
-    const box = frame(notice, "banner", notice.layout, notice.texts.title);
+    const { texts } = notice;
+    const act = choices(one, "banner", news);
+    const box = frame(notice, "banner", notice.layout, texts.title);
     const buttons = element("div", { class: "bs" });
     // Same class, same size, same colour: none of the three weighs more than another.
-    for (const name of notice.buttons) buttons.append(button(notice.texts[name], name, act[name]));
-    box.append(element("p", {}, notice.texts.body), buttons);
+    for (const name of notice.buttons) buttons.append(button(texts[name], name, act[name]));
+    box.append(element("p", {}, (news && texts.new_only) || texts.body), ...(news ? [listed(notice, news)] : []), buttons);
     // A question in the middle of the page has to be answered; Escape is no answer.
     if (notice.layout === "dialog") cover(box);
     else document.body.append(...(open = [box]));
@@ -134,7 +154,33 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     }
   };
 
-  const show = async (): Promise<void> => {
+  /** The purposes, or `only` these, with what is said of them; each that can be left out has its box in `boxes`. */
+  const listed = (notice: Notice, only?: string[], boxes?: Record<string, HTMLInputElement>): HTMLElement => {
+    const list = element("ul", { class: "u" });
+    for (const { key, name, description, required } of notice.purposes) {
+      if (only && !only.includes(key)) continue;
+      const made = element("li");
+      const id = `webmon-p-${key}-d`;
+      if (boxes && !required) {
+        const head = tick(key, name, choice()[key] === true, { "aria-describedby": id });
+        boxes[key] = head[1];
+        made.append(...head);
+      } else made.append(element("b", {}, name), element("span", { class: "q" }, required ? notice.texts.always_on : ""));
+      made.append(element("p", { class: "q", id }, description), ...used(notice, key));
+      list.append(made);
+    }
+    return list;
+  };
+
+  const tick = (name: string, text: string, checked: boolean, described = {}): [HTMLElement, HTMLInputElement] => {
+    const id = `webmon-p-${name}`;
+    const input = element("input", { type: "checkbox", id, name, ...described }) as HTMLInputElement;
+    input.checked = checked;
+    return [element("label", { for: id }, text), input];
+  };
+
+  /** The preference centre, with all purposes or with `only` these. */
+  const show = async (only?: string[]): Promise<void> => {
     const one = await fetchNotice();
     const { notice } = one;
     const { texts } = notice;
@@ -142,30 +188,24 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     const asked = open.length > 0;
     for (const box of open) box.remove();
     const box = frame(notice, "preferences", "dialog", texts.preferences_title);
-    const list = element("ul", { class: "u" });
     const boxes: Record<string, HTMLInputElement> = {};
-    for (const purpose of notice.purposes) {
-      const row = element("li");
-      if (purpose.required) row.append(element("b", {}, purpose.name), element("span", { class: "q" }, texts.always_on));
-      else {
-        const id = `webmon-p-${purpose.key}`;
-        const input = element("input", { type: "checkbox", id, name: purpose.key, "aria-describedby": `${id}-d` }) as HTMLInputElement;
-        input.checked = now[purpose.key] === true;
-        boxes[purpose.key] = input;
-        row.append(element("label", { for: id }, purpose.name), input);
-      }
-      row.append(element("p", { class: "q", id: `webmon-p-${purpose.key}-d` }, purpose.description), ...used(notice, purpose.key));
-      list.append(row);
-    }
+    const list = listed(notice, only, boxes);
+    // No purpose has such a key.
+    const shared = tick("_session", texts.shared_computer, now._session === true);
+    const last = element("li");
+    last.append(...shared);
+    // Notices of the first schema have no such text.
+    if (texts.shared_computer) list.append(last);
     const done = (): void => {
       close();
       // The question stays open: closing the preferences decides nothing.
-      if (asked && !choice().decided) void ask();
+      if (asked && (news || !choice().decided)) void ask();
     };
-    const act = choices(one, "preferences");
+    const act = choices(one, "preferences", only, shared[1]);
     const save = (): void => {
-      const picked = Object.fromEntries(Object.keys(boxes).map((key) => [key, boxes[key].checked]));
-      void decide(one, picked, "custom", "preferences");
+      const picked = every(one.notice, false, only);
+      for (const key in boxes) picked[key] = boxes[key].checked;
+      void decide(one, picked, "custom", "preferences", shared[1].checked);
     };
     const buttons = element("div", { class: "bs" });
     buttons.append(
@@ -175,7 +215,13 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     );
     const foot = element("div", { class: "f" });
     foot.append(held(texts.held_link));
-    if (now.receipt) foot.append(button(texts.withdraw, "withdraw", () => void decide(one, every(notice, false), "withdraw", "preferences"), "k"));
+    if (now.receipt) {
+      const [label, erase] = tick("_erase", texts.erase, false);
+      const withdraw = (): void => void decide(one, every(notice, false), "withdraw", "preferences", shared[1].checked, erase.checked);
+      const offer = element("span");
+      offer.append(erase, " ", label);
+      foot.append(button(texts.withdraw, "withdraw", withdraw, "k"), texts.erase ? offer : "");
+    }
     foot.append(button(texts.close, "close", done, "k"));
     box.append(element("p", {}, texts.preferences_body), list, buttons, foot);
     cover(box, done);
@@ -202,7 +248,7 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
   /** Opens the visitor's own page, with what identifies the rows where there is such a thing. */
   const held = (text: string): HTMLElement => {
     const portal = base + settings.portal;
-    const visitor = document.cookie.match(/(?:^|; )webmon_id=([^;]*)/)?.[1];
+    const visitor = own("id");
     const consent = choice().receipt || "";
     if (!visitor) return element("a", { href: portal, target: "_blank", rel: "noopener", "data-webmon": "held" }, text);
     const form = element("form", { method: "post", action: `${portal}/open`, target: "_blank", rel: "noopener" });
@@ -231,7 +277,13 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     if (added) void openGates();
   });
   watched.observe(document.documentElement, { childList: true, subtree: true });
-  const openGates = async (): Promise<void> => gate(choice(), (await fetchNotice()).notice, grant);
+  // The categories of scripts that have run: what a script has done is undone by a new page only.
+  const ran = new Set<string>();
+  const openGates = async (): Promise<void> => {
+    if (!document.querySelector("[data-category]")) return;
+    const [gate, { notice }] = await Promise.all([import(base + settings.gate), fetchNotice()]);
+    await gate.default(choice(), notice, grant, ran);
+  };
 
   /** After each answer: what was taken back goes, and what is allowed now comes. */
   const changed = async (): Promise<void> => {
@@ -245,16 +297,23 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
 
   /** What a page needs on arrival: what waits for consent, and the question where it is open. */
   const start = async (): Promise<void> => {
-    if (document.querySelector("[data-category]")) await openGates();
+    await openGates();
     const waiting = record.waiting();
     if (waiting) {
       // What it refuses may have been allowed until then: the page that knew has gone.
       was = Object.fromEntries(Object.keys(waiting.decisions).map((key) => [key, true]));
       await record.resume(waiting);
     }
-    if (!choice().decided && settings.ask && (await asked())) await ask();
+    const now = choice();
+    if (now.version === settings.version) return;
+    const may = settings.ask && (await asked());
+    const asks = now.decided ? await review(may, (await fetchNotice()).notice) : [];
+    news = choice().decided ? asks : undefined;
+    if (may && (!news || news[0])) await ask();
   };
-  const lost = (receipt: string): Promise<void> => record.lost(receipt).then(start);
+  const review = async (may: boolean, notice?: Notice, receipt?: string): Promise<string[]> =>
+    (await import(base + settings.review)).default(record, settings, base, choice, may, notice, receipt);
+  const lost = (receipt: string): Promise<void> => review(true, undefined, receipt).then(start);
 
   return { show, withdraw, start, lost };
 }

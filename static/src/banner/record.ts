@@ -5,6 +5,9 @@ import type { Action, Choice, Decisions, Post, Routed, SetCookie, Settings, UiSo
 const number = (): string =>
   btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16)))).replace(/[+/=]/g, (sign) => (sign === "+" ? "-" : sign === "/" ? "_" : ""));
 
+/** The value of one of webmon's own cookies. */
+export const own = (name: string): string | undefined => document.cookie.match(`(?:^|; )webmon_${name}=([^;]*)`)?.[1];
+
 /** An answer, as webmon is told it. */
 type Answer = {
   site: string;
@@ -15,24 +18,30 @@ type Answer = {
   language: string;
   previous?: string;
   receipt?: string;
+  /** Only for who sends it again: webmon is not told. */
+  session?: boolean;
 };
 
-// Seconds for which an answer waits to be recorded: a record is of the moment in which webmon hears of it.
-const PATIENCE = 86400;
+// Seconds; and for as long an answer waits to be recorded: a record is of the moment in which webmon hears of it.
+const DAY = 86400;
 
 /** Takes the answers; `changes` is called after each change of what is allowed. */
 export function recorder(
   settings: Settings,
-  base: string,
   setCookie: SetCookie,
   choice: () => Choice,
   post: Post,
   routed: Routed,
   changes: () => void,
 ) {
-  const dropIds = (): void => {
-    setCookie("id", "", 0);
-    setCookie("visit", "", 0);
+  // On a computer that others use too: nothing then outlives the browser.
+  let session = choice()._session === true;
+
+  /** Set one of webmon's own cookies; without a value it goes. What is no number is no lifetime. */
+  const put = (name: string, value: string | undefined, seconds: number): unknown => setCookie(name, value || "", !value ? 0 : session ? NaN : seconds);
+  const keepIds = (measured: unknown): void => {
+    put("id", measured ? own("id") : "", settings.visitor_days * DAY);
+    put("visit", measured ? own("visit") : "", 1800);
   };
 
   const changed = (): void => {
@@ -43,27 +52,34 @@ export function recorder(
   // A day and not a moment: a moment would tell those who refuse apart.
   const today = (): string => new Date().toISOString().slice(0, 10);
 
-  const keep = (notice: string, decisions: Decisions, receipt: string, day = today()): void => {
+  const keep = (
+    notice: string,
+    decisions: Decisions,
+    receipt: string,
+    day = today(),
+    ids = decisions.analytics,
+  ): void => {
     const list = Object.keys(decisions).sort().map((key) => `${key}:${decisions[key] ? 1 : 0}`);
-    setCookie("consent", ["1", day, notice, list, receipt].join("~"), settings.choice_days * 86400);
-    if (!decisions.analytics) dropIds();
+    if (session) list.push("_session:1");
+    put("consent", ["1", day, notice, list, receipt, settings.version].join("~"), settings.choice_days * DAY);
+    keepIds(ids);
   };
 
   const forget = (): void => {
-    dropIds();
-    setCookie("consent", "", 0);
+    keepIds(false);
+    put("consent", "", 0);
   };
 
   /** Keep what is to be sent again where the page is left now. Without a `~` in it, it is no choice to anybody. */
   const wait = (answer: Answer): void => {
-    setCookie("consent", encodeURIComponent(JSON.stringify(answer)), PATIENCE);
-    if (!answer.decisions.analytics) dropIds();
+    put("consent", encodeURIComponent(JSON.stringify(answer)), DAY);
+    keepIds(answer.decisions.analytics);
   };
 
   /** The answer that waits to be recorded. */
   const waiting = (): Answer | undefined => {
     try {
-      return JSON.parse(decodeURIComponent(document.cookie.match(/(?:^|; )webmon_consent=(%7B[^;]*)/)![1]));
+      return JSON.parse(decodeURIComponent(own("consent")!.match(/^%7B.*/)![0]));
     } catch {
       return; // there is none, or none that can be read
     }
@@ -72,7 +88,7 @@ export function recorder(
   const waits = ({ receipt }: Answer): boolean => waiting()?.receipt === receipt;
 
   /** Have a consent recorded, and only then keep it; false where it could not be. */
-  const settle = async (answer: Answer): Promise<boolean> => {
+  const settle = async ({ session: _, ...answer }: Answer): Promise<boolean> => {
     const told = await post("consent", answer).catch(() => undefined);
     if (!told?.ok) return !waits(answer);
     const { consent_receipt_id } = await told.json();
@@ -80,16 +96,28 @@ export function recorder(
     return true;
   };
 
-  /** Record a choice; resolves false where it could not be stored. */
-  const decide = async (notice: string, language: string, decisions: Decisions, action: Action, ui: UiSource): Promise<boolean> => {
+  /**
+   * Record a choice; returns the name of the text that says what has become of it, where that is to be said. `shared`:
+   * whether others use this computer too, as it was where nothing is said of it. `erase`: what was collected goes as well.
+   */
+  const decide = async (
+    notice: string,
+    language: string,
+    decisions: Decisions,
+    action: Action,
+    ui: UiSource,
+    shared?: boolean,
+    erase?: boolean,
+  ): Promise<"error" | "erased" | "withdrawn" | undefined> => {
     const before = choice();
+    session = shared ?? before._session === true;
     const grants = Object.values(decisions).some(Boolean);
     const previous = before.receipt || undefined;
     // With a number of its own, an answer that is sent again is one record. A refusal that nobody records gets none.
     const receipt = grants || previous ? number() : undefined;
     const answer: Answer = { site: settings.site, notice, decisions, action, ui_source: ui, language, previous, receipt };
     if (grants) {
-      wait(answer);
+      wait({ ...answer, session: session || undefined });
       if (!(await settle(answer))) {
         if (!before.decided) forget();
         else {
@@ -98,36 +126,35 @@ export function recorder(
           keep(before.notice!, Object.fromEntries(still), before.receipt!, before.decided);
           changed();
         }
-        return false;
+        return "error";
       }
     } else {
-      // A refusal holds in this browser at once, and whether or not webmon can be told.
-      keep(notice, decisions, "");
-      await post("consent", answer).catch(() => undefined);
+      const refuse = (held = ""): void => keep(notice, decisions, held, today(), !!held);
+      // A refusal holds in this browser at once, and whether or not webmon can be told. But by what it holds alone are
+      // the rows known that are to be erased: that stays until webmon has heard of it.
+      refuse(erase ? previous : "");
+      const told = await post("consent", erase ? { ...answer, erase, visitor: own("id") } : answer).catch(() => undefined);
+      if (erase) {
+        if (told?.ok) refuse();
+        changed();
+        return !told?.ok ? "error" : told.headers.has("x-webmon-not-erased") ? "withdrawn" : "erased";
+      }
     }
     changed();
     if (decisions.analytics && !before.analytics) void routed({ persisted: true });
-    return true;
+    return;
   };
 
   /** Send again what was answered on a page that was left before it could hear that it is on record. */
   const resume = async (answer: Answer): Promise<void> => {
+    session = !!answer.session;
     if (await settle(answer)) changed();
     else forget();
     // Either way this page has waited for it.
     void routed({ persisted: false });
   };
 
-  /** Decided anew elsewhere, as on webmon's own page: it holds here too. Where nothing does any more, all is asked again. */
-  const lost = async (receipt: string): Promise<void> => {
-    const path = `${base}/api/consent/${encodeURIComponent(receipt)}?site=${encodeURIComponent(settings.site)}`;
-    const answer = await fetch(path, { credentials: "omit" }).catch(() => undefined);
-    const now = answer?.ok && (await answer.json());
-    if (choice().receipt !== receipt) return;
-    if (now && !now.expired) keep(now.notice_hash, now.decisions, Object.values(now.decisions).some(Boolean) ? now.consent_receipt_id : "");
-    else forget();
-    changed();
-  };
-
-  return { decide, waiting, resume, lost };
+  return { decide, waiting, resume, put, keep, forget, changed };
 }
+
+export type Recorder = ReturnType<typeof recorder>;

@@ -43,7 +43,7 @@ all:initial;position:fixed;z-index:2147483646;box-sizing:border-box;max-width:10
 .webmon a.k,.webmon button.k{all:unset;text-decoration:underline;cursor:pointer;padding:.35em 0}
 .webmon button.k:focus-visible{outline:3px solid var(--p)}
 .webmon .e{color:var(--t);border-inline-start:4px solid #c0392b;padding-inline-start:.7em}
-.webmon .f{display:flex;flex-wrap:wrap;gap:.2em 1.4em;margin-top:.8em}
+.webmon .f{display:flex;flex-wrap:wrap;align-items:center;gap:.2em 1.4em;margin-top:.8em}
 .webmon-gate{display:flex;flex-direction:column;justify-content:center;gap:.4em;position:static;max-width:100%;box-shadow:none;padding:1.2em;border-radius:var(--r);z-index:auto}
 @media(prefers-reduced-motion:no-preference){.webmon:not(.webmon-gate){animation:webmon-in .18s ease-out}@keyframes webmon-in{from{opacity:0}}}
 @media(forced-colors:active){.webmon button{border-color:ButtonText}.webmon-shade{background:Canvas}}

@@ -26,8 +26,10 @@ window.fetch = async () => new Response(JSON.stringify({ hash: "preview", notice
 
 const settings: Settings = {
   banner: "",
+  gate: "",
   more: "",
   prepare: "",
+  review: "",
   vitals: "",
   site: "preview",
   mode: "consented_only",
@@ -36,6 +38,8 @@ const settings: Settings = {
   model: "opt_in",
   signals: [],
   portal: "",
+  version: "",
+  cookie: "",
   choice_days: 0,
   visitor_days: 0,
 };

@@ -1,8 +1,10 @@
 /** What the server puts into w.js (docs/wire.md). Where it could not tell the site, only the files are there. */
 export interface Settings {
   banner: string;
+  gate: string;
   more: string;
   prepare: string;
+  review: string;
   vitals: string;
   site: string;
   mode: "consented_only" | "cookieless_until_consent" | "cookieless_always";
@@ -15,6 +17,10 @@ export interface Settings {
   /** Signals of the browser that are taken as an objection, by their name in `navigator`. */
   signals: string[];
   portal: string;
+  /** Another one where other notices are in force, or the cookies are for another domain. */
+  version: string;
+  /** The attributes of every cookie, each after a semicolon. */
+  cookie: string;
   choice_days: number;
   visitor_days: number;
   /** Paths that are not measured: not from the server, out of `data-exclude`. */
@@ -32,6 +38,10 @@ export interface Choice {
   notice?: string;
   /** Empty in a refusal. */
   receipt?: string;
+  /** That of the settings under which it was looked at last. */
+  version?: string;
+  /** Kept until the browser is closed, as others use the computer too. */
+  _session?: boolean;
 }
 
 export type Body = Record<string, unknown>;

@@ -43,16 +43,18 @@ const cookie = (name: string): string => {
   }
 };
 const setCookie = (name: string, value: string, seconds: number): string => (
-  (doc.cookie = `webmon_${name}=${value};path=/;max-age=${seconds};samesite=lax${/s:/.test(loc.protocol) ? ";secure" : ""}`), value
+  (doc.cookie = `webmon_${name}=${value};max-age=${seconds}${settings.cookie}${/s:/.test(loc.protocol) ? ";secure" : ""}`), value
 );
 /** 128 random bits. */
 const mint = (): string => crypto.getRandomValues(new Uint32Array(4)).join("-");
-const renew = (name: string, seconds: number): string => setCookie(name, cookie(name) || mint(), seconds);
+// On a computer that others use too: `true` is no lifetime to a browser, which then keeps it while it is open.
+const renew = (name: string, seconds: number): string => setCookie(name, cookie(name) || mint(), (choice()._session as any) || seconds);
 
 /** What the visitor has decided: the purposes, and the rest beside them. */
 const choice = (): Choice => {
-  const [, decided, notice, list, receipt] = cookie("consent").split("~");
-  const found: Choice = { decided, notice, receipt };
+  const found: Choice = {};
+  let list;
+  [, found.decided, found.notice, list, found.receipt, found.version] = cookie("consent").split("~");
   list?.replace(/([^,]+):(.)/g, (_, purpose, yes): any => (found[purpose] = yes > 0));
   return found;
 };
@@ -64,7 +66,7 @@ const allowed = (): Body | undefined => {
   if (now.analytics) {
     return { visitor: renew("id", settings.visitor_days * 86400), visit: renew("visit", 1800), consent: now.receipt };
   }
-  if (!cookie("consent") && settings.early && !settings.signals.some((name) => (navigator as any)[name] > 0)) return {};
+  if (settings.early && !cookie("consent") && !settings.signals.some((name) => (navigator as any)[name] > 0)) return {};
   return;
 };
 
@@ -172,7 +174,8 @@ const run = safe(async () => {
   routed(data);
   before?.q?.map((call: any) => call[0] !== "logout" && api(...call));
   // An answer that is on its way to be recorded decides nothing yet, and asks for nothing more than to be sent again.
-  if (doc.querySelector("[data-category]") || (!choice().decided && (settings.ask || cookie("consent")))) ui("start");
+  // Nor does one that was made to other notices.
+  if (doc.querySelector("[data-category]") || ((settings.ask || cookie("consent")) && choice().version !== settings.version)) ui("start");
 });
 
 if (!before?.consent) {

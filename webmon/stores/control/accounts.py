@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+import secrets
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 
 from sqlalchemy import delete, func, or_, select, update
@@ -14,7 +15,14 @@ from sqlalchemy.exc import IntegrityError
 from webmon.domain.promotion import State
 from webmon.stores.control.models import AccountHitRow, AccountRow, AuditRow, PromotionRow, UsedTokenRow
 from webmon.stores.control.repository import Repository
-from webmon.stores.ports.accounts import Account, AccountRead, OpenPromotion, Promotion, SealedHit
+from webmon.stores.ports.accounts import Account, AccountRead, OpenPromotion, Promotion, SealedHit, SealedRow
+
+# Parameters of one statement: databases allow so many and no more.
+_AT_ONCE = 500
+# What JSON's numbers hold exactly; enough that no two accounts ever draw the same.
+_ID_BITS = 52
+# In the place of a digest, which has 64 hexadecimal digits: the account names nobody any more.
+_ERASED = "erased"
 
 
 class SqlAccounts(Repository):
@@ -29,21 +37,63 @@ class SqlAccounts(Repository):
 
     def add(self, site_id: int, subject_digest: str, now: datetime) -> int:
         row = AccountRow(
-            site_id=site_id, subject_digest=subject_digest, subject_sealed=b"", wrapped_key=b"", created_at=now
+            id=secrets.randbits(_ID_BITS),
+            site_id=site_id,
+            subject_digest=subject_digest,
+            subject_sealed=b"",
+            wrapped_key=b"",
+            created_at=now,
         )
         self._session.add(row)
         self._session.flush()
         return row.id
 
-    def finish(self, account_id: int, subject_sealed: bytes, wrapped_key: bytes) -> None:
+    def finish(self, account_id: int, subject_sealed: bytes) -> None:
         self._session.execute(
-            update(AccountRow)
-            .where(AccountRow.id == account_id)
-            .values(subject_sealed=subject_sealed, wrapped_key=wrapped_key)
+            update(AccountRow).where(AccountRow.id == account_id).values(subject_sealed=subject_sealed)
         )
 
     def subject(self, account_id: int) -> bytes:
         return self._session.scalar(select(AccountRow.subject_sealed).where(AccountRow.id == account_id)) or b""
+
+    def rows(self, account_id: int, after: int, limit: int) -> Sequence[SealedRow]:
+        found = self._session.execute(
+            select(AccountHitRow.id, AccountHitRow.hit_id, AccountHitRow.sealed)
+            .where(AccountHitRow.account_id == account_id, AccountHitRow.id > after)
+            .order_by(AccountHitRow.id)
+            .limit(limit)
+        )
+        return [SealedRow(row.id, row.hit_id, row.sealed) for row in found]
+
+    def reseal(self, row: SealedRow, sealed: bytes) -> None:
+        self._session.execute(
+            update(AccountHitRow)
+            .where(AccountHitRow.id == row.id, AccountHitRow.sealed == row.sealed)
+            .values(sealed=sealed)
+        )
+
+    def ids(self) -> Sequence[int]:
+        return self._session.scalars(
+            select(AccountRow.id).where(AccountRow.subject_digest.not_like(f"{_ERASED}:%"))
+        ).all()
+
+    def erase(self, account_id: int) -> int | None:
+        row = self._session.get(AccountRow, account_id)
+        if row is None or row.subject_digest.startswith(_ERASED):
+            return None
+        gone = self._session.execute(delete(AccountHitRow).where(AccountHitRow.account_id == account_id))
+        row.subject_digest, row.subject_sealed, row.wrapped_key = f"{_ERASED}:{account_id}", b"", b""
+        return int(getattr(gone, "rowcount", 0))
+
+    def kept_keys(self) -> Iterable[tuple[int, bytes, datetime]]:
+        """Accounts whose keys are still here, as all were before these had a file of their own."""
+        rows = self._session.execute(
+            select(AccountRow.id, AccountRow.wrapped_key, AccountRow.created_at).where(AccountRow.wrapped_key != b"")
+        )
+        return ((row.id, row.wrapped_key, row.created_at) for row in rows)
+
+    def forget_keys(self) -> None:
+        self._session.execute(update(AccountRow).where(AccountRow.wrapped_key != b"").values(wrapped_key=b""))
 
     def use_token(self, digest: str, expires_at: datetime) -> bool:
         try:
@@ -69,14 +119,22 @@ class SqlAccounts(Repository):
         insert = postgresql_insert if self._session.get_bind().dialect.name == "postgresql" else sqlite_insert
         self._session.execute(insert(AccountHitRow).on_conflict_do_nothing(), rows)
 
-    def hits(self, account_id: int, limit: int) -> Sequence[tuple[int, bytes]]:
+    def hits(self, account_id: int, limit: int | None, skip: int = 0) -> Sequence[tuple[int, bytes]]:
         rows = self._session.execute(
             select(AccountHitRow.hit_id, AccountHitRow.sealed)
             .where(AccountHitRow.account_id == account_id)
             .order_by(AccountHitRow.id.desc())
             .limit(limit)
+            .offset(skip)
         )
         return [(row.hit_id, row.sealed) for row in rows]
+
+    def delete_hits(self, account_id: int, hit_ids: Sequence[int]) -> None:
+        for start in range(0, len(hit_ids), _AT_ONCE):
+            part = hit_ids[start : start + _AT_ONCE]
+            self._session.execute(
+                delete(AccountHitRow).where(AccountHitRow.account_id == account_id, AccountHitRow.hit_id.in_(part))
+            )
 
     def recent_hits(self, since: date, limit: int) -> Sequence[tuple[int, int]]:
         rows = self._session.execute(
@@ -109,12 +167,14 @@ class SqlAccounts(Repository):
     def open_promotions(self) -> Sequence[OpenPromotion]:
         rows = self._session.scalars(select(PromotionRow).where(PromotionRow.visit_id.is_not(None)))
         return [
-            OpenPromotion(row.id, row.account_id, row.visitor_id or 0, row.visit_id or 0, row.requested_at)
+            OpenPromotion(
+                row.id, row.account_id, row.visitor_id or 0, row.visit_id or 0, row.requested_at, row.consent or ""
+            )
             for row in rows
         ]
 
     def seal_promotion(self, promotion_id: int, link: bytes) -> None:
-        self._change(promotion_id, link=link, visitor_id=None, visit_id=None)
+        self._change(promotion_id, link=link, visitor_id=None, visit_id=None, consent=None)
 
     def claim_promotions(self, holder: str, now: datetime, until: datetime, limit: int) -> Sequence[Promotion]:
         free = or_(PromotionRow.claimed_until_at.is_(None), PromotionRow.claimed_until_at <= now)
@@ -167,19 +227,25 @@ class SqlAccounts(Repository):
         self._change(promotion_id, ended_at=now)
 
     def forget(self, promotion_id: int) -> None:
-        self._change(promotion_id, link=None)
+        self._change(promotion_id, link=None, consent=None)
 
     def reads(self, site_id: int, account_id: int) -> Sequence[AccountRead]:
         rows = self._session.scalars(
             select(AuditRow.body)
-            .where(AuditRow.site_id == site_id, AuditRow.action == "account_log.read")
+            .where(
+                AuditRow.account_id == account_id, AuditRow.site_id == site_id, AuditRow.action == "account_log.read"
+            )
             .order_by(AuditRow.seq.desc())
         )
         entries = [json.loads(body) for body in rows]
         return [
-            AccountRead(datetime.fromisoformat(entry["at"]), entry["actor"], entry["detail"].get("reason", ""))
+            AccountRead(
+                datetime.fromisoformat(entry["at"]),
+                entry["actor"],
+                entry["detail"].get("reason", ""),
+                entry["detail"].get("fields", ""),
+            )
             for entry in entries
-            if entry["detail"].get("account_id") == account_id
         ]
 
     def count_hits(self, site_id: int) -> int:
@@ -210,7 +276,7 @@ class SqlAccounts(Repository):
 
 
 def _account(row: AccountRow | None) -> Account | None:
-    return Account(row.id, row.site_id, row.wrapped_key) if row else None
+    return Account(row.id, row.site_id) if row else None
 
 
 def _promotion(row: PromotionRow) -> Promotion:

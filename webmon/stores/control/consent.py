@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Integer,
-    LargeBinary,
     bindparam,
-    cast,
     delete,
     func,
     insert,
@@ -25,7 +23,7 @@ from sqlalchemy.orm import Session, aliased
 
 from webmon.domain.chain import Anchor, canonical, link
 from webmon.domain.checkpoint import Checkpoint
-from webmon.domain.consent import Record
+from webmon.domain.consent import Collected, Record
 from webmon.domain.notice import Notice, hash_of
 from webmon.stores.control.models import (
     ChainAnchorRow,
@@ -39,6 +37,9 @@ from webmon.stores.control.models import (
     SigningKeyRow,
     SiteRow,
 )
+from webmon.stores.control.raw import moment as _moment
+from webmon.stores.control.raw import raw
+from webmon.stores.control.raw import text as _text
 from webmon.stores.control.repository import Repository
 from webmon.stores.ports.consent import Draft, Erasure, LedgerEntry, Publication, Standing
 
@@ -55,6 +56,9 @@ _ADD_DECISIONS = insert(_decisions).from_select(
         bindparam("answer", type_=_decisions.c.granted.type),
     ).where(_consents.c.receipt_id == bindparam("receipt")),
 )
+_WHICH_ARE_TAKEN = select(_consents.c.receipt_id).where(
+    _consents.c.receipt_id.in_(bindparam("receipts", expanding=True))
+)
 _TAKEN = select(_consents.c.id).where(_consents.c.receipt_id == bindparam("receipt"))
 
 
@@ -66,6 +70,9 @@ class SqlConsents(Repository):
         # What was appended and is not in the database yet.
         self._appended: list[dict[str, Any]] = []
         self._answers: list[dict[str, Any]] = []
+        # Numbers of which this transaction knows already that they are free, and those that it has taken itself.
+        self._free: frozenset[str] = frozenset()
+        self._own: set[str] = set()
 
     def put_notice(self, site_id: int, notice: Notice, now: datetime) -> None:
         if self._session.get(NoticeRow, notice.hash) is None:
@@ -100,6 +107,18 @@ class SqlConsents(Repository):
             .order_by(PublicationRow.effective_at, PublicationRow.id)
         )
         return {row.language: row.notice_hash for row in rows}
+
+    def in_force_since(self, notice_hash: str, now: datetime) -> datetime | None:
+        return self._session.scalar(
+            select(PublicationRow.effective_at)
+            .where(
+                PublicationRow.notice_hash == notice_hash,
+                PublicationRow.effective_at <= now,
+                PublicationRow.cancelled_at.is_(None),
+            )
+            .order_by(PublicationRow.effective_at)
+            .limit(1)
+        )
 
     def publications(self, site_id: int, limit: int) -> Sequence[Publication]:
         rows = self._session.scalars(
@@ -174,6 +193,7 @@ class SqlConsents(Repository):
         tip = self._tips.get(site_id) or self.tip(site_id)
         text = canonical(record.body())
         own = self._tips[site_id] = Anchor(tip.seq + 1, link(tip.chain_hash, text))
+        self._own.add(record.receipt_id)
         self._appended.append(
             {
                 "site_id": site_id,
@@ -243,12 +263,29 @@ class SqlConsents(Repository):
     def put_signing_key(self, wrapped: bytes) -> None:
         self._session.add(SigningKeyRow(id=_ONE_KEY, wrapped_key=wrapped))
 
-    def add_erasure(self, site_id: int, pseudonyms: Sequence[int], now: datetime) -> None:
-        self._session.add(ErasureRow(site_id=site_id, pseudonyms=json.dumps(list(pseudonyms)), requested_at=now))
+    def add_erasure(self, site_id: int, whose: Collected, receipt_id: str, now: datetime) -> None:
+        self._session.add(
+            ErasureRow(
+                site_id=site_id,
+                pseudonyms=json.dumps(list(whose.pseudonyms)),
+                account_id=whose.account_id,
+                receipt_id=receipt_id,
+                requested_at=now,
+            )
+        )
 
     def erasures(self) -> Sequence[Erasure]:
         rows = self._session.scalars(select(ErasureRow).order_by(ErasureRow.id))
-        return [Erasure(row.id, row.site_id, tuple(json.loads(row.pseudonyms)), row.requested_at) for row in rows]
+        return [
+            Erasure(
+                row.id,
+                row.site_id,
+                Collected(tuple(json.loads(row.pseudonyms)), row.account_id),
+                row.receipt_id,
+                row.requested_at,
+            )
+            for row in rows
+        ]
 
     def finish_erasure(self, erasure_id: int) -> None:
         self._session.execute(delete(ErasureRow).where(ErasureRow.id == erasure_id))
@@ -266,10 +303,14 @@ class SqlConsents(Repository):
         successor = self._session.scalar(later.order_by(ConsentRow.seq.desc()).limit(1))
         return Standing(_json(row.body), row.expires_at, successor)
 
+    def look_up(self, receipt_ids: Sequence[str]) -> None:
+        found = self._session.scalars(_WHICH_ARE_TAKEN, {"receipts": list(receipt_ids)}) if receipt_ids else ()
+        self._free = frozenset(receipt_ids).difference(found)
+
     def is_taken(self, receipt_id: str) -> bool:
-        if any(one["receipt_id"] == receipt_id for one in self._appended):
+        if receipt_id in self._own:
             return True
-        return self._session.scalar(_TAKEN, {"receipt": receipt_id}) is not None
+        return receipt_id not in self._free and self._session.scalar(_TAKEN, {"receipt": receipt_id}) is not None
 
     def anchor(self, site_id: int) -> Anchor:
         row = self._session.get(ChainAnchorRow, _chain(site_id))
@@ -349,10 +390,7 @@ class SqlConsents(Repository):
         return self._session.scalar(statement)
 
     def _raw(self, column: Any, name: str) -> ColumnElement[Any]:
-        # SQLite keeps in a column whatever was put there, and gives it back as bytes without a look at it.
-        sqlite = self._session.get_bind().dialect.name == "sqlite"
-        found: ColumnElement[Any] = (cast(column, LargeBinary) if sqlite else column).label(name)
-        return found
+        return raw(self._session, column, name)
 
     def _decided(self, numbers: Sequence[int]) -> Mapping[int, Mapping[str, Any]]:
         rows = self._session.execute(
@@ -383,22 +421,6 @@ def _entry(row: Any, decisions: Mapping[str, Any]) -> LedgerEntry:
     return LedgerEntry(
         row.seq, _text(row.body), _text(row.chain_hash), columns, _text(row.notice_text), notice_columns
     )
-
-
-def _text(raw: bytes | str | None) -> str:
-    return raw.decode("utf-8", "backslashreplace") if isinstance(raw, bytes) else raw or ""
-
-
-def _moment(raw: bytes | datetime) -> str:
-    """A time as records write it; what was not written as times are stays as it is, and so agrees with none."""
-    if isinstance(raw, datetime):
-        return raw.isoformat()
-    text = _text(raw)
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return text
-    return found.replace(tzinfo=UTC).isoformat() if f"{found:%Y-%m-%d %H:%M:%S.%f}" == text else text
 
 
 def _publication(row: PublicationRow) -> Publication:

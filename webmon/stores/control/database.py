@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -11,11 +12,16 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, ExceptionContext, create_engine, event
 from sqlalchemy.orm import Session
+
+from webmon.errors import Unavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 T = TypeVar("T")
+# What SQLite says of a file that is none of its own, that is damaged, or that it may not open.
+_BROKEN = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+_PRIMARY = 0xFF
 
 
 class ControlDatabase:
@@ -82,6 +88,7 @@ def _engine(url: str) -> Engine:
     engine = create_engine(url, hide_parameters=True)  # what is stored is in no error message and no log
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "handle_error", _name_a_broken_file)
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("begin immediate"))
     return engine
 
@@ -94,3 +101,15 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
         cursor.execute(f"pragma {pragma}")
     cursor.execute("pragma busy_timeout = 30000")
     cursor.close()
+
+
+def _name_a_broken_file(context: ExceptionContext) -> None:
+    """Say which file is at fault and what to do, in the place of what the library says of a statement."""
+    error = context.original_exception
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is not None and code & _PRIMARY in _BROKEN and context.engine is not None:
+        path = context.engine.url.database
+        raise Unavailable(
+            f"{path} cannot be used ({error}). Stop webmon and put the whole data folder back from its last backup; "
+            "keep what there is now, for nothing else knows what came since"
+        ) from error

@@ -77,6 +77,7 @@ class SiteRow(Base):
         String(32), default="everywhere_opt_in", server_default="everywhere_opt_in"
     )
     choice_days: Mapped[int] = mapped_column(server_default="182")
+    share_subdomains: Mapped[bool] = mapped_column(default=False, server_default=false())
     promote_days: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[datetime]
     # The guard's rules, one a line.
@@ -99,7 +100,7 @@ class EpochKeyRow(Base):
 
 
 class LoginKeyRow(Base):
-    """A site's key that signs login tokens, wrapped."""
+    """A key that a site's login tokens are checked with, wrapped; from `ends_at` on, where it is set, no more."""
 
     __tablename__ = "login_key"
 
@@ -107,6 +108,7 @@ class LoginKeyRow(Base):
     site_id: Mapped[int] = _site()
     wrapped_key: Mapped[bytes]
     created_at: Mapped[datetime]
+    ends_at: Mapped[datetime | None]
 
 
 class ApiKeyRow(Base):
@@ -130,6 +132,22 @@ class StaffRow(Base):
     failed_count: Mapped[int] = mapped_column(default=0)
     locked_until_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
+    # The secret of the authenticator app, wrapped: one that counts, and one that no code was entered of yet.
+    totp_wrapped: Mapped[bytes | None]
+    totp_pending: Mapped[bytes | None]
+    # The half minute whose code was used last: neither it nor an older one is taken again.
+    totp_step: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class StaffRecoveryCodeRow(Base):
+    """A recovery code that was not used yet: only its digest is kept."""
+
+    __tablename__ = "staff_recovery_code"
+    __table_args__ = (UniqueConstraint("staff_id", "digest"),)
+
+    id: Mapped[int] = _id()
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"))
+    digest: Mapped[str] = mapped_column(String(64))
 
 
 class StaffRoleRow(Base):
@@ -166,6 +184,9 @@ class StaffSessionRow(Base):
     digest: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
+    # The password was right, the code is still to come: opens nothing yet.
+    awaits_code: Mapped[bool] = mapped_column(server_default=false())
+    browser: Mapped[str] = mapped_column(String(64), server_default="")
 
 
 class NoticeRow(Base):
@@ -275,7 +296,8 @@ class CheckpointRow(Base):
 class ErasureRow(Base):
     """Rows that are to be erased after a withdrawal: it is here until they are in no file any more, and then gone.
 
-    `pseudonyms`: a JSON list of the visitor's.
+    `pseudonyms`: a JSON list of the visitor's. Where they are signed in, `account_id` is their account, of which the
+    rows go that were collected under the consent with this receipt.
     """
 
     __tablename__ = "erasure"
@@ -283,6 +305,8 @@ class ErasureRow(Base):
     id: Mapped[int] = _id()
     site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
     pseudonyms: Mapped[str] = mapped_column(Text)
+    account_id: Mapped[int | None] = mapped_column(BigInteger)
+    receipt_id: Mapped[str] = mapped_column(String(36), default="", server_default="")
     requested_at: Mapped[datetime]
 
 
@@ -315,7 +339,10 @@ class DropCountRow(Base):
 
 
 class AuditRow(Base):
-    """One entry of the audit trail, hash-chained over the whole installation."""
+    """One entry of the audit trail, hash-chained over the whole installation.
+
+    `body` is what the chain covers; the columns repeat it for look-ups.
+    """
 
     __tablename__ = "audit"
 
@@ -323,8 +350,21 @@ class AuditRow(Base):
     site_id: Mapped[int | None] = mapped_column(ForeignKey("site.id"), index=True)
     occurred_at: Mapped[datetime] = mapped_column(index=True)
     action: Mapped[str] = mapped_column(String(64))
+    actor: Mapped[str] = mapped_column(String(254), index=True, server_default="")
+    account_id: Mapped[int | None] = mapped_column(BigInteger, index=True)
     body: Mapped[str] = mapped_column(Text)
     chain_hash: Mapped[str] = mapped_column(String(64))
+
+
+class AuditCheckpointRow(Base):
+    """What the audit trail ended with at a moment, signed. `made_at` is the text that was signed."""
+
+    __tablename__ = "audit_checkpoint"
+
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    chain_hash: Mapped[str] = mapped_column(String(64))
+    made_at: Mapped[str] = mapped_column(String(40))
+    signature: Mapped[str] = mapped_column(String(128))
 
 
 class ChainAnchorRow(Base):
@@ -340,7 +380,10 @@ class ChainAnchorRow(Base):
 
 
 class AccountRow(Base):
-    """An account holder of a site: the identifier only as keyed digest and sealed; a data key of its own, wrapped."""
+    """An account holder of a site: the identifier only as keyed digest and sealed.
+
+    `wrapped_key` is empty: data keys have a file of their own, into which those of before are taken at the start.
+    """
 
     __tablename__ = "account"
     __table_args__ = (UniqueConstraint("site_id", "subject_digest"),)
@@ -387,6 +430,7 @@ class PromotionRow(Base):
     last_seen_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     claimed_until_at: Mapped[datetime | None]
+    consent: Mapped[str | None] = mapped_column(String(64))
     link: Mapped[bytes | None]
     claimed_by: Mapped[str | None] = mapped_column(String(32), index=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select, update
 
 from webmon.domain.jurisdiction import Jurisdiction
 from webmon.domain.scrub.rules import GuardRules
@@ -13,6 +13,7 @@ from webmon.domain.site import Mode, Site
 from webmon.errors import Conflict, NotFound
 from webmon.stores.control.models import ApiKeyRow, EpochKeyRow, LoginKeyRow, SiteRow
 from webmon.stores.control.repository import Repository
+from webmon.stores.ports.sites import WrappedLoginKey
 
 
 class SqlSites(Repository):
@@ -64,6 +65,13 @@ class SqlSites(Repository):
         row.choice_days = choice_days
         return _site(row)
 
+    def change_share_subdomains(self, site_id: int, share: bool) -> Site:
+        row = self._session.get(SiteRow, site_id)
+        if row is None:
+            raise NotFound("There is no such site")
+        row.share_subdomains = share
+        return _site(row)
+
     def change_promote_days(self, site_id: int, promote_days: int) -> Site:
         row = self._session.get(SiteRow, site_id)
         if row is None:
@@ -95,10 +103,22 @@ class SqlSites(Repository):
     def add_login_key(self, site_id: int, wrapped: bytes, now: datetime) -> None:
         self._session.add(LoginKeyRow(site_id=site_id, wrapped_key=wrapped, created_at=now))
 
-    def login_keys(self, site_id: int) -> Sequence[bytes]:
-        return self._session.scalars(
-            select(LoginKeyRow.wrapped_key).where(LoginKeyRow.site_id == site_id).order_by(LoginKeyRow.id.desc())
-        ).all()
+    def login_keys(self, site_id: int) -> Sequence[WrappedLoginKey]:
+        rows = self._session.scalars(
+            select(LoginKeyRow).where(LoginKeyRow.site_id == site_id).order_by(LoginKeyRow.id.desc())
+        )
+        return [WrappedLoginKey(row.id, row.wrapped_key, row.created_at, row.ends_at) for row in rows]
+
+    def end_login_keys(self, key_ids: Sequence[int], ends_at: datetime) -> None:
+        self._session.execute(
+            update(LoginKeyRow)
+            .where(LoginKeyRow.id.in_(key_ids), or_(LoginKeyRow.ends_at.is_(None), LoginKeyRow.ends_at > ends_at))
+            .values(ends_at=ends_at)
+        )
+
+    def delete_ended_login_keys(self, now: datetime) -> int:
+        gone = self._session.execute(delete(LoginKeyRow).where(LoginKeyRow.ends_at <= now))
+        return int(getattr(gone, "rowcount", 0))
 
     def add_api_key(self, site_id: int, scope: str, digest: str, now: datetime) -> None:
         self._session.add(ApiKeyRow(site_id=site_id, scope=scope, digest=digest, created_at=now))
@@ -121,6 +141,7 @@ def _site(row: SiteRow) -> Site:
         row.honour_dnt,
         Jurisdiction(row.jurisdiction),
         row.choice_days,
+        row.share_subdomains,
         row.promote_days,
     )
 

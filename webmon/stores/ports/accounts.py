@@ -15,7 +15,6 @@ from webmon.stores.ports.audit import Audited
 class Account:
     id: int
     site_id: int
-    wrapped_key: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +29,15 @@ class SealedHit:
 
 
 @dataclass(frozen=True, slots=True)
+class SealedRow:
+    """A row as it stands in the account log."""
+
+    id: int
+    hit_id: int
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Promotion:
     """A signed-in visit. `link` says, sealed, which visit of which visitor it is; None once that is forgotten."""
 
@@ -40,6 +48,7 @@ class Promotion:
     state: State
     last_seen_at: datetime
     ended_at: datetime | None
+    consent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +60,17 @@ class OpenPromotion:
     visitor_id: int
     visit_id: int
     requested_at: datetime
+    consent: str
 
 
 @dataclass(frozen=True, slots=True)
 class AccountRead:
-    """One reading of an account's rows: when, by whom, and why."""
+    """One reading of an account's rows: when, by whom, why, and which fields."""
 
     read_at: datetime
     actor: str
     reason: str
+    fields: str
 
 
 class AccountRepository(Audited, Protocol):
@@ -68,12 +79,31 @@ class AccountRepository(Audited, Protocol):
     def get(self, account_id: int) -> Account | None: ...
 
     def add(self, site_id: int, subject_digest: str, now: datetime) -> int:
-        """Make room for an account and return its id; `finish` gives it its key in the same transaction."""
+        """Make room for an account and return its id, drawn by chance: that of an erased one never comes again.
 
-    def finish(self, account_id: int, subject_sealed: bytes, wrapped_key: bytes) -> None: ...
+        `finish` completes it in the same transaction.
+        """
+
+    def finish(self, account_id: int, subject_sealed: bytes) -> None:
+        """Put the account's sealed identifier in its place."""
 
     def subject(self, account_id: int) -> bytes:
         """The sealed identifier of the account."""
+
+    def rows(self, account_id: int, after: int, limit: int) -> Sequence[SealedRow]:
+        """Rows of an account in the order of their numbers, beginning after one of them."""
+
+    def reseal(self, row: SealedRow, sealed: bytes) -> None:
+        """Put other bytes into a row, where it is still as it was read."""
+
+    def ids(self) -> Sequence[int]:
+        """Accounts that are not erased."""
+
+    def erase(self, account_id: int) -> int | None:
+        """Delete an account's rows and its identifier, and return how many rows there were; None where it was done.
+
+        What is left of the account names nobody.
+        """
 
     def use_token(self, digest: str, expires_at: datetime) -> bool:
         """Use a token up; False where it was used before."""
@@ -84,8 +114,10 @@ class AccountRepository(Audited, Protocol):
     def count_hits(self, site_id: int) -> int:
         """Rows of the site's account log."""
 
-    def hits(self, account_id: int, limit: int) -> Sequence[tuple[int, bytes]]:
-        """Hit id and sealed row, newest first."""
+    def hits(self, account_id: int, limit: int | None, skip: int = 0) -> Sequence[tuple[int, bytes]]:
+        """Hit id and sealed row, newest first, past the first `skip`; all of them where `limit` is None."""
+
+    def delete_hits(self, account_id: int, hit_ids: Sequence[int]) -> None: ...
 
     def recent_hits(self, since: date, limit: int) -> Sequence[tuple[int, int]]:
         """Site and id of the rows stored last, of days from `since` on, oldest first."""

@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from webmon.domain.chain import Anchor, Link
+from webmon.domain.checkpoint import Checkpoint
+
+EVERYTHING: Collection[int | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry(Link):
+    """An entry with what stands beside the chain for look-ups, named as in the body; both must agree."""
+
+    columns: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which entries are meant; what is empty leaves nothing out.
+
+    `sites`: ids, and None for what is of no site; without it, all of them. `action`: a noun (``staff``) or one whole
+    action (``staff.add``). `since` and `until`: from and before these moments.
+    """
+
+    sites: Collection[int | None] | None = EVERYTHING
+    actor: str = ""
+    action: str = ""
+    account_id: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+ANY = AuditFilter()
 
 
 class AuditTrail(Protocol):
@@ -21,8 +51,8 @@ class AuditTrail(Protocol):
     ) -> None:
         """Append who did what, in the transaction at hand.
 
-        `actor`: a staff member's address, ``operator`` (command line), ``account:ID`` or ``scheduler``. `action` is
-        noun.verb, such as ``site.add``. `detail` holds no personal data.
+        `actor`: a staff member's address, ``operator`` (command line), ``account:ID``, ``scheduler`` or ``nobody``.
+        `action` is noun.verb, such as ``site.add``. `detail` holds no personal data.
         """
 
 
@@ -33,13 +63,27 @@ class Audited(Protocol):
     def audit(self) -> AuditTrail: ...
 
 
-class ReadableTrail(Protocol):
-    def newest(self, limit: int, before_seq: int | None = None) -> Sequence[Link]: ...
+class ReadableTrail(AuditTrail, Protocol):
+    def newest(self, limit: int, before_seq: int | None = None, where: AuditFilter = ANY) -> Sequence[Link]: ...
+
+    def following(self, limit: int, after_seq: int, where: AuditFilter = ANY) -> Sequence[Link]:
+        """Entries after a number, oldest first."""
+
+    def actions(self) -> Sequence[str]:
+        """Every action that some entry has."""
 
     def anchor(self) -> Anchor: ...
 
-    def links(self) -> Iterator[Link]:
+    def tip(self) -> Anchor:
+        """Number and hash of the last entry; the anchor's where there is none."""
+
+    def entries(self) -> Iterator[AuditEntry]:
         """Every entry, oldest first."""
+
+    def checkpoints(self) -> Sequence[Checkpoint]:
+        """Oldest first."""
+
+    def put_checkpoint(self, checkpoint: Checkpoint) -> None: ...
 
 
 class AuditReading(Protocol):

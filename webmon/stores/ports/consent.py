@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from webmon.domain.chain import Anchor, Link
 from webmon.domain.checkpoint import Checkpoint
-from webmon.domain.consent import Record
+from webmon.domain.consent import Collected, Record
 from webmon.domain.notice import Notice
 from webmon.stores.ports.audit import Audited
 
@@ -60,11 +60,12 @@ class LedgerEntry(Link):
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """Rows that are to be erased: those of these pseudonyms that were collected under consent."""
+    """Rows that are to be erased: those that were collected under the consent with this receipt."""
 
     id: int
     site_id: int
-    pseudonyms: tuple[int, ...]
+    whose: Collected
+    receipt_id: str
     requested_at: datetime
 
 
@@ -76,6 +77,9 @@ class ConsentRepository(Audited, Protocol):
 
     def current_notices(self, site_id: int, now: datetime) -> Mapping[str, str]:
         """Language to hash of the notice that is in force at `now`."""
+
+    def in_force_since(self, notice_hash: str, now: datetime) -> datetime | None:
+        """When the notice first came into force; None where it has not, at `now`."""
 
     def publications(self, site_id: int, limit: int) -> Sequence[Publication]:
         """Newest first."""
@@ -105,6 +109,9 @@ class ConsentRepository(Audited, Protocol):
 
     def standing(self, site_id: int, receipt_id: str) -> Standing | None: ...
 
+    def look_up(self, receipt_ids: Sequence[str]) -> None:
+        """Find out ahead, all at once, which numbers `is_taken` will be asked about are taken."""
+
     def is_taken(self, receipt_id: str) -> bool:
         """Whether a record of any site has this number."""
 
@@ -126,7 +133,7 @@ class ConsentRepository(Audited, Protocol):
 
     def put_signing_key(self, wrapped: bytes) -> None: ...
 
-    def add_erasure(self, site_id: int, pseudonyms: Sequence[int], now: datetime) -> None: ...
+    def add_erasure(self, site_id: int, whose: Collected, receipt_id: str, now: datetime) -> None: ...
 
     def erasures(self) -> Sequence[Erasure]:
         """Those under way, oldest first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -10,6 +11,14 @@ from webmon.domain.jurisdiction import Jurisdiction
 from webmon.domain.scrub.rules import GuardRules
 from webmon.domain.site import Mode, Site
 from webmon.stores.ports.audit import Audited
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedLoginKey:
+    id: int
+    wrapped: bytes
+    created_at: datetime
+    ends_at: datetime | None
 
 
 class SiteRepository(Audited, Protocol):
@@ -25,6 +34,8 @@ class SiteRepository(Audited, Protocol):
     def change_rules(self, site_id: int, rules: GuardRules) -> Site: ...
 
     def change_choice_days(self, site_id: int, choice_days: int) -> Site: ...
+
+    def change_share_subdomains(self, site_id: int, share: bool) -> Site: ...
 
     def change_promote_days(self, site_id: int, promote_days: int) -> Site: ...
 
@@ -42,8 +53,13 @@ class SiteRepository(Audited, Protocol):
 
     def add_login_key(self, site_id: int, wrapped: bytes, now: datetime) -> None: ...
 
-    def login_keys(self, site_id: int) -> Sequence[bytes]:
-        """Wrapped keys, newest first."""
+    def login_keys(self, site_id: int) -> Sequence[WrappedLoginKey]:
+        """Keys that login tokens are checked with, newest first."""
+
+    def end_login_keys(self, key_ids: Sequence[int], ends_at: datetime) -> None:
+        """Let keys end; one that would end before that does so still."""
+
+    def delete_ended_login_keys(self, now: datetime) -> int: ...
 
     def add_api_key(self, site_id: int, scope: str, digest: str, now: datetime) -> None: ...
 

@@ -13,19 +13,29 @@ from webmon.stores.ports.audit import Audited
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What signing in needs of a staff member. `password_hash` is None until the first link is used."""
+    """What signing in needs of a staff member. `password_hash` is None until the first link is used.
+
+    `totp_wrapped`: the secret of their authenticator app, where they have turned it on.
+    """
 
     staff: Staff
     password_hash: str | None
     failed_count: int
     locked_until_at: datetime | None
+    totp_wrapped: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
+    """A signed-in browser; `awaits_code`: not quite, the second factor is still to come."""
+
+    id: int
     staff: Staff
+    digest: str
     created_at: datetime
     last_seen_at: datetime
+    browser: str
+    awaits_code: bool
 
 
 class StaffRepository(Audited, Protocol):
@@ -59,9 +69,14 @@ class StaffRepository(Audited, Protocol):
     def use_links(self, staff_id: int, now: datetime) -> None:
         """Have every link of somebody be used up."""
 
-    def add_session(self, staff_id: int, digest: str, now: datetime) -> None: ...
+    def add_session(
+        self, staff_id: int, digest: str, now: datetime, *, browser: str = "", awaits_code: bool = False
+    ) -> None: ...
 
     def session(self, digest: str) -> Session | None: ...
+
+    def sessions(self, staff_id: int) -> Sequence[Session]:
+        """Those of a staff member, the last seen first."""
 
     def touch_session(self, digest: str, now: datetime) -> None: ...
 
@@ -69,6 +84,26 @@ class StaffRepository(Audited, Protocol):
 
     def end_sessions(self, staff_id: int, but: str = "") -> int:
         """End all of somebody's sessions but the one with that digest; return how many."""
+
+    def set_pending_secret(self, staff_id: int, wrapped: bytes) -> None: ...
+
+    def pending_secret(self, staff_id: int) -> bytes | None: ...
+
+    def turn_on_second_factor(self, staff_id: int, step: int) -> None:
+        """Have the pending secret count; the code of `step` is used up."""
+
+    def turn_off_second_factor(self, staff_id: int) -> None:
+        """Forget secret and recovery codes."""
+
+    def use_step(self, staff_id: int, step: int) -> bool:
+        """Use the code of a step up; False where it, or a later one, was used before."""
+
+    def set_recovery_codes(self, staff_id: int, digests: Sequence[str]) -> None:
+        """Put them in the place of those that there are."""
+
+    def use_recovery_code(self, staff_id: int, digest: str) -> bool: ...
+
+    def count_recovery_codes(self, staff_id: int) -> int: ...
 
     def prune(self, links_before: datetime, seen_before: datetime) -> int:
         """Forget links that expired, and sessions last seen, before these times; return how many."""

@@ -11,8 +11,10 @@ from webmon.services.keep_register import Register
 from webmon.services.manage_sites import Sites
 from webmon.services.manage_staff import StaffAccounts
 from webmon.services.publish_notice import Notices
+from webmon.services.read_account import AccountReader
 from webmon.services.read_audit import AuditLog
-from webmon.web.admin import audit, notices, retention, services, sites, staff
+from webmon.services.second_factor import SecondFactors
+from webmon.web.admin import audit, notices, persons, retention, services, sites, staff
 from webmon.web.admin.sites import AddSite
 from webmon.web.shared.guard import Guard
 
@@ -25,7 +27,9 @@ def blueprint(
     register: Register,
     rules: Retention,
     staff_accounts: StaffAccounts,
+    second_factors: SecondFactors,
     audit_log: AuditLog,
+    accounts: AccountReader,
     public_url: str,
     clock: Clock,
 ) -> Blueprint:
@@ -39,6 +43,7 @@ def blueprint(
     services.register(pages, guard, register, clock)
     notices.register(pages, guard, notice_book, staff_accounts, clock)
     retention.register(pages, guard, rules, clock)
-    staff.register(pages, guard, staff_accounts, site_book, public_url, clock)
-    audit.register(pages, guard, audit_log, site_book)
+    staff.register(pages, guard, staff_accounts, second_factors, site_book, public_url, clock)
+    persons.register(pages, guard, accounts, clock)
+    audit.register(pages, guard, audit_log, site_book, clock)
     return pages

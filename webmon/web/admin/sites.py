@@ -19,6 +19,7 @@ from webmon.domain.site import CHOICE_DAYS, CHOICE_DAYS_LIMIT, Mode, Site
 from webmon.domain.staff import Role
 from webmon.errors import Conflict, InvalidInput, NotAllowed
 from webmon.services.manage_sites import Scope, Sites
+from webmon.web.admin import login_keys
 from webmon.web.shared.forms import blame, options
 from webmon.web.shared.guard import Guard
 
@@ -39,7 +40,8 @@ POLICIES = {
 SCOPES = {
     Scope.STATS: "stats: read the figures",
     Scope.EVENTS: "events: send events from a server",
-    Scope.ADMIN: "admin: both",
+    Scope.LOGIN: "login: say from a server who is signed in",
+    Scope.ADMIN: "admin: all of these",
 }
 
 
@@ -85,6 +87,7 @@ class SettingsForm(FlaskForm):  # type: ignore[misc]
         default=THIS_VISIT,
     )
     honour_dnt = BooleanField("Take the browser's Do Not Track for an objection")
+    share_subdomains = BooleanField("One choice for all subdomains")
 
 
 class RulesForm(FlaskForm):  # type: ignore[misc]
@@ -101,10 +104,6 @@ class SiteForm(SettingsForm):
 
 class ScopeForm(FlaskForm):  # type: ignore[misc]
     scope = SelectField("What the key may do", choices=options(SCOPES))
-
-
-class LoginKeyForm(FlaskForm):  # type: ignore[misc]
-    """Only the CSRF token: the button is the whole form."""
 
 
 def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, public_url: str, clock: Clock) -> None:
@@ -131,8 +130,14 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                     honour_dnt=form.data["honour_dnt"],
                     jurisdiction=form.data["jurisdiction"],
                 )
-                sites.change_choice_days(site, form.data["choice_days"], clock.now(), actor=g.staff.email)
-                sites.change_promote_days(site, form.data["promote_days"], clock.now(), actor=g.staff.email)
+                sites.adjust(
+                    site,
+                    clock.now(),
+                    actor=g.staff.email,
+                    choice_days=form.data["choice_days"],
+                    share_subdomains=form.data["share_subdomains"],
+                    promote_days=form.data["promote_days"],
+                )
             except (InvalidInput, Conflict) as error:
                 blame(form, error if isinstance(error, InvalidInput) else InvalidInput.field("domain", str(error)))
             else:
@@ -149,6 +154,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                 honour_dnt=site.honour_dnt,
                 jurisdiction=site.jurisdiction.value,
                 choice_days=site.choice_days,
+                share_subdomains=site.share_subdomains,
                 promote_days=site.promote_days,
             ),
             "rules_form": RulesForm(
@@ -157,8 +163,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                 property_keys="\n".join(site.rules.property_keys),
             ),
             "scope_form": ScopeForm(),
-            "login_key_form": LoginKeyForm(),
-            "login_key_count": len(sites.login_keys(site)),
+            **login_keys.shown(sites, site),
             "sets_rules": g.staff.role_on(site.id) in {Role.OWNER, Role.PRIVACY},
             "is_owner": g.staff.role_on(site.id) is Role.OWNER,
             "snippet": f'<script defer src="{public_url}/w.js" data-site="{site.domain}"></script>',
@@ -187,8 +192,14 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                     honour_dnt=form.data["honour_dnt"],
                     jurisdiction=form.data["jurisdiction"],
                 )
-                sites.change_choice_days(site, form.data["choice_days"], clock.now(), actor=g.staff.email)
-                sites.change_promote_days(site, form.data["promote_days"], clock.now(), actor=g.staff.email)
+                sites.adjust(
+                    site,
+                    clock.now(),
+                    actor=g.staff.email,
+                    choice_days=form.data["choice_days"],
+                    share_subdomains=form.data["share_subdomains"],
+                    promote_days=form.data["promote_days"],
+                )
             except InvalidInput as error:
                 blame(form, error)
             else:
@@ -197,6 +208,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
         return page(site, form=form)
 
     _register_rules(pages, guard, sites, page, clock)
+    login_keys.register(pages, guard, sites, page, clock)
     _register_keys(pages, guard, sites, page, clock)
 
 
@@ -207,7 +219,7 @@ def _register_rules(pages: Blueprint, guard: Guard, sites: Sites, page: Callable
         form = RulesForm()
         if form.validate_on_submit():
             try:
-                sites.change_rules(
+                sites.adjust(
                     site,
                     clock.now(),
                     actor=g.staff.email,
@@ -224,13 +236,7 @@ def _register_rules(pages: Blueprint, guard: Guard, sites: Sites, page: Callable
 
 
 def _register_keys(pages: Blueprint, guard: Guard, sites: Sites, page: Callable[..., str], clock: Clock) -> None:
-    """Keys are shown on the very page that answers the form, once: no address leads to them again."""
-
-    @pages.post("/sites/<domain>/login-keys")
-    @guard.roles(Role.OWNER)
-    def new_login_key(site: Site) -> str:
-        key = sites.new_login_key(site, clock.now(), actor=g.staff.email)
-        return page(site, new_key=key, new_key_kind="Login key")
+    """A key is shown on the very page that answers the form, once: no address leads to it again."""
 
     @pages.post("/sites/<domain>/api-keys")
     @guard.roles(Role.OWNER)

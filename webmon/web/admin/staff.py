@@ -16,6 +16,7 @@ from webmon.domain.staff import Role
 from webmon.errors import Conflict, InvalidInput, NotAllowed
 from webmon.services.manage_sites import Sites
 from webmon.services.manage_staff import StaffAccounts
+from webmon.services.second_factor import SecondFactors
 from webmon.web.shared.forms import blame, options
 from webmon.web.shared.guard import Guard
 
@@ -40,12 +41,22 @@ class RoleForm(FlaskForm):  # type: ignore[misc]
     site_id = IntegerField(validators=[InputRequired("is required"), NumberRange(0, 2**62)])
 
 
+class SecondFactorForm(FlaskForm):  # type: ignore[misc]
+    staff_id = IntegerField(validators=[InputRequired("is required"), NumberRange(0, 2**62)])
+
+
 class LinkForm(FlaskForm):  # type: ignore[misc]
     email = StringField(validators=[DataRequired("is required"), Length(max=254)])
 
 
 def register(
-    pages: Blueprint, guard: Guard, staff: StaffAccounts, sites: Sites, public_url: str, clock: Clock
+    pages: Blueprint,
+    guard: Guard,
+    staff: StaffAccounts,
+    second_factors: SecondFactors,
+    sites: Sites,
+    public_url: str,
+    clock: Clock,
 ) -> None:
     def choices() -> list[Any]:
         return options({EVERY_SITE: "every site"} | {site.domain: site.domain for site in sites.all()})
@@ -58,6 +69,7 @@ def register(
             domains={site.id: site.domain for site in sites.all()},
             role_form=RoleForm(formdata=None),
             link_form=LinkForm(formdata=None),
+            factor_form=SecondFactorForm(formdata=None),
             now=clock.now(),
             **more,
         )
@@ -96,6 +108,17 @@ def register(
             return redirect(url_for("admin.list_staff"))
         token = staff.new_link(form.data["email"], clock.now(), actor=g.staff.email, reset=True)
         return page(fresh, **shown(token, form.data["email"]))
+
+    @pages.post("/staff/remove-second-factor")
+    @guard.roles(Role.OWNER)
+    def remove_staff_second_factor() -> Response:
+        """For who has lost both app and recovery codes."""
+        _only_owners_of_all()
+        form = SecondFactorForm()
+        if form.validate_on_submit():
+            second_factors.remove(form.data["staff_id"], clock.now(), actor=g.staff.email)
+            flash("The second factor is off; the password alone signs them in.", "done")
+        return redirect(url_for("admin.list_staff"))
 
     @pages.post("/staff/remove-role")
     @guard.roles(Role.OWNER)

@@ -17,14 +17,14 @@ import msgspec
 import structlog
 
 from webmon.clock import Clock
-from webmon.domain.address import ADDRESS_HEADERS
-from webmon.domain.agent import HINTS
 from webmon.domain.drop import DropReason
 from webmon.domain.event import PAGEVIEW, IncomingEvent, decode_event, parse_event
 from webmon.domain.site import Site
 from webmon.errors import BodyTooLarge, InvalidInput, SpoolFull, UnknownSite, WebmonError
-from webmon.services.collect_hit import CLIENT_HEADERS, Client, ReadyHit
+from webmon.services.collect_hit import Client, ReadyHit
 from webmon.web.collect.tally import TALLY
+from webmon.web.shared.asgi import Headers
+from webmon.web.shared.body import BODY_LIMIT
 from webmon.web.shared.problems import PROBLEM_TYPE, problem
 
 log = structlog.get_logger()
@@ -33,14 +33,7 @@ PIXEL_PATH = "/p.gif"
 PATHS = frozenset({PATH, PIXEL_PATH})
 # The smallest picture there is: one transparent pixel.
 PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==")
-BODY_LIMIT = 64 * 1024
 ALLOWED_METHODS = "POST, OPTIONS"
-
-Headers = list[tuple[bytes, bytes]]
-# The headers that are ever looked at, as they travel; the others are not even read.
-READ_HEADERS = {
-    name.encode(): name for name in (*ADDRESS_HEADERS, *HINTS, *CLIENT_HEADERS, "authorization", "referer")
-}
 
 _CORS: Headers = [
     (b"access-control-allow-origin", b"*"),

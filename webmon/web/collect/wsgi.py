@@ -8,7 +8,8 @@ from typing import Any
 
 from webmon.errors import WebmonError
 from webmon.services.collect_hit import ReadyHit
-from webmon.web.collect.door import BODY_LIMIT, PATHS, Answer, Asked, Door, count, crashed, refusal, too_large
+from webmon.web.collect.door import PATHS, Answer, Asked, Door, count, crashed, refusal, too_large
+from webmon.web.shared.body import BODY_LIMIT
 
 Environ = dict[str, Any]
 WsgiApp = Callable[[Environ, Any], Iterable[bytes]]

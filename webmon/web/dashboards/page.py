@@ -59,7 +59,7 @@ class Line:
 class List:
     """A panel with one tab open. `metrics` are figures besides visitors.
 
-    `hidden_count`: groups left out for being too small; `more`: there are further.
+    `more`: there are further.
     """
 
     panel: Panel
@@ -67,20 +67,18 @@ class List:
     dimension: Breakdown
     metrics: Sequence[Metric]
     lines: Sequence[Line]
-    hidden_count: int
     more: bool
     full: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The chart of one metric. `hidden_count`: buckets left out for being too small."""
+    """The chart of one metric."""
 
     metric: Metric
     unit: str
     chart: Chart
     table: Sequence[tuple[str, str]]
-    hidden_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,7 @@ class NotCounted:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`too_few`: the filters single out fewer people than the site shows; then there is nothing else.
+    """`too_few`: period and filters single out fewer people than the site shows, if any; then there is no more.
 
     `not_counted` is empty while filters are on: nothing is known of those hits that a filter could ask about.
     """
@@ -194,7 +192,7 @@ def _series(asker: _Asker, dates: DateRange) -> Series:
     shown = max(1, sum(datetime.fromisoformat(bucket.label) <= local for bucket in buckets))
     chart = draw(buckets, unit, shown=shown, unfinished=asker.now < dates.end, seconds=metric.unit == "seconds")
     table = [(point.label, _FULL[metric.unit](point.value)) for point in chart.points]
-    return Series(metric, unit, chart, table, found.hidden_count)
+    return Series(metric, unit, chart, table)
 
 
 def interval(dates: DateRange) -> str:
@@ -217,7 +215,7 @@ def _list(asker: _Asker, panel: Panel, everybody: int) -> List | None:
     longest = max((row.visitors for row in rows), default=0)
     lines = [_line(state, tab, row, everybody, longest) for row in rows]
     more = [METRICS[name] for name in tab.metrics]
-    return List(panel, tab, dimension, more, lines, found.hidden_count, len(found.rows) > limit, limit == MANY)
+    return List(panel, tab, dimension, more, lines, len(found.rows) > limit, limit == MANY)
 
 
 def _line(state: State, tab: Tab, row: Row, everybody: int, longest: int) -> Line:

@@ -15,22 +15,23 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from webmon.clock import Clock
-from webmon.domain.consent import Action
+from webmon.domain.consent import NOBODY, Action
 from webmon.domain.jurisdiction import Model, Policy, Reason
 from webmon.domain.language import languages_of
 from webmon.domain.notice import Notice
 from webmon.domain.site import Mode, Site
-from webmon.errors import InvalidInput, UnknownSite
+from webmon.errors import InvalidInput, NotAuthenticated, UnknownSite
 from webmon.services.choose_policy import Policies
 from webmon.services.collect_hit import Client
 from webmon.services.consent_counts import ConsentCounts, Observer
 from webmon.services.erase_collected import Eraser
-from webmon.services.manage_sites import Sites
-from webmon.services.promote_visit import AccountKeeper
+from webmon.services.manage_sites import Scope, Sites
+from webmon.services.promote_visit import AccountKeeper, AccountName
 from webmon.services.publish_notice import Notices
-from webmon.services.record_consent import ConsentRequest, Consents
+from webmon.services.record_consent import Consents
 from webmon.services.sign_consents import Signer
 from webmon.services.site_directory import SiteDirectory
+from webmon.web.embed.answers import ConsentBody, request_of
 from webmon.web.shared.body import read_json
 from webmon.web.shared.client import client_of
 from webmon.web.shared.cors import allow_any_origin
@@ -40,11 +41,13 @@ PLACEHOLDER = "__WEBMON_SETTINGS__"
 NOTICE = "__WEBMON_NOTICE__"
 _BRIEFLY = "public, max-age=300"
 _FOR_EVER = "public, max-age=31536000, immutable"
+# What w.js sets is for the whole website, and never sent along with what another website asks for.
+_COOKIE = ";path=/;samesite=lax"
 # CNIL: an audience-measurement cookie lives at most 13 months.
 _VISITOR_LIFETIME = timedelta(days=390)
 _SHOWN_LIMIT = 4096
 # What the snippet loads where a page needs it: names in the manifest and in the settings.
-PARTS = ("banner", "more", "prepare", "vitals")
+PARTS = ("banner", "gate", "more", "prepare", "review", "vitals")
 
 # Which of a notice's texts stand for a policy: the sentence, and the words of its control.
 TEXTS: Mapping[Model, Mapping[str, str]] = {
@@ -55,28 +58,19 @@ TEXTS: Mapping[Model, Mapping[str, str]] = {
 }
 
 
-class ConsentBody(msgspec.Struct):
-    site: str
-    notice: str
-    decisions: dict[str, Any]
-    action: str
-    ui_source: str
-    language: str = ""
-    previous: str | None = None
-    receipt: str | None = None
-    preview: str | None = None
-    erase: bool = False
-    visitor: str = ""
-
-
 class ShownBody(msgspec.Struct):
     site: str
     notice: str
 
 
 class LoginBody(msgspec.Struct):
+    """From a page with `token`, from a backend with `account` and an API key."""
+
     site: str
-    token: str
+    token: str = ""
+    account: str = ""
+    email: str = ""
+    name: str = ""
     visitor: str = ""
     visit: str = ""
     consent: str = ""
@@ -108,14 +102,17 @@ class Embed:
 
     @property
     def parts(self) -> dict[str, str]:
-        return {name: self.manifest[name] for name in PARTS}
+        """What w.js needs even where the site could not be told."""
+        return {name: self.manifest[name] for name in PARTS} | {"cookie": _COOKIE}
 
     def settings_of(self, site: Site) -> dict[str, Any]:
         pack = site.jurisdiction.pack
         model = pack and pack.model
-        version = hashlib.sha256(self.manifest["banner"].encode()).hexdigest()[:8]
+        version = self._version(site)
+        # With it comes the notice: a page that hears of other notices has not kept it from before.
+        file = hashlib.sha256(f"{self.manifest['banner']} {version}".encode()).hexdigest()[:8]
         return self.parts | {
-            "banner": f"/banner.js?site={quote(site.domain)}&v={version}",
+            "banner": f"/banner.js?site={quote(site.domain)}&v={file}",
             "site": site.domain,
             "mode": site.mode.value,
             "early": site.mode is not Mode.CONSENTED_ONLY,
@@ -123,9 +120,16 @@ class Embed:
             "model": model and model.value,
             "signals": ["globalPrivacyControl", *(["doNotTrack"] if site.honour_dnt else [])],
             "portal": f"/privacy/{site.domain}",
+            "version": version,
+            "cookie": _COOKIE + (f";domain={site.cookie_domain}" if site.cookie_domain else ""),
             "choice_days": site.choice_days,
             "visitor_days": _VISITOR_LIFETIME.days,
         }
+
+    def _version(self, site: Site) -> str:
+        """Another one also where the cookies are for another domain: then each browser moves those that it has."""
+        version = self.notices.version(site, self.clock.now())
+        return hashlib.sha256(f"{version} {site.cookie_domain}".encode()).hexdigest()[: len(version)]
 
 
 def blueprint(it: Embed) -> Blueprint:
@@ -216,31 +220,20 @@ def _register_consent(pages: Blueprint, it: Embed) -> None:
     @pages.post("/api/consent")
     def consent() -> Response:
         body = read_json(request, ConsentBody)
-        site = it.directory.find(body.site.strip().lower(), it.clock.now()) or it.sites.get(body.site)
+        site = it.directory.find(body.domain, it.clock.now()) or it.sites.get(body.site)
         _check_erasure(body)
-        pseudonyms = it.eraser.pseudonyms(site, body.visitor) if body.erase else ()
-        answer = ConsentRequest(
-            body.notice,
-            body.decisions,
-            body.action,
-            body.ui_source,
-            body.language,
-            body.previous or "",
-            body.receipt or "",
-            policy=it.policies.answered(site, client_of(request), body.preview or ""),
-            segment=it.observer.segment(*_who_asks()),
-            erase=pseudonyms,
-        )
+        whose = it.eraser.whose(site, body.visitor) if body.erase else NOBODY
+        answer = request_of(body, site, client_of(request), it.policies, it.observer, whose)
         receipt = it.consents.record(site, answer, it.clock.now())
         if receipt is None:
             return _json({"counted": True}, 200)
         response = _json(receipt, 201)
         if body.erase:
             # Only the browser knows whose rows they are.
-            erased = it.eraser.erase(site, pseudonyms, it.clock.now()) if pseudonyms else 0
+            erased = it.eraser.erase(site, whose, answer.previous, it.clock.now()) if whose else 0
             response.headers["x-webmon-erased"] = str(erased or 0)
-            if not pseudonyms or erased is None:
-                response.headers["x-webmon-not-erased"] = "later" if pseudonyms else "no_visitor"
+            if not whose or erased is None:
+                response.headers["x-webmon-not-erased"] = "later" if whose else "no_visitor"
         return response
 
     @pages.get("/api/consent/<receipt_id>")
@@ -272,13 +265,20 @@ def _register_sign_in(pages: Blueprint, it: Embed) -> None:
     @pages.post("/api/login")
     def login() -> Response:
         body = read_json(request, LoginBody)
-        site = it.sites.get(body.site)
+        site, now = it.sites.get(body.site), it.clock.now()
         # A signal speaks for whoever does not say under which consent they are measured.
         client = Client(*_who_asks())
         objects = client.gpc or (site.honour_dnt and client.dnt)
-        it.accounts.login(
-            site, body.token, body.visitor, body.visit, it.clock.now(), consent=body.consent, objects=objects
-        )
+        if body.account and body.token:
+            raise InvalidInput.field("account", "goes without a token")
+        if body.account:
+            _check_backend(it.sites, site)
+            account = AccountName(body.account, body.email, body.name)
+            it.accounts.login_as(site, account, body.visitor, body.visit, now, body.consent)
+        elif body.token:
+            it.accounts.login(site, body.token, body.visitor, body.visit, now, consent=body.consent, objects=objects)
+        else:
+            raise InvalidInput.field("token", "is required")
         return Response(status=204)
 
     @pages.post("/api/logout")
@@ -304,6 +304,13 @@ def policy_shown(site: Site, policy: Policy, preview: str) -> dict[str, Any]:
 def _who_asks() -> tuple[str, dict[str, str]]:
     """The connection's peer and the request's headers, names in lower case."""
     return request.remote_addr or "", {name.lower(): value for name, value in request.headers}
+
+
+def _check_backend(sites: Sites, site: Site) -> None:
+    """See that a backend of the site asks: whoever can say who is signed in can read and fill their log."""
+    kind, _, key = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer" or sites.authenticate(key.strip(), Scope.LOGIN) != site.id:
+        raise NotAuthenticated("needs an API key of scope login for this site", "authorization")
 
 
 def _check_erasure(body: ConsentBody) -> None:

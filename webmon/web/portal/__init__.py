@@ -12,7 +12,7 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from flask_wtf import FlaskForm
 
 from webmon.clock import Clock
-from webmon.domain.consent import Action, UiSource
+from webmon.domain.consent import NOBODY, Action, Collected, UiSource
 from webmon.domain.event import ENGAGEMENT, PAGEVIEW
 from webmon.domain.hit import Hit
 from webmon.domain.jurisdiction import Model, Reason
@@ -78,12 +78,12 @@ class Portal:
         """The receipts of the consent that the person came with, newest first."""
         return self.consents.line(site, person.consent) if person.consent else []
 
-    def withdraw(self, site: Site, before: dict[str, Any], pseudonyms: Sequence[int]) -> dict[str, Any] | None:
+    def withdraw(self, site: Site, before: dict[str, Any], whose: Collected) -> dict[str, Any] | None:
         now, receipt_id = self.clock.now(), before["consent_receipt_id"]
         policy = self.policies.answered(site, client_of(request))
-        receipt = self.consents.withdraw(site, receipt_id, UiSource.FORM, policy, now, erase=pseudonyms)
-        if pseudonyms:
-            self.eraser.erase(site, pseudonyms, now)
+        receipt = self.consents.withdraw(site, receipt_id, UiSource.FORM, policy, now, erase=whose)
+        if whose:
+            self.eraser.erase(site, whose, receipt_id, now)
         return receipt
 
     def form(self, site: Site) -> PortalForm:
@@ -190,7 +190,9 @@ def _reading(pages: Blueprint, portal: Portal) -> None:
             "site": site.domain,
             "made_at": now.isoformat(),
             "event_log": [_plain(hit) for hit in portal.held.event_rows(site, person)],
-            "account_log": [_plain(hit) for hit in portal.held.account_rows(site, person, now, _DOWNLOADED)],
+            "account_log": [
+                _plain(hit) for hit in portal.held.account_rows(site, person, now, _DOWNLOADED, every=True)
+            ],
             "account_log_reads": [asdict(read) for read in portal.held.reads(site, person)],
             "consent_receipts": portal.line(site, person),
             "retention": {rule.info_class.value: rule.keep for rule in portal.retention.rules(site)},
@@ -248,16 +250,16 @@ def _deciding(pages: Blueprint, portal: Portal) -> None:
 
     @pages.post("/<domain>/withdraw")
     def withdraw(domain: str) -> Response:
-        return decide(domain, "withdrawn", lambda site, before: portal.withdraw(site, before, ()))
+        return decide(domain, "withdrawn", lambda site, before: portal.withdraw(site, before, NOBODY))
 
     @pages.post("/<domain>/erase")
     def erase(domain: str) -> Response:
-        """Withdraw, and erase what was collected under the consent: the browser's visitor tells what that is."""
+        """Withdraw, and erase what was collected under the consent: visitor and account tell what that is."""
         site = portal.site(domain)
-        visitor = portal.person(site).visitor
-        pseudonyms = portal.eraser.pseudonyms(site, visitor)
-        said = "erased" if pseudonyms else "not_erased"
-        return decide(domain, said, lambda site, before: portal.withdraw(site, before, pseudonyms))
+        person = portal.person(site)
+        whose = portal.eraser.whose(site, person.visitor, person.account)
+        said = "erased" if whose else "not_erased"
+        return decide(domain, said, lambda site, before: portal.withdraw(site, before, whose))
 
     @pages.post("/<domain>/close")
     def close(domain: str) -> Response:

@@ -27,6 +27,11 @@ def read_json(request: Request, kind: type[T], limit: int = BODY_LIMIT) -> T:
     raw = request.stream.read(limit + 1)
     if len(raw) > limit:
         raise BodyTooLarge(limit)
+    return decode_json(raw, kind)
+
+
+def decode_json(raw: bytes, kind: type[T]) -> T:
+    """Return a body as `kind`; raises `InvalidInput` naming the field."""
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:

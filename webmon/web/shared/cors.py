@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from flask import Response
 
+ANY_ORIGIN = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "content-type",
+    "Access-Control-Expose-Headers": "x-webmon-erased, x-webmon-not-erased",
+    "Access-Control-Max-Age": "86400",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
+
 
 def allow_any_origin(response: Response) -> Response:
     """Let any page read the answer; without credentials, so no cookie of webmon's own origin takes part."""
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Access-Control-Allow-Methods"] = "GET, POST, OPTIONS"
-    response.headers["Access-Control-Allow-Headers"] = "content-type"
-    response.headers["Access-Control-Expose-Headers"] = "x-webmon-erased, x-webmon-not-erased"
-    response.headers["Access-Control-Max-Age"] = "86400"
-    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    response.headers.update(ANY_ORIGIN)
     return response

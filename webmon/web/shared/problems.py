@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -12,7 +13,7 @@ from flask import Flask, Request, Response, g, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
-from webmon.errors import SpoolFull, WebmonError, told
+from webmon.errors import NotAuthenticated, SpoolFull, WebmonError, told
 
 log = structlog.get_logger()
 PROBLEM_TYPE = "application/problem+json"
@@ -28,7 +29,23 @@ def problem(status: int, title: str, detail: str = "", errors: dict[str, list[st
     return json.dumps(document, ensure_ascii=False)
 
 
-def handle_errors(app: Flask) -> None:
+# What the audit trail calls it when the credential in a field does not hold; without a field it was the operator's.
+_REFUSED = {
+    "authorization": "api_key.refused",
+    "site_id": "api_key.refused",
+    "token": "login_token.refused",
+    None: "operator_token.refused",
+}
+
+
+def handle_errors(app: Flask, refused: Callable[[str], None]) -> None:
+    """Answer every error; `refused` is told of each credential that did not hold, by the action's name."""
+
+    def not_authenticated(error: NotAuthenticated) -> Response:
+        refused(_REFUSED.get(next(iter(error.errors), None), "api_key.refused"))
+        return _webmon_error(error)
+
+    app.register_error_handler(NotAuthenticated, not_authenticated)
     app.register_error_handler(WebmonError, _webmon_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(CSRFError, _csrf_error)

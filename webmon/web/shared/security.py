@@ -19,9 +19,23 @@ SESSION_LIFETIME = timedelta(hours=12)
 _JSON = ("/api/", "/internal/")
 
 
+def standing_headers(*, secure: bool) -> dict[str, str]:
+    """The headers of every answer that does not say otherwise itself."""
+    hsts = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"} if secure else {}
+    return {
+        "Content-Security-Policy": PAGE_CSP,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+        "Permissions-Policy": "interest-cohort=()",
+        "Cache-Control": "no-store",
+        **hsts,
+    }
+
+
 def harden(app: Flask, *, secure: bool, session_key: bytes) -> None:
     """Set the session cookie and the security headers of every answer."""
     app.secret_key = session_key
+    standing = standing_headers(secure=secure)
     app.config.update(
         SESSION_COOKIE_NAME="__Host-webmon_session" if secure else "webmon_session",
         SESSION_COOKIE_SECURE=secure,
@@ -48,11 +62,6 @@ def harden(app: Flask, *, secure: bool, session_key: bytes) -> None:
             headers["Cross-Origin-Resource-Policy"] = "cross-origin"
             # The snippet imports them as modules, which browsers fetch with CORS.
             headers["Access-Control-Allow-Origin"] = "*"
-        headers.setdefault("Content-Security-Policy", PAGE_CSP)
-        headers.setdefault("X-Content-Type-Options", "nosniff")
-        headers.setdefault("Referrer-Policy", "same-origin")
-        headers.setdefault("Permissions-Policy", "interest-cohort=()")
-        headers.setdefault("Cache-Control", "no-store")
-        if secure:
-            headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+        for name, value in standing.items():
+            headers.setdefault(name, value)
         return response

@@ -1,17 +1,14 @@
-// Third-party content that waits for its category: scripts run in document order, frames and images get a placeholder.
+// Third-party content that waits for its category, on pages that have such: scripts run in document order, frames and images get a placeholder.
 import type { Choice, Notice } from "../shared/types";
-import { button, element } from "./dom";
+import { button, element } from "../banner/dom";
 
 const trusted = (window as any).trustedTypes?.createPolicy?.("webmon-gate", {
   createScript: (text: string) => text,
   createScriptURL: (url: string) => url,
 });
 
-/** The categories of scripts that have run: what a script has done is undone by a new page only. */
-export const ran = new Set<string>();
-
 /** Turn a waiting script into a running one; resolves when an external one has loaded, so that order is kept. */
-const run = (waiting: HTMLScriptElement): Promise<void> =>
+const run = (waiting: HTMLScriptElement, ran: Set<string>): Promise<void> =>
   new Promise((done) => {
     ran.add(waiting.dataset.category!);
     const script = document.createElement("script");
@@ -32,17 +29,17 @@ const run = (waiting: HTMLScriptElement): Promise<void> =>
     waiting.replaceWith(script);
   });
 
-/** Show what is allowed by now, and a placeholder in place of what is not. */
-export async function gate(allowed: Choice, notice: Notice, always: (category: string) => void): Promise<void> {
+/** Show what is allowed by now, and a placeholder in place of what is not; `ran` gets the categories of scripts that run. */
+export default async (allowed: Choice, notice: Notice, always: (category: string) => void, ran: Set<string>): Promise<void> => {
   const ok = (one: HTMLElement): boolean => one.dataset.category === "necessary" || allowed[one.dataset.category!] === true;
   for (const one of document.querySelectorAll<HTMLElement>("iframe[data-category][data-src],img[data-category][data-src]")) {
     if (ok(one)) reveal(one);
     else if (!one.hidden) hide(one, notice, always);
   }
   for (const one of document.querySelectorAll<HTMLScriptElement>('script[type="text/plain"][data-category]')) {
-    if (ok(one)) await run(one);
+    if (ok(one)) await run(one, ran);
   }
-}
+};
 
 function reveal(one: HTMLElement): void {
   (one.previousElementSibling as HTMLElement | null)?.matches(".webmon-gate") && one.previousElementSibling!.remove();

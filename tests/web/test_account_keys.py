@@ -1,0 +1,364 @@
+"""The keys of accounts: bound to their place, renewed, destroyed; what a backup holds of them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.exceptions import InvalidTag
+from sqlalchemy import select
+
+from tests.support.world import Visitor, World
+from webmon.errors import NotFound
+from webmon.services.account_keys import hit_name
+from webmon.services.renew_keys import LIFETIME, SETTLING
+from webmon.stores.control.accounts import SqlAccounts
+from webmon.stores.control.models import AccountHitRow, AccountRow, PromotionRow
+from webmon.stores.ports.keys import key_context
+
+NAMES = ("first", "second", "third")
+
+
+def signed_in(world: World, name: str, *paths: str) -> Visitor:
+    visitor = world.visitor()
+    for path in paths or (f"/of/{name}",):
+        visitor.sees(path)
+    assert visitor.signs_in(world.token(name)).status_code == 204
+    world.settle()
+    return visitor
+
+
+def account_of(world: World, name: str) -> int:
+    return world.runtime.account_reader.identify(world.site, world.token(name), world.clock.now())
+
+
+def read(world: World, name: str) -> list[str]:
+    account, now = account_of(world, name), world.clock.now()
+    rows = world.runtime.account_reader.hits(world.site, account, now, actor="test", reason="to see")
+    return sorted(row.pathname for row in rows)
+
+
+def erase(world: World, name: str) -> int:
+    return world.runtime.account_eraser.erase(world.site, name, world.clock.now(), actor="test")
+
+
+# Bound to their place
+
+
+def test_a_row_opens_in_its_account_and_site_alone(world: World) -> None:
+    for name in NAMES[:2]:
+        signed_in(world, name)
+    keys = world.runtime.account_keys
+    ring, other = keys.ring(account_of(world, "first")), keys.ring(account_of(world, "second"))
+    with world.runtime.database.unit(SqlAccounts)() as accounts:
+        (row,) = accounts.rows(ring.account_id, -1, 10)
+    assert ring.open(row.sealed, hit_name(row.hit_id))
+    elsewhere = type(ring)(ring.site_id + 1, ring.account_id, ring.current, ring.sealers)
+    moved = type(ring)(ring.site_id, ring.account_id + 1, ring.current, ring.sealers)
+    for who, name in ((other, row.hit_id), (elsewhere, row.hit_id), (moved, row.hit_id), (ring, row.hit_id + 1)):
+        with pytest.raises(InvalidTag):
+            who.open(row.sealed, hit_name(name))
+    with pytest.raises(InvalidTag):
+        ring.open(b"", hit_name(row.hit_id))
+
+
+def test_the_identifier_of_an_account_is_kept_sealed_only(world: World) -> None:
+    signed_in(world, "patient-4711")
+    account = account_of(world, "patient-4711")
+    with world.runtime.database.unit(SqlAccounts)() as accounts:
+        sealed = accounts.subject(account)
+    assert world.runtime.account_keys.identity(account, sealed)["sub"] == "patient-4711"
+    assert world.found_in_files(b"patient-4711") == []
+
+
+# As they were before
+
+
+def as_before(world: World) -> None:
+    """Put the accounts back into the state of before their keys had a file of their own, and rows a head."""
+    ring_of, vault, store = world.runtime.account_keys.ring, world.runtime.vault, world.runtime.data_keys
+    with world.runtime.database.session() as session:
+        for row in session.scalars(select(AccountRow)):
+            ring = ring_of(row.id)
+            (kept,) = store.keys(row.id)
+            key = vault.sealer(vault.unwrap(kept.wrapped, key_context(row.id, 1)))
+            identity = ring.open(row.subject_sealed, "identity")
+            row.subject_sealed = key.seal(identity, f"account:{row.id}:identity")
+            row.wrapped_key = kept.wrapped
+            for hit in session.scalars(select(AccountHitRow).where(AccountHitRow.account_id == row.id)):
+                name = hit_name(hit.hit_id)
+                hit.sealed = key.seal(ring.open(hit.sealed, name), f"account:{row.id}:{name}")
+    for suffix in ("", "-wal", "-shm"):
+        (world.folder / "keys" / f"accounts.db{suffix}").unlink(missing_ok=True)
+
+
+def test_what_was_sealed_before_keys_had_their_own_file_is_readable_and_renewed_in_todays_form(world: World) -> None:
+    for name in NAMES:
+        signed_in(world, name)
+    as_before(world)
+    world.reopen()
+    for name in NAMES:
+        assert read(world, name) == [f"/of/{name}"]
+    with world.runtime.database.session() as session:
+        assert set(session.scalars(select(AccountRow.wrapped_key))) == {b""}, "they are in one place"
+    world.clock.move(LIFETIME + timedelta(days=1))
+    world.runtime.key_renewal.run(world.clock.now())
+    world.clock.move(SETTLING * 2)
+    assert world.runtime.key_renewal.run(world.clock.now()) == 3
+    for name in NAMES:
+        assert read(world, name) == [f"/of/{name}"]
+
+
+# Renewed
+
+
+def test_once_a_year_rows_are_sealed_anew_and_the_old_key_is_gone(world: World) -> None:
+    signed_in(world, "first", "/one", "/two")
+    account = account_of(world, "first")
+    (old,) = world.runtime.data_keys.keys(account)
+    before = world.runtime.account_keys.ring(account)
+    renewal = world.runtime.key_renewal
+    assert renewal.run(world.clock.now()) == 0
+    world.clock.move(LIFETIME + timedelta(days=1))
+    assert renewal.run(world.clock.now()) == 0, "a row may still be on its way under the old key"
+    assert len(world.runtime.data_keys.keys(account)) == 2
+    signed_in(world, "first", "/three")
+    world.clock.move(SETTLING * 2)
+    assert renewal.run(world.clock.now()) == 1
+    assert renewal.run(world.clock.now()) == 0
+    (new,) = world.runtime.data_keys.keys(account)
+    assert (old.number, new.number) == (1, 2)
+    assert read(world, "first") == ["/one", "/three", "/two"]
+    assert world.found_in_files(old.wrapped) == []
+    with world.runtime.database.unit(SqlAccounts)() as accounts:
+        assert world.runtime.account_keys.identity(account, accounts.subject(account))["sub"] == "first"
+        for row in accounts.rows(account, -1, 10):
+            with pytest.raises(InvalidTag):
+                before.open(row.sealed, hit_name(row.hit_id))
+
+
+def test_the_old_key_stays_while_a_row_under_it_waits_in_the_spool(world: World) -> None:
+    visitor = signed_in(world, "first")
+    world.clock.move(LIFETIME + timedelta(days=1))
+    visitor = signed_in(world, "first", "/later")
+    visitor.sees("/waits")  # sealed under the first key
+    world.runtime.key_renewal.run(world.clock.now())
+    world.clock.move(SETTLING * 2)
+    assert world.runtime.key_renewal.run(world.clock.now()) == 0
+    world.settle()
+    assert world.runtime.key_renewal.run(world.clock.now()) == 1
+    assert read(world, "first") == ["/later", "/of/first", "/waits"]
+
+
+class Crash(BaseException):
+    """As if the process had been killed here."""
+
+
+@pytest.mark.parametrize("after", range(7))
+def test_a_renewal_interrupted_anywhere_goes_on(world: World, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    signed_in(world, "first", *(f"/{number}" for number in range(3)))
+    world.clock.move(LIFETIME + timedelta(days=1))
+    world.runtime.key_renewal.run(world.clock.now())
+    world.clock.move(SETTLING * 2)
+    left = [after]
+
+    def counted(method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            if not left[0]:
+                raise Crash
+            left[0] -= 1
+            return method(*arguments, **named)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        patch.setattr("webmon.services.renew_keys._ROWS_AT_ONCE", 1)
+        for owner, name in (
+            (SqlAccounts, "finish"),
+            (SqlAccounts, "reseal"),
+            (SqlAccounts, "rows"),
+            (type(world.runtime.data_keys), "destroy_older"),
+        ):
+            patch.setattr(owner, name, counted(getattr(owner, name)))
+        with pytest.raises(Crash):
+            world.runtime.key_renewal.run(world.clock.now())
+    world.reopen()
+    assert read(world, "first") == ["/0", "/1", "/2"]
+    assert world.runtime.key_renewal.run(world.clock.now()) == 1
+    assert read(world, "first") == ["/0", "/1", "/2"]
+    assert len(world.runtime.data_keys.keys(account_of(world, "first"))) == 1
+
+
+# Destroyed
+
+
+def test_an_erased_account_is_gone_and_every_other_is_readable(world: World) -> None:
+    for name in NAMES:
+        signed_in(world, name, "/one", "/two")
+    account = account_of(world, "second")
+    with world.runtime.database.unit(SqlAccounts)() as accounts:
+        sealed = [row.sealed for row in accounts.rows(account, -1, 10)]
+    (key,) = world.runtime.data_keys.keys(account)
+    assert world.found_in_files(key.wrapped, *sealed), "the search finds what is there"
+    assert erase(world, "second") == 2
+    assert world.found_in_files(key.wrapped, *sealed) == []
+    entry = world.runtime.audit.newest()[0]
+    with pytest.raises(NotFound):
+        account_of(world, "second")
+    with pytest.raises(NotFound):
+        erase(world, "second")
+    for name in ("first", "third"):
+        assert read(world, name) == ["/one", "/two"]
+    assert (entry.action, entry.detail) == ("account.erase", {"rows": 2}), "that it was done, and nothing of whom"
+
+
+def test_who_signs_in_again_begins_anew(world: World) -> None:
+    visitor = signed_in(world, "first", "/before")
+    erase(world, "first")
+    visitor.sees("/between")
+    world.settle()
+    assert world.paths() == ["/between"], "the browser is nobody's any more"
+    signed_in(world, "first", "/after")
+    assert read(world, "first") == ["/after"]
+
+
+def test_what_was_on_its_way_to_an_erased_account_does_not_arrive(world: World) -> None:
+    visitor = world.visitor()
+    visitor.sees("/in-the-log")
+    world.runtime.ingester.drain()
+    visitor.sees("/in-the-spool")
+    visitor.signs_in(world.token("first"))
+    visitor.sees("/sealed-in-the-spool")
+    erase(world, "first")
+    world.settle()
+    assert (world.paths(), world.account_row_count()) == ([], 0)
+    world.move(minutes=2)
+    world.settle()
+    world.reopen()
+    world.settle()
+    assert (world.paths(), world.account_row_count()) == ([], 0)
+    with world.runtime.database.session() as session:
+        assert set(session.scalars(select(PromotionRow.visitor_id))) == {None}
+
+
+def test_an_erasure_that_was_interrupted_is_completed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    signed_in(world, "first")
+
+    def stop(*_: Any) -> None:
+        raise Crash
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlAccounts, "erase", stop)
+        with pytest.raises(Crash):
+            erase(world, "first")
+    world.reopen()
+    assert world.account_row_count() == 1
+    assert world.runtime.account_eraser.finish(world.clock.now()) == 1
+    assert world.runtime.account_eraser.finish(world.clock.now()) == 0
+    assert world.account_row_count() == 0
+    with pytest.raises(NotFound):
+        account_of(world, "first")
+
+
+def test_a_page_that_an_erased_person_still_has_open_shows_nothing_held(world: World) -> None:
+    signed_in(world, "first")
+    browser = world.browser()
+    assert browser.post("/privacy/example.org/open", data={"token": world.token("first")}).status_code == 303
+    assert "/of/first" in browser.get("/privacy/example.org").get_data(as_text=True)
+    erase(world, "first")
+    page = browser.get("/privacy/example.org")
+    assert page.status_code == 200
+    assert "/of/first" not in page.get_data(as_text=True)
+    assert browser.get("/privacy/example.org/data.json").get_json()["account_log"] == []
+
+
+def test_a_backup_without_the_keys_opens_no_account_that_was_erased_since(world: World, tmp_path: Path) -> None:
+    for name in NAMES:
+        signed_in(world, name)
+    backup, keys_backup = tmp_path / "backup", tmp_path / "backup-of-keys"
+    world.runtime.checkpoint()
+    shutil.copytree(world.folder, backup, ignore=shutil.ignore_patterns("keys", "ephemeral"))
+    shutil.copytree(world.folder / "keys", keys_backup)
+    account = account_of(world, "second")
+    assert erase(world, "second") == 1
+    world.runtime.checkpoint()
+
+    # The database of before, with the keys as they are now: as it is restored.
+    shutil.copytree(world.folder / "keys", backup / "keys")
+    restored = World(backup)
+    assert restored.account_row_count() == 3, "the rows are in the backup"
+    for name in ("first", "third"):
+        assert read(restored, name) == [f"/of/{name}"]
+    with pytest.raises(NotFound):
+        restored.runtime.account_keys.ring(account)
+    assert restored.runtime.account_eraser.finish(restored.clock.now()) == 1, "and they go again"
+    assert restored.account_row_count() == 2
+    restored.close()
+
+    # With a copy of the keys of before it would open: that is why such copies must not be kept.
+    shutil.rmtree(backup / "keys")
+    shutil.copytree(keys_backup, backup / "keys")
+    assert World(backup).runtime.account_keys.ring(account)
+
+
+def test_a_backup_of_the_databases_holds_no_data_key(world: World) -> None:
+    for name in NAMES:
+        signed_in(world, name)
+    world.runtime.checkpoint()
+    wrapped = [key.wrapped for name in NAMES for key in world.runtime.data_keys.keys(account_of(world, name))]
+    places = {found.partition(":")[0] for found in world.found_in_files(*wrapped)}
+    assert places == {"accounts.db"}
+
+
+# Lost
+
+
+def test_a_missing_key_is_no_destroyed_one(world: World) -> None:
+    visitor = signed_in(world, "first")
+    signed_in(world, "second")
+    kept = world.folder.parent / "kept"
+    visitor.sees("/waits")
+    world.runtime.data_keys.wipe()
+
+    def take_away() -> None:
+        (world.folder / "keys").rename(kept)
+
+    world.reopen(take_away)
+    again = world.visitor()
+    again.sees("/again")
+    refused = again.signs_in(world.token("first"))
+    assert refused.status_code == 503
+    assert world.runtime.account_eraser.finish(world.clock.now()) == 0
+    world.settle()  # what waits for such an account holds nobody up
+    assert world.account_row_count() == 2, "rows are not given up because a folder was forgotten"
+    assert len(world.runtime.account_eraser.lost()) == 2
+
+    def put_back() -> None:
+        shutil.rmtree(world.folder / "keys")
+        kept.rename(world.folder / "keys")
+
+    world.reopen(put_back)
+    assert world.runtime.account_eraser.lost() == []
+    assert read(world, "first") == ["/of/first"]
+
+
+def test_accounts_whose_keys_are_lost_for_good_begin_anew(world: World) -> None:
+    signed_in(world, "first")
+    world.reopen(lambda: shutil.rmtree(world.folder / "keys"))
+    assert world.runtime.account_eraser.erase_lost(world.clock.now(), actor="test") == 1
+    assert world.account_row_count() == 0
+    signed_in(world, "first", "/anew")
+    assert read(world, "first") == ["/anew"]
+
+
+def test_who_signs_in_before_an_interrupted_erasure_is_completed_begins_anew(world: World) -> None:
+    signed_in(world, "first")
+    world.runtime.account_keys.destroy(account_of(world, "first"), world.clock.now())
+    signed_in(world, "first", "/anew")
+    assert read(world, "first") == ["/anew"]
+    assert world.runtime.account_eraser.finish(world.clock.now()) == 0
+    assert read(world, "first") == ["/anew"]

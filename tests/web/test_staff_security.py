@@ -1,0 +1,274 @@
+"""Second factor, sessions, back-off: what keeps somebody else out of a staff member's account."""
+
+from __future__ import annotations
+
+import base64
+import re
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from werkzeug.test import Client, TestResponse
+
+from tests.support.world import NOW, PASSWORD, World, csrf
+from webmon.app import create_app
+from webmon.domain.one_time_code import code_at, step_of
+from webmon.errors import NotAuthenticated
+from webmon.services.back_off import FREE_ATTEMPTS, LONGEST_WAIT, BackOff
+from webmon.services.manage_staff import CODE_LIFETIME, Asking
+
+SIGN_IN, CODE, ACCOUNT = "/staff/sign-in", "/staff/sign-in/code", "/staff/account"
+FACTOR = "/staff/second-factor"
+OWNER = "owner@example.org"
+
+
+def sign_in(browser: Client, email: str = OWNER, password: str = PASSWORD, **more: str) -> TestResponse:
+    form = {"csrf_token": csrf(browser.get(SIGN_IN)), "email": email, "password": password}
+    return browser.post(SIGN_IN, data=form | more)
+
+
+def send(browser: Client, page: str, target: str = "", **form: str) -> TestResponse:
+    return browser.post(target or page, data={"csrf_token": csrf(browser.get(page))} | form)
+
+
+def enter(browser: Client, code: str) -> TestResponse:
+    return send(browser, CODE, code=code)
+
+
+def app_code(world: World, drift: int = 0) -> str:
+    """What the owner's app shows."""
+    factors = world.runtime.second_factors
+    with factors.unit() as staff:
+        found = staff.by_email(OWNER)
+    assert found is not None
+    assert found.totp_wrapped is not None
+    secret = factors.vault.unwrap(found.totp_wrapped, f"staff:{found.staff.id}:totp")
+    return code_at(secret, step_of(world.clock.now()) + drift)
+
+
+def turned_on(world: World) -> list[str]:
+    """The owner turns the second factor on, and has these recovery codes."""
+    browser = world.staff("owner")
+    page = send(browser, FACTOR, password=PASSWORD).get_data(as_text=True)
+    assert "<svg" in page
+    assert "style=" not in page
+    secret = re.search(r'<code id="copy-secret">([A-Z2-7 ]+)</code>', page)
+    assert secret
+    token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page)
+    assert token
+    raw = base64.b32decode(secret[1].replace(" ", ""))
+    wrong = browser.post(f"{FACTOR}/confirm", data={"csrf_token": token[1], "code": "000000"})
+    assert "is not the one that the app shows" in wrong.get_data(as_text=True)
+    code = code_at(raw, step_of(world.clock.now()))
+    done = browser.post(f"{FACTOR}/confirm", data={"csrf_token": token[1], "code": code}).get_data(as_text=True)
+    codes = re.findall(r"<li><code>([a-z2-7-]+)</code>", done)
+    assert len(codes) == 10
+    world.move(minutes=1)
+    return codes
+
+
+def test_with_a_second_factor_the_password_alone_opens_nothing(world: World) -> None:
+    codes = turned_on(world)
+    browser = world.browser()
+    answer = sign_in(browser, next="/admin/audit")
+    assert answer.headers["Location"] == CODE
+    assert browser.get("/admin/sites").headers["Location"].startswith(SIGN_IN)
+    assert enter(browser, "000000").status_code == 401
+    assert browser.get("/admin/sites").status_code == 302
+    done = enter(browser, app_code(world))
+    assert done.headers["Location"] == "/admin/audit", "it goes on where it was asked for"
+    assert browser.get("/admin/sites").status_code == 200
+    assert world.found_in_files(*(one.encode() for one in codes)) == []
+    entry = world.runtime.audit.newest()[0]
+    assert (entry.action, entry.detail) == ("staff.sign_in", {"by": "password and app"})
+
+
+def test_a_code_is_taken_once_even_in_its_own_half_minute(world: World) -> None:
+    turned_on(world)
+    first, second = world.browser(), world.browser()
+    sign_in(first)
+    sign_in(second)
+    code = app_code(world)
+    assert enter(first, code).status_code == 302
+    assert enter(second, code).status_code == 401
+    assert enter(second, app_code(world, -1)).status_code == 401, "an older one neither"
+    world.move(minutes=1)
+    assert enter(second, app_code(world)).status_code == 302
+
+
+def test_a_recovery_code_signs_in_once(world: World) -> None:
+    codes = turned_on(world)
+    first, second = world.browser(), world.browser()
+    sign_in(first)
+    sign_in(second)
+    assert enter(first, codes[0].upper().replace("-", " ")).status_code == 302
+    assert enter(second, codes[0]).status_code == 401
+    assert "Recovery codes left: 9" in first.get(ACCOUNT).get_data(as_text=True)
+    page = send(first, FACTOR, password=PASSWORD).get_data(as_text=True)
+    fresh = re.findall(r"<li><code>([a-z2-7-]+)</code>", page)
+    assert len(fresh) == 10
+    assert enter(second, codes[1]).status_code == 401, "the older ones have ended"
+    assert enter(second, fresh[0]).status_code == 302
+
+
+def test_guessing_codes_locks_like_guessing_passwords(world: World) -> None:
+    turned_on(world)
+    browser = world.browser()
+    sign_in(browser)
+    for _ in range(6):
+        assert enter(browser, "000000").status_code == 401
+    assert enter(browser, app_code(world)).status_code == 401, "locked"
+    world.move(seconds=35)
+    assert enter(browser, app_code(world)).status_code == 302
+
+
+def test_who_takes_too_long_begins_with_the_password_again(world: World) -> None:
+    turned_on(world)
+    browser = world.browser()
+    sign_in(browser)
+    token = csrf(browser.get(CODE))
+    world.clock.move(CODE_LIFETIME + timedelta(seconds=1))
+    answer = browser.post(CODE, data={"csrf_token": token, "code": app_code(world)})
+    assert answer.headers["Location"] == SIGN_IN
+    with pytest.raises(NotAuthenticated):
+        world.runtime.staff.enter_code("no token", "000000", world.clock.now())
+
+
+def test_a_link_takes_the_password_s_place_and_not_the_app_s(world: World) -> None:
+    turned_on(world)
+    token = world.runtime.staff.new_link(OWNER, world.clock.now(), actor="test", reset=True)
+    browser = world.browser()
+    answer = send(browser, f"/staff/link/{token}", password="another sentence", again="another sentence")
+    assert answer.headers["Location"] == CODE
+    assert browser.get("/admin/sites").status_code == 302
+    assert enter(browser, app_code(world)).status_code == 302
+
+
+def test_the_second_factor_is_changed_by_who_knows_the_password_only(world: World) -> None:
+    turned_on(world)
+    browser = world.browser()
+    sign_in(browser)
+    enter(browser, app_code(world))
+    for page in (FACTOR, f"{FACTOR}/remove"):
+        assert "is not your password" in send(browser, page, password="wrong").get_data(as_text=True)
+    assert send(browser, f"{FACTOR}/remove", password=PASSWORD).status_code == 302
+    assert sign_in(world.browser()).headers["Location"] == "/admin/"
+    assert world.runtime.audit.newest()[1].action == "staff.second_factor_off"
+    again = browser.post(f"{FACTOR}/confirm", data={"csrf_token": csrf(browser.get(ACCOUNT)), "code": "000000"})
+    assert again.status_code == 404, "nothing was begun"
+
+
+def test_an_owner_helps_who_has_lost_the_app(world: World) -> None:
+    turned_on(world)
+    other = world.staff("owner", "second@example.org")
+    page = other.get("/admin/staff")
+    number = str(world.runtime.staff.id_of(OWNER))
+    form = {"csrf_token": csrf(page), "staff_id": number}
+    assert other.post("/admin/staff/remove-second-factor", data=form).status_code == 302
+    assert sign_in(world.browser()).headers["Location"] == "/admin/"
+    nobody = other.post("/admin/staff/remove-second-factor", data=form | {"staff_id": "999"})
+    assert nobody.status_code == 404
+
+
+def test_sessions_are_listed_and_ended_one_by_one_and_all_at_once(world: World) -> None:
+    here, there, third = world.staff("owner"), world.browser(), world.browser()
+    agent = "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0"
+    form = {"csrf_token": csrf(there.get(SIGN_IN)), "email": OWNER, "password": PASSWORD}
+    there.post(SIGN_IN, data=form, headers={"User-Agent": agent})
+    sign_in(third)
+    page = here.get(ACCOUNT).get_data(as_text=True)
+    assert "Firefox on" in page
+    assert page.count('name="session_id"') == 2
+    numbers = re.findall(r'name="session_id" value="(\d+)"', page)
+    assert send(here, ACCOUNT, "/staff/sessions/end", session_id=numbers[0]).status_code == 302
+    assert [one.get("/admin/sites").status_code for one in (there, third)].count(302) == 1
+    stranger = world.staff("marketing")
+    own = re.findall(r'name="session_id" value="(\d+)"', here.get(ACCOUNT).get_data(as_text=True))
+    assert send(stranger, ACCOUNT, "/staff/sessions/end", session_id=own[0]).status_code == 404
+    assert send(here, ACCOUNT, "/staff/sign-out-everywhere").headers["Location"] == SIGN_IN
+    assert {one.get("/admin/sites").status_code for one in (here, there, third)} == {302}
+    assert stranger.get("/admin/sites").status_code == 200
+
+
+def test_who_guesses_from_one_address_waits_whoever_they_name(world: World) -> None:
+    world.staff("owner")
+    staff, asking = world.runtime.staff, Asking(bytes([203, 0, 113, 9]), "")
+    for number in range(FREE_ATTEMPTS + 1):
+        with pytest.raises(NotAuthenticated):
+            staff.sign_in(f"nobody-{number}@example.org", "wrong", NOW, asking)
+    with pytest.raises(NotAuthenticated):
+        staff.sign_in(OWNER, PASSWORD, NOW, asking)
+    assert staff.sign_in(OWNER, PASSWORD, NOW, Asking(bytes([203, 0, 113, 10]), "")).token
+    assert staff.sign_in(OWNER, PASSWORD, NOW + timedelta(seconds=3), asking).token
+    world.runtime.refused_attempts.flush()
+    counts = {
+        entry.detail["reason"]: entry.detail["count"]
+        for entry in world.runtime.audit.newest()
+        if entry.action == "staff.sign_in_refused"
+    }
+    assert counts == {"nobody of that name": FREE_ATTEMPTS + 1, "address waits": 1}
+
+
+def test_the_page_asks_by_the_address_that_asks_and_stores_it_nowhere(world: World) -> None:
+    world.staff("owner")
+    here = b"\xcb\x00\x71\x07"
+    for _ in range(FREE_ATTEMPTS + 5):
+        world.runtime.staff.back_off.failed(here, world.clock.now())
+    browser = world.browser()
+    form = {"csrf_token": csrf(browser.get(SIGN_IN)), "email": OWNER, "password": PASSWORD}
+    waits = browser.post(SIGN_IN, data=form, environ_base={"REMOTE_ADDR": "203.0.113.7"})
+    assert waits.status_code == 401
+    assert "do not go together" in waits.get_data(as_text=True), "in the same words as ever"
+    # A header from who is no proxy of ours is not believed.
+    headers = {"X-Forwarded-For": "198.51.100.9"}
+    waits = browser.post(SIGN_IN, data=form, environ_base={"REMOTE_ADDR": "203.0.113.7"}, headers=headers)
+    assert waits.status_code == 401
+    assert browser.post(SIGN_IN, data=form, environ_base={"REMOTE_ADDR": "203.0.113.8"}).status_code == 302
+    world.runtime.refused_attempts.flush()
+    assert world.found_in_files(b"203.0.113.7", b"cb007107") == []
+
+
+def test_of_many_wrong_passwords_at_once_each_counts(world: World) -> None:
+    world.staff("owner")
+
+    def guess(_: int) -> None:
+        with pytest.raises(NotAuthenticated):
+            world.runtime.staff.sign_in(OWNER, "wrong", world.clock.now())
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(guess, range(4)))
+    (owner,) = world.runtime.staff.all()
+    assert owner.failed_count == 4
+
+
+def test_the_wait_doubles_ends_and_is_one_for_a_whole_network() -> None:
+    one, neighbour = bytes(16), bytes(15) + b"\x01"
+    back_off, now = BackOff(), NOW
+    for _ in range(FREE_ATTEMPTS + 20):
+        back_off.failed(one, now)
+    assert back_off.waits(neighbour, now + LONGEST_WAIT - timedelta(seconds=1))
+    assert not back_off.waits(one, now + LONGEST_WAIT)
+    assert not back_off.waits(b"\x01" + bytes(15), now)
+    back_off.failed(one, now + timedelta(hours=2))
+    assert not back_off.waits(one, now + timedelta(hours=2)), "it begins anew"
+
+
+def test_every_form_of_staff_is_refused_without_its_token(world: World) -> None:
+    """By the routes of the application: a new form is tried too."""
+    browser = world.staff("owner")
+    app = create_app(world.runtime)
+    # They use no cookie of staff; the visitor's pages have a token of their own (tests/web/test_portal.py).
+    without = {"embed", "api", "internal", "health", "portal"}
+    tried = 0
+    for rule in app.url_map.iter_rules():
+        changing = (rule.methods or set()) & {"POST", "PUT", "PATCH", "DELETE"}
+        if not changing or rule.endpoint.partition(".")[0] in without:
+            continue
+        path = re.sub(r"<(?:int:)?\w+>", "1", rule.rule.replace("<domain>", "example.org"))
+        for method in changing:
+            answer = browser.open(path, method=method, data={"sure": "y", "email": "evil@example.org"})
+            assert answer.status_code == 400, (method, path)
+            assert "The form has expired" in answer.get_data(as_text=True), path
+            tried += 1
+    assert tried > 20
+    assert browser.get("/admin/sites").status_code == 200, "still signed in"

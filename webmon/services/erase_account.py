@@ -1,0 +1,76 @@
+"""Erasing an account: its key is destroyed, and so is all that was sealed under it, wherever a copy may lie.
+
+That comes first and is durable. Deleting the rows comes after, and is done again where it was interrupted or where a
+backup of before has brought them back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from webmon.domain.site import Site
+from webmon.errors import NotFound
+from webmon.services.account_keys import AccountKeys
+from webmon.stores.ports import Unit
+from webmon.stores.ports.accounts import AccountRepository
+
+
+class SignedInVisits(Protocol):
+    def end_account(self, account_id: int, now: datetime) -> None:
+        """End every signed-in visit of an account."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountEraser:
+    """`wipe` leaves nothing of deleted rows in write-ahead logs."""
+
+    unit: Unit[AccountRepository]
+    keys: AccountKeys
+    visits: SignedInVisits
+    wipe: Callable[[], None]
+
+    def erase(self, site: Site, subject: str, now: datetime, *, actor: str) -> int:
+        """Erase the account that the website knows by `subject`, and return how many rows it had.
+
+        Raises `NotFound` where nothing is held.
+        """
+        with self.unit() as accounts:
+            found = accounts.find(site.id, self.keys.digest(site, subject))
+        if found is None:
+            raise NotFound(f"Nothing is held about this account of {site.domain}")
+        self.visits.end_account(found.id, now)
+        self.keys.destroy(found.id, now)
+        return self._delete(found.id, now, actor) or 0
+
+    def lost(self) -> list[int]:
+        """Return the accounts whose keys are missing without having been destroyed."""
+        with self.unit() as accounts:
+            there = set(accounts.ids())
+        return sorted(there - set(self.keys.store.accounts()) - set(self.keys.store.destroyed()))
+
+    def erase_lost(self, now: datetime, *, actor: str) -> int:
+        """Erase the accounts that nothing opens any more, and return how many there were."""
+        lost = self.lost()
+        for account_id in lost:
+            self.visits.end_account(account_id, now)
+            self.keys.destroy(account_id, now)
+            self._delete(account_id, now, actor)
+        return len(lost)
+
+    def finish(self, now: datetime) -> int:
+        """Bring erasures to their end whose rows are still there, and return how many there were."""
+        found = [self._delete(account_id, now, "scheduler") for account_id in self.keys.store.destroyed()]
+        return sum(count is not None for count in found)
+
+    def _delete(self, account_id: int, now: datetime, actor: str) -> int | None:
+        with self.unit() as accounts:
+            account, count = accounts.get(account_id), accounts.erase(account_id)
+            if account is None or count is None:
+                return None
+            # The tombstone: that it was done, and nothing of whom.
+            accounts.audit.record(now, actor, "account.erase", site_id=account.site_id, detail={"rows": count})
+        self.wipe()
+        return count

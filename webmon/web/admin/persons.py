@@ -1,0 +1,139 @@
+"""The rows of one person, for a privacy officer who says why: to answer a request of theirs."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, Response, g, render_template, request
+from flask_wtf import FlaskForm
+from wtforms import IntegerField, SelectMultipleField, StringField
+from wtforms.validators import NumberRange, Optional
+from wtforms.widgets import CheckboxInput, ListWidget
+
+from webmon.clock import Clock
+from webmon.domain.access import FIELD_GROUPS, LONGEST_REASON, SHORTEST_REASON
+from webmon.domain.site import Site
+from webmon.domain.staff import Role
+from webmon.errors import InvalidInput, NotAllowed, NotFound
+from webmon.services.read_account import AccountReader, Question, Shown
+from webmon.web.shared.forms import blame, options
+from webmon.web.shared.guard import Guard
+
+PAGE_COUNT = 100
+_USUAL = ("time", "page")
+_LABELS = {key: group.label for key, group in FIELD_GROUPS.items()}
+
+
+class QuestionForm(FlaskForm):  # type: ignore[misc]
+    subject = StringField("Identifier at the website")
+    account_id = IntegerField("or account number", [Optional(), NumberRange(1, 2**62, "must be a number")])
+    reason = StringField("Reason")
+    fields = SelectMultipleField(
+        "Fields",
+        choices=options(_LABELS),
+        widget=ListWidget(prefix_label=False),
+        option_widget=CheckboxInput(),
+    )
+    skip = IntegerField(validators=[Optional(), NumberRange(0, 2**31)])
+
+
+def register(pages: Blueprint, guard: Guard, accounts: AccountReader, clock: Clock) -> None:
+    def answer(site: Site, form: QuestionForm, shown: Shown | None = None, status: int = 200) -> Response:
+        page = render_template(
+            "admin/persons.html",
+            site=site,
+            form=form,
+            shown=shown,
+            rows=[_cells(row) for row in shown.rows] if shown else [],
+            titles=[_LABELS[key] for key in shown.fields if FIELD_GROUPS[key].columns] if shown else [],
+            page_count=PAGE_COUNT,
+            shortest=SHORTEST_REASON,
+            longest=LONGEST_REASON,
+        )
+        return Response(page, status)
+
+    def look(site: Site, form: QuestionForm, limit: int | None) -> Shown | Response:
+        """What was asked for, or the page that says why it is not shown."""
+        if not form.validate_on_submit():
+            return answer(site, form, status=400)
+        skip = (form.data["skip"] or 0) if limit else 0
+        try:
+            return accounts.show(g.staff, site, _question(form), clock.now(), skip=skip, limit=limit)
+        except InvalidInput as error:
+            blame(form, error)
+            return answer(site, form, status=400)
+        except NotFound as error:
+            blame(form, InvalidInput.field("subject", f"is not known: {str(error)[0].lower()}{str(error)[1:]}"))
+            return answer(site, form, status=404)
+
+    @pages.route("/sites/<domain>/persons", methods=["GET", "POST"])
+    @guard.roles(Role.PRIVACY)
+    def ask_person(site: Site) -> Response:
+        """What is asked goes in the body: an address stays in histories and logs."""
+        _only_privacy(site)
+        if request.method == "GET":
+            return answer(site, QuestionForm(formdata=None, data={"fields": list(_USUAL)}))
+        form = QuestionForm()
+        found = look(site, form, PAGE_COUNT)
+        return found if isinstance(found, Response) else answer(site, form, found)
+
+    @pages.post("/sites/<domain>/persons/download")
+    @guard.roles(Role.PRIVACY)
+    def download_person(site: Site) -> Response:
+        _only_privacy(site)
+        found = look(site, QuestionForm(), None)
+        if isinstance(found, Response):
+            return found
+        document = {
+            "site": site.domain,
+            "account": found.account_id,
+            "made_at": clock.now().isoformat(),
+            "made_by": g.staff.email,
+            "reason": found.reason,
+            "fields": found.fields,
+            "identity": found.identity,
+            "rows": found.rows,
+        }
+        response = Response(
+            json.dumps(document, ensure_ascii=False, indent=1, default=_plain), content_type="application/json"
+        )
+        name = f"{site.domain}-account-{found.account_id}.json".replace(":", "-")
+        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        return response
+
+
+def _only_privacy(site: Site) -> None:
+    # An owner reaches every other page; rows of persons are not an owner's business.
+    if g.staff.role_on(site.id) is not Role.PRIVACY:
+        raise NotAllowed("Rows of a person are read by staff with the role privacy alone")
+
+
+def _question(form: QuestionForm) -> Question:
+    return Question(
+        form.data["subject"] or "",
+        form.data["account_id"],
+        form.data["reason"] or "",
+        tuple(form.data["fields"] or ()),
+    )
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    """A row as the page shows it: one text for each group of fields."""
+    groups = (group for group in FIELD_GROUPS.values() if group.columns and group.columns[0] in row)
+    return [" ".join(filter(None, (_said(column, row[column]) for column in group.columns))) for group in groups]
+
+
+def _said(column: str, value: Any) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    if column == "engagement_ms":
+        return f"{value / 1000:.1f} s" if value else ""
+    if column == "scroll_pct":
+        return f"{value} %" if value else ""
+    return str(value)
+
+
+def _plain(value: Any) -> str:
+    return value.replace(tzinfo=UTC).isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,57 @@
+"""What `POST /api/consent` says, whatever brings it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from webmon.domain.consent import NOBODY, Collected
+from webmon.domain.site import Site
+from webmon.services.choose_policy import Policies
+from webmon.services.collect_hit import Client
+from webmon.services.consent_counts import Observer
+from webmon.services.record_consent import ConsentRequest
+
+PATH = "/api/consent"
+
+
+class ConsentBody(msgspec.Struct):
+    site: str
+    notice: str
+    decisions: dict[str, Any]
+    action: str
+    ui_source: str
+    language: str = ""
+    previous: str | None = None
+    receipt: str | None = None
+    preview: str | None = None
+    erase: bool = False
+    visitor: str = ""
+
+    @property
+    def domain(self) -> str:
+        return self.site.strip().lower()
+
+
+def request_of(
+    body: ConsentBody,
+    site: Site,
+    client: Client,
+    policies: Policies,
+    observer: Observer,
+    erase: Collected = NOBODY,
+) -> ConsentRequest:
+    """Return the answer as the ledger takes it; raises `InvalidInput` for a preview of what is no place."""
+    return ConsentRequest(
+        body.notice,
+        body.decisions,
+        body.action,
+        body.ui_source,
+        body.language,
+        body.previous or "",
+        body.receipt or "",
+        policy=policies.answered(site, client, body.preview or ""),
+        segment=observer.segment(client.peer, client.headers),
+        erase=erase,
+    )
