@@ -167,7 +167,7 @@ class AccountKeeper:
         what only one process at a time can hold: what the one before it had taken on is free when this one begins.
         """
         self._unit = unit
-        self._together = Together(unit, lambda _: None)
+        self._together = Together(unit, lambda _, __: None, lambda _: None)
         self._keys = keys
         self._login_keys = login_keys
         self._vault = vault
