@@ -27,6 +27,8 @@ from bench.machine import cpu_seconds
 from tests.support.server import BROWSER, WebmonServer, wait_until
 from webmon.app import Runtime
 from webmon.domain.hit import Hit
+from webmon.domain.login import LoginClaims
+from webmon.domain.site import Site
 from webmon.settings import Settings
 from webmon.stores.control.accounts import SqlAccounts
 from webmon.stores.ports.accounts import SealedHit
@@ -174,7 +176,7 @@ def reading_ms() -> float:
     with tempfile.TemporaryDirectory() as folder:
         runtime = Runtime(Settings(data_dir=Path(folder) / "data"))
         site = runtime.add_site("example.org", actor="bench")
-        account = _account(runtime, site.id)
+        account = _account(runtime, site)
         began = time.perf_counter()
         with runtime.database.unit(SqlAccounts)() as accounts:
             rows = accounts.hits(account, OWN_ROWS)
@@ -185,14 +187,13 @@ def reading_ms() -> float:
     return spent * 1000
 
 
-def _account(runtime: Runtime, site_id: int) -> int:
+def _account(runtime: Runtime, site: Site) -> int:
     now = datetime.now(UTC)
     with runtime.database.unit(SqlAccounts)() as accounts:
-        number = accounts.add(site_id, "bench", now)
-        accounts.finish(number, b"", runtime.vault.wrap(runtime.vault.new_key(), f"account:{number}"))
+        number = runtime.account_keys.find_or_add(accounts, site, LoginClaims("bench", "", now), now)
     rows = [
         Hit(
-            site_id=site_id,
+            site_id=site.id,
             occurred_at=(now - timedelta(minutes=one)).replace(tzinfo=None),
             hit_id=one + 1,
             visitor_id=1,
@@ -208,7 +209,7 @@ def _account(runtime: Runtime, site_id: int) -> int:
         for one in range(OWN_ROWS)
     ]
     sealed = [
-        SealedHit(number, site_id, row.hit_id, row.occurred_at.date(), runtime.account_keys.seal(number, row))
+        SealedHit(number, site.id, row.hit_id, row.occurred_at.date(), runtime.account_keys.seal(number, row, ""))
         for row in rows
     ]
     with runtime.database.unit(SqlAccounts)() as accounts:
