@@ -417,7 +417,7 @@ def domain(webmon: WebmonServer) -> Iterator[Place]:
 def share(place: Place, shared: bool) -> None:
     before = place.settings()["version"]
     site = place.core.sites.get(place.name)
-    place.core.sites.share_subdomains(site, shared, place.core.clock.now(), actor="test")
+    place.core.sites.adjust(site, place.core.clock.now(), actor="test", share_subdomains=shared)
     wait_until(lambda: place.settings()["version"] != before, 10, "pages hear of it")
 
 

@@ -46,7 +46,7 @@ def trail(world: World) -> World:
     world.staff("owner")
     assert world.runtime.audit.checkpoint(world.clock.now())
     world.move(minutes=1)
-    world.runtime.sites.change_choice_days(world.site, 30, world.clock.now(), actor="test")
+    world.runtime.sites.adjust(world.site, world.clock.now(), actor="test", choice_days=30)
     world.runtime.add_site("other.example", actor="test")
     world.runtime.audit.checkpoint(world.clock.now())
     assert "entries hold" in run(world, "verify").output
@@ -189,7 +189,7 @@ def test_the_page_filters_and_turns(world: World) -> None:
     browser = world.staff("privacy")
     for number in range(PAGE_COUNT + 5):
         world.move(minutes=1)
-        world.runtime.sites.change_choice_days(world.site, 30 + number, world.clock.now(), actor="many@example.org")
+        world.runtime.sites.adjust(world.site, world.clock.now(), actor="many@example.org", choice_days=30 + number)
 
     def shown(**query: str) -> str:
         answer = browser.get("/admin/audit", query_string=query)

@@ -176,9 +176,9 @@ def without_numbers(raw: bytes) -> Any:
 
 def test_a_notice_that_is_not_at_hand_is_looked_up_and_then_is(world: World) -> None:
     app, document = create_asgi(world.runtime), answer_of(world)
-    assert not world.runtime.notices.at_hand(document["notice"], world.clock.now())
+    assert not world.runtime.notices.at_hand(document["notice"])
     assert ask(app, sent(document))[0].status == 201
-    assert world.runtime.notices.at_hand(document["notice"], world.clock.now())
+    assert world.runtime.notices.at_hand(document["notice"])
 
 
 def test_a_body_in_pieces_is_one_answer(no_flask: World) -> None:

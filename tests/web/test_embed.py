@@ -199,7 +199,7 @@ def test_the_settings_have_another_version_once_what_is_in_force_or_the_cookies_
     world.move(seconds=60)
     second = told()
     assert second[0] != first[0]
-    world.runtime.sites.share_subdomains(world.site, True, now, actor="test")
+    world.runtime.sites.adjust(world.site, now, actor="test", share_subdomains=True)
     third = told()
     assert third[0] not in {first[0], second[0]}
     assert third[1] == ";path=/;samesite=lax;domain=example.org"
@@ -219,7 +219,7 @@ def test_the_settings_have_another_version_once_what_is_in_force_or_the_cookies_
 def test_the_domain_of_the_cookies_is_the_site_s(world: World, domain: str, shared: str) -> None:
     site = world.site if domain == "example.org" else world.runtime.add_site(domain, actor="test")
     assert site.cookie_domain == ""
-    changed = world.runtime.sites.share_subdomains(site, True, world.clock.now(), actor="test")
+    changed = world.runtime.sites.adjust(site, world.clock.now(), actor="test", share_subdomains=True)
     assert changed.cookie_domain == shared
     entry = world.runtime.audit.newest()[0]
     assert (entry.action, dict(entry.detail)) == ("site.change", {"share_subdomains": True})

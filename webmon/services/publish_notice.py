@@ -29,8 +29,8 @@ class Notices:
 
     unit: Unit[ConsentRepository]
     _known: dict[str, Notice] = field(default_factory=dict)
-    # When a notice first came into force: that stays so.
-    _since: dict[str, datetime] = field(default_factory=dict)
+    # Those that have come into force: that stays so.
+    _came: set[str] = field(default_factory=set)
     _versions: dict[int, tuple[datetime, str]] = field(default_factory=dict)
 
     def publish_defaults(self, site: Site, now: datetime, *, actor: str) -> None:
@@ -157,18 +157,17 @@ class Notices:
 
     def has_been_in_force(self, notice_hash: str, now: datetime) -> bool:
         """Whether a notice is in force, or was; a draft is not, nor what is scheduled or was cancelled before."""
-        since = self._since.get(notice_hash)
-        if since is None:
+        if notice_hash not in self._came:
             with self.unit() as consents:
-                since = consents.in_force_since(notice_hash, now)
-            if since is not None and len(self._since) < _CACHED:
-                self._since[notice_hash] = since
-        return since is not None and since <= now
+                if not consents.has_been_in_force(notice_hash, now):
+                    return False
+            if len(self._came) < _CACHED:
+                self._came.add(notice_hash)
+        return True
 
-    def at_hand(self, notice_hash: str, now: datetime) -> bool:
+    def at_hand(self, notice_hash: str) -> bool:
         """Whether it is known without a look at the store that the notice is, or was, in force."""
-        since = self._since.get(notice_hash)
-        return since is not None and since <= now and notice_hash in self._known
+        return notice_hash in self._came and notice_hash in self._known
 
     def named(self, site: Site, name: str, now: datetime) -> Notice:
         """Return a site's notice by its hash, or by a language: its draft, else what is in force. Or `NotFound`."""

@@ -108,17 +108,13 @@ class SqlConsents(Repository):
         )
         return {row.language: row.notice_hash for row in rows}
 
-    def in_force_since(self, notice_hash: str, now: datetime) -> datetime | None:
-        return self._session.scalar(
-            select(PublicationRow.effective_at)
-            .where(
-                PublicationRow.notice_hash == notice_hash,
-                PublicationRow.effective_at <= now,
-                PublicationRow.cancelled_at.is_(None),
-            )
-            .order_by(PublicationRow.effective_at)
-            .limit(1)
+    def has_been_in_force(self, notice_hash: str, now: datetime) -> bool:
+        # What was published for at once was in force from then on, also by a clock that was set back since.
+        came = or_(PublicationRow.effective_at <= now, PublicationRow.effective_at <= PublicationRow.published_at)
+        found = select(PublicationRow.id).where(
+            PublicationRow.notice_hash == notice_hash, came, PublicationRow.cancelled_at.is_(None)
         )
+        return self._session.scalar(found.limit(1)) is not None
 
     def publications(self, site_id: int, limit: int) -> Sequence[Publication]:
         rows = self._session.scalars(

@@ -78,8 +78,8 @@ class ConsentRepository(Audited, Protocol):
     def current_notices(self, site_id: int, now: datetime) -> Mapping[str, str]:
         """Language to hash of the notice that is in force at `now`."""
 
-    def in_force_since(self, notice_hash: str, now: datetime) -> datetime | None:
-        """When the notice first came into force; None where it has not, at `now`."""
+    def has_been_in_force(self, notice_hash: str, now: datetime) -> bool:
+        """Whether the notice is in force at `now`, was before, or was put in force when it was published."""
 
     def publications(self, site_id: int, limit: int) -> Sequence[Publication]:
         """Newest first."""

@@ -44,7 +44,7 @@ class Recorder:
         try:
             body = decode_json(raw, ConsentBody)
             site = self.directory.find(body.domain, now)
-            if body.erase or site is None or not self.notices.at_hand(body.notice, now):
+            if body.erase or site is None or not self.notices.at_hand(body.notice):
                 return None
             asked = request_of(body, site, client, self.policies, self.observer)
             receipt = await self.consents.record_soon(site, asked, now)
