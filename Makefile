@@ -48,8 +48,10 @@ lists: ## Renew the lists under webmon/data that others maintain (needs npm)
 bench: $(VENV)/.test node_modules/.package-lock.json ## Measure, and print the table with the machine's description
 	@$(BIN)/python bench/run.py
 
-soak: $(VENV)/.test ## Kill the server fifty times under load, at moments drawn by chance
+soak: $(VENV)/.test ## Kill the server fifty times under load, and a hundred times during sign-ins, at moments drawn by chance
 	@WEBMON_TEST_KILLS=50 $(BIN)/pytest -q -s tests/crash/test_kill.py -k kill_9
+	@WEBMON_TEST_PROMOTION_KILLS=100 WEBMON_TEST_PROMOTION_CRASHES=100 $(BIN)/pytest -q -s \
+		tests/crash/test_promotion_kill.py tests/crash/test_promotion_steps.py -k "kill_9 or chance"
 
 demo-data: $(VENV)/.serve ## Fill the demo website's site with made-up visits
 	@$(BIN)/webmon demo-data --site localhost --rows 20000

@@ -20,7 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from bench import banner, consents, load, machine, store, work  # noqa: E402
+from bench import banner, consents, load, machine, promotions, store, work  # noqa: E402
 from webmon.web.embed import PLACEHOLDER  # noqa: E402
 
 INGESTED_ROWS = 300_000
@@ -148,6 +148,29 @@ def stored_rows(folder: Path, options: argparse.Namespace) -> Iterator[Figure]:
     memory = max(run.memory_mb for run in runs)
     yield Figure("page views/s beside these rows", rate, f"{rate:,.0f}")
     yield Figure("peak memory beside these rows, MB", memory, f"{memory:.0f}", "under 300", lambda v: v < 300)
+    yield from sign_ins(data, options)
+
+
+def sign_ins(data: Path, options: argparse.Namespace) -> Iterator[Figure]:
+    """Sign-ins beside the large event log."""
+    ones = promotions.one_by_one(data, max(5, options.runs))
+    answered, done = (statistics.median(getattr(one, name) for one in ones) for name in ("answered_ms", "done_ms"))
+    yield Figure("sign-in of 20 rows to its answer, ms", answered, f"{answered:.0f}", "at most 50", lambda v: v <= 50)
+    yield Figure("  to done, ms", done, f"{done:.0f}", "at most 1,000", lambda v: v <= 1000)
+    cpu = statistics.median(one.cpu_ms for one in ones)
+    yield Figure("  CPU, ms", cpu, f"{cpu:.0f}")
+    many = promotions.sustained(data, 220, options.seconds)
+    yield Figure(
+        "sign-ins/s, each after a page view", many.rate, f"{many.rate:,.0f}", "at least 200", lambda v: v >= 200
+    )
+    yield Figure("  99th percentile, ms", many.p99_ms, f"{many.p99_ms:.0f}")
+    yield Figure("  CPU for each, ms", many.cpu_ms, f"{many.cpu_ms:.1f}")
+    read = statistics.median(promotions.reading_ms() for _ in range(options.runs))
+    yield Figure("one person's 10,000 rows, ms", read, f"{read:.0f}", "at most 300", lambda v: v <= 300)
+    without, with_ = promotions.beside(data, 20, options.seconds, options.connections, options.runs)
+    yield Figure("page views/s with 20 sign-ins/s", with_, f"{with_:,.0f}")
+    share = with_ / without
+    yield Figure("  of those without", share, f"{share:.2f}", "at least 0.80", lambda v: v >= 0.8)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from webmon.domain.hit import encode_hit
 from webmon.services.ingest import Ingester
 from webmon.stores.events.duckdb import DuckDBEventLog
 from webmon.stores.events.schema import duckdb_columns
-from webmon.stores.ports.spool import SpooledEntry, SpoolEntry
+from webmon.stores.ports.spool import Remainder, SpooledEntry, SpoolEntry
 from webmon.stores.spool import Spool
 
 CHUNK = 1000
@@ -46,7 +46,7 @@ class _NoAccounts:
     def promoted_visits(self) -> Sequence[int]:
         return []
 
-    def take(self, entries: Sequence[SpooledEntry]) -> None:
+    def take(self, entries: Sequence[SpooledEntry]) -> Sequence[Remainder]:
         raise AssertionError(entries)
 
 
@@ -72,7 +72,6 @@ def ingest_rate(folder: Path, rows: int) -> float:
 def fill(folder: Path, rows: int) -> float:
     """Write that many rows into an event log of one month, compact it, and return the bytes a row takes."""
     log = DuckDBEventLog(folder, memory="1GB")
-    log.mark("bench", "2026-10")  # makes the month
     columns = duckdb_columns()
     values = ", ".join(_DRAWN.get(name, "''").format(rows=rows) for name in columns)
     drawn = (
@@ -80,7 +79,7 @@ def fill(folder: Path, rows: int) -> float:
         f" from range({rows}) as numbers(i)"
     )
     names = ", ".join(f'"{name}"' for name in columns)
-    log._connection.execute(f"insert into {log._months['2026-10']}.event ({names}) select {values} from ({drawn})")
+    log._connection.execute(f"insert into {log._file('2026-10')}.event ({names}) select {values} from ({drawn})")
     folder.joinpath("2026-10.dirty").touch()
     log.compact()
     log.close()

@@ -37,6 +37,7 @@ from webmon.services.account_keys import AccountKeys
 from webmon.services.apply_retention import Retention
 from webmon.services.choose_policy import Policies
 from webmon.services.collect_hit import Collector
+from webmon.services.common_pages import CommonPages
 from webmon.services.consent_counts import ConsentCounts, Observer
 from webmon.services.drop_counts import DropCounts
 from webmon.services.erase_account import AccountEraser
@@ -63,6 +64,7 @@ from webmon.services.second_factor import SecondFactors
 from webmon.services.sign_consents import Signer
 from webmon.services.site_directory import SiteDirectory
 from webmon.services.store_hits import HitStore, LoopStore
+from webmon.services.thin_out import Generalizer
 from webmon.services.visits import VisitBook
 from webmon.settings import Settings, load_settings
 from webmon.stores.accountkeys import AccountKeyFile
@@ -102,6 +104,10 @@ from webmon.web.shared.staff_guard import StaffGuard
 
 # Keys that die are kept apart, so that no backup of the rest holds them.
 EPHEMERAL = "ephemeral"
+# Sign-ins that come meanwhile are brought forward together; a visit is to be done within a second.
+PROMOTER_PAUSE_SECONDS = 0.5
+# Older rows are seldom a visit's whose visitor signs in: they are put into their month's file.
+RECENT = timedelta(hours=36)
 RETENTION_FAILURES = Counter("webmon_retention_failures", "Runs in which a retention rule could not be applied")
 _NOT_HELD = "did not hold"
 log = structlog.get_logger()
@@ -273,7 +279,9 @@ class Runtime(Core):
         self.once = Once()
         self.ingester = Ingester(self.spools.all, self.event_log, self.accounts, self.log_lock)
         self.erasing = Worker("eraser", self.eraser.wake, lambda: self.eraser.advance(self.clock.now()))
-        self.promoter = Worker("promoter", self.accounts.wake, lambda: self.accounts.advance(self.clock.now()))
+        self.promoter = Worker(
+            "promoter", self.accounts.wake, lambda: self.accounts.advance(self.clock.now()), PROMOTER_PAUSE_SECONDS
+        )
 
     @cached_property
     def drop_counts(self) -> DropCounts:
@@ -326,10 +334,17 @@ class Runtime(Core):
             self.pseudonyms,
             self.visits,
             self.event_log,
+            CommonPages(self.event_log),
             self.log_lock,
             self.spools,
             self.wipe,
+            lambda site_id, receipt, now: self.consents.grant(site_id, receipt, now) is not None,
+            self.spools.live.id,
         )
+
+    @cached_property
+    def generalizer(self) -> Generalizer:
+        return Generalizer(self.sites.all, self.event_log, self.log_lock)
 
     @cached_property
     def eraser(self) -> Eraser:
@@ -409,6 +424,10 @@ class Runtime(Core):
         with self.log_lock:
             return self.event_log.compact()
 
+    def fold(self, now: datetime) -> int:
+        with self.log_lock:
+            return self.event_log.fold(now - RECENT)
+
     def checkpoint(self) -> None:
         self.event_log.checkpoint()
         self.data_keys.checkpoint()
@@ -436,6 +455,8 @@ class Runtime(Core):
             self.ingester.drain()
             self.visits.restore(self.event_log.recent_visits(now - INACTIVITY))
             self.once.remember(self.event_log.recent_hits(now - REMEMBERED_FOR, self.once.limit))
+            with self.database.unit(SqlAccounts)() as accounts:
+                self.once.remember(accounts.recent_hits((now - REMEMBERED_FOR).date(), self.once.limit))
         except Unavailable as error:
             # Hits go on being acknowledged into the spool; the ingester tries again until the file is back.
             log.error("event_log.unavailable", error=told(error))
@@ -601,7 +622,7 @@ def _portal(runtime: Runtime) -> Blueprint:
             runtime.consents,
             runtime.policies,
             runtime.eraser,
-            HeldData(runtime.pseudonyms, runtime.event_log, runtime.account_reader),
+            HeldData(runtime.pseudonyms, runtime.event_log, runtime.account_reader, runtime.accounts),
             runtime.retention,
             PersonCookie(runtime.vault, runtime.settings.secure),
             runtime.vault.derive("portal-form"),

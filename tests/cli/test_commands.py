@@ -316,6 +316,7 @@ def test_the_guards_rules_are_set_from_the_command_line(run: Run) -> None:
         **rules_now,
         "choice_days": 182,
         "share_subdomains": False,
+        "promote_days": 0,
     }
     assert json.loads(done.output) == told
     assert json.loads(run("site", "set", "example.org", "--json").output) == told
@@ -324,6 +325,9 @@ def test_the_guards_rules_are_set_from_the_command_line(run: Run) -> None:
     assert "each host for itself" in run("site", "set", "example.org", "--subdomains", "each").output
     assert "an answer holds: 30 days" in run("site", "set", "example.org", "--choice-days", "30").output
     assert "must be between 1 and 395" in run("site", "set", "example.org", "--choice-days", "0", status=1).output
+    assert "the account: the visit alone" in run("site", "set", "example.org").output
+    assert "and rows of 30 days before" in run("site", "set", "example.org", "--promote-days", "30").output
+    assert "must be between 0 and 390" in run("site", "set", "example.org", "--promote-days", "-1", status=1).output
     done = run("site", "set", "example.org", "--path-template", "patients", status=1)
     assert "line 1, “patients”: must begin with /" in done.output
 

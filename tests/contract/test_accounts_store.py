@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tests.support.world import NOW, World
+from webmon.domain.promotion import State
 from webmon.stores.control.accounts import SqlAccounts
 from webmon.stores.ports.accounts import SealedHit
 
@@ -21,16 +22,24 @@ def account(world: World) -> int:
 def test_a_promotion_is_claimed_by_one_and_again_when_the_claim_has_run_out(world: World) -> None:
     unit, owner = world.runtime.database.unit(SqlAccounts), account(world)
     with unit() as accounts:
-        promotion = accounts.add_promotion(world.site.id, owner, 1, 2, NOW)
+        first, second = (accounts.add_promotion(world.site.id, owner, b"link", NOW) for _ in range(2))
     claims = []
-    for moment in (NOW, NOW, NOW + HOUR / 2, NOW + HOUR * 2):
+    for holder, moment in (("one", NOW), ("two", NOW), ("two", NOW + HOUR / 2), ("three", NOW + HOUR * 2)):
         with unit() as accounts:
-            claims.append(accounts.claim(promotion, moment + HOUR, moment))
-    assert claims == [True, False, False, True]
+            claims.append([one.id for one in accounts.claim_promotions(holder, moment, moment + HOUR, 10)])
+    assert claims == [[first, second], [], [], [first, second]]
     with unit() as accounts:
-        accounts.mark_done(promotion)
+        moves = [(State.REQUESTED, State.SEALED), (State.REQUESTED, State.SEALED), (State.SEALED, State.DONE)]
+        steps = [accounts.move_promotions([first], *move, "three", NOW + HOUR * 4) for move in moves]
+        assert accounts.move_promotions([second], State.REQUESTED, State.SEALED, "one", NOW) == set(), (
+            "it has lost it"
+        )
+    assert steps == [{first}, set(), {first}], "a step is taken once"
     with unit() as accounts:
-        assert not accounts.claim(promotion, NOW + HOUR * 9, NOW + HOUR * 8), "what is done is done"
+        accounts.release_promotions("three")
+    with unit() as accounts:
+        left = accounts.claim_promotions("four", NOW, NOW + HOUR, 10)
+    assert [one.id for one in left] == [second], "what is done is done"
 
 
 def test_a_row_put_twice_is_there_once(world: World) -> None:

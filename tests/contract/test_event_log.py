@@ -13,10 +13,11 @@ import pytest
 
 from tests.support.rows import hit, store
 from webmon.domain.hit import Hit, encode_hit
+from webmon.domain.remainder import Cell
 from webmon.services.ingest import Ingester
 from webmon.stores.events.duckdb import DuckDBEventLog
 from webmon.stores.ports.events import Chunk
-from webmon.stores.ports.spool import SpooledEntry, SpoolEntry
+from webmon.stores.ports.spool import Remainder, SpooledEntry, SpoolEntry
 from webmon.stores.spool import Spool
 
 # As rows hold their times: UTC without offset.
@@ -29,7 +30,7 @@ class NoAccounts:
     def promoted_visits(self) -> Sequence[int]:
         return []
 
-    def take(self, entries: Sequence[SpooledEntry]) -> None:
+    def take(self, entries: Sequence[SpooledEntry]) -> Sequence[Remainder]:
         raise AssertionError(entries)
 
 
@@ -197,3 +198,137 @@ def test_a_change_gives_another_revision_and_nothing_else_does(log: DuckDBEventL
     log.count(1)
     log.checkpoint()
     assert log.revision == before
+
+
+# Recent rows
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of recent rows take two of them."""
+    monkeypatch.setattr("webmon.stores.events.duckdb.RECENT_ROWS", 2)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "events").glob("*.duckdb"))
+
+
+def test_recent_rows_have_small_files_that_are_rewritten_by_themselves(
+    small: None, log: DuckDBEventLog, tmp_path: Path
+) -> None:
+    for number in range(5):
+        log.append("spool", chunk([hit(NOVEMBER, visit=number)], number + 1))
+    assert names(tmp_path) == ["2026-11.1.duckdb", "2026-11.2.duckdb", "2026-11.3.duckdb"]
+    kept = (tmp_path / "events" / "2026-11.1.duckdb").stat().st_ino
+    assert log.delete_visit(1, 4) == 1
+    assert [path.name for path in (tmp_path / "events").glob("*.dirty")] == ["2026-11.3.dirty"]
+    log.compact()
+    assert (tmp_path / "events" / "2026-11.1.duckdb").stat().st_ino == kept, "it had no row of the visit"
+    assert (log.count(1), log.mark("spool", "2026-11")) == (4, 5)
+
+
+def test_older_files_of_recent_rows_are_put_into_their_month(
+    small: None, log: DuckDBEventLog, tmp_path: Path
+) -> None:
+    for day in (20, 20, 21, 21, 22):
+        log.append("spool", chunk([hit(NOVEMBER.replace(day=day))], log.mark("spool", "2026-11") + 1))
+    assert log.fold(NOVEMBER.replace(day=22)) == 2
+    assert names(tmp_path) == ["2026-11.3.duckdb", "2026-11.duckdb"]
+    assert (log.count(1), log.mark("spool", "2026-11")) == (5, 5)
+    assert log.append("spool", chunk([hit(NOVEMBER)], 5)) == 0, "what was taken before is known still"
+    assert log.fold(DECEMBER) == 1
+    assert (names(tmp_path), log.count(1), log.fold(DECEMBER)) == (["2026-11.duckdb"], 5, 0)
+
+
+def test_a_file_that_is_to_be_rewritten_is_not_put_into_its_month_before(log: DuckDBEventLog) -> None:
+    store(log, [hit(NOVEMBER, visit=1), hit(NOVEMBER, visit=2)])
+    log.delete_visit(1, 1)
+    assert log.fold(DECEMBER) == 0
+    log.compact()
+    assert log.fold(DECEMBER) == 1
+
+
+@pytest.mark.parametrize("name", ["_detach", "_unlink"])
+def test_folding_that_was_interrupted_leaves_each_row_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    log = DuckDBEventLog(tmp_path / "events")
+    store(log, [hit(NOVEMBER), hit(NOVEMBER)])
+
+    def stop(_: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(log, name, stop)
+        with pytest.raises(KeyboardInterrupt):
+            log.fold(DECEMBER)
+    log._connection.close()
+    again = DuckDBEventLog(tmp_path / "events")
+    assert (again.count(1), names(tmp_path)) == (2, ["2026-11.duckdb"])
+    again.close()
+
+
+def test_a_failure_before_the_folding_is_written_changes_nothing(
+    log: DuckDBEventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(log, [hit(NOVEMBER)])
+    log._file("2026-11")
+    log._connection.execute("drop table m_2026_11.folded")
+    with pytest.raises(duckdb.Error):
+        log.fold(DECEMBER)
+    assert (log.count(1), len(names(tmp_path))) == (1, 2)
+
+
+def test_a_row_and_what_is_left_of_it_change_places_in_one_transaction(
+    log: DuckDBEventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [hit(NOVEMBER, visit=7), hit(NOVEMBER, visit=7), hit(NOVEMBER, visit=8)]
+    store(log, rows)
+    left = hit(NOVEMBER, visit=99, basis="deidentified")
+    with monkeypatch.context() as patch:
+
+        def stop(*_: object) -> int:
+            raise KeyboardInterrupt
+
+        patch.setattr("webmon.stores.events.duckdb._insert", stop)
+        with pytest.raises(KeyboardInterrupt):
+            log.replace({rows[0].hit_id: left, rows[1].hit_id: None}, NOVEMBER)
+    assert len(log.visit_hits(1, 7)) == 2
+    assert log.replace({rows[0].hit_id: left, rows[1].hit_id: None, 12345: None}, NOVEMBER) == 2
+    assert [len(log.visit_hits(1, visit)) for visit in (7, 8, 99)] == [0, 1, 1]
+    assert log.replace({rows[0].hit_id: left}, NOVEMBER) == 0, "done again, nothing is doubled"
+
+
+def test_a_visit_that_goes_on_began_when_it_began(log: DuckDBEventLog) -> None:
+    early = NOVEMBER.replace(hour=7)
+    store(log, [hit(early, visit=7), hit(NOVEMBER, visit=7), hit(early, visit=8)])
+    (seen,) = log.recent_visits(NOVEMBER)
+    assert (seen.visit_id, seen.started_at, seen.last_seen_at) == (7, early, NOVEMBER)
+
+
+def left(path: str, **fields: object) -> Hit:
+    return hit(NOVEMBER, pathname=path, basis="deidentified", **fields)
+
+
+def cell_of(row: Hit) -> Cell:
+    return Cell(*(getattr(row, name) for name in Cell._fields))
+
+
+def test_what_is_left_is_made_to_say_less_or_goes_in_every_file(
+    small: None, log: DuckDBEventLog, tmp_path: Path
+) -> None:
+    rows = [left("/rare/one"), left("/rare/two"), left("/gone"), left("/stays"), hit(NOVEMBER, pathname="/rare/one")]
+    rows += [left("/rare/one", site=2)]
+    for number, row in enumerate(rows, 1):
+        log.append("spool", chunk([row], number))
+    less = cell_of(rows[0])._replace(pathname="/rare")
+    # One that goes, and one that comes to be like it.
+    changes = {cell_of(rows[0]): less, cell_of(rows[1]): cell_of(rows[2]), cell_of(rows[2]): None}
+    assert log.recast(1, changes) == 3
+    assert sorted(cell.pathname for cell, _ in log.remainders(1, NOVEMBER)) == ["/gone", "/rare", "/stays"]
+    assert [cell.pathname for cell, _ in log.remainders(2, NOVEMBER)] == ["/rare/one"], "another site's"
+    assert [row.pathname for row in log.visitor_hits(1, 1) if row.basis == "consent"] == ["/rare/one"], "a person's"
+    log.compact()
+    assert not in_files(tmp_path, b"/rare/two")
+    assert log.recast(1, changes) == 1
+    assert log.recast(1, {cell_of(left("/never")): None}) == 0

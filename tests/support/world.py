@@ -16,7 +16,7 @@ from werkzeug.test import Client, TestResponse
 
 from webmon.app import Runtime, create_wsgi
 from webmon.clock import FixedClock
-from webmon.domain.hit import Hit
+from webmon.domain.hit import Basis, Hit
 from webmon.domain.site import Mode
 from webmon.settings import Settings
 from webmon.stores.control.models import AccountHitRow
@@ -106,10 +106,29 @@ class World:
     # What is kept
 
     def rows(self) -> list[Hit]:
+        """The rows of people; not what those who signed in have left for figures."""
+        return [hit for hit in self.stored() if hit.basis != Basis.DEIDENTIFIED]
+
+    def remainders(self) -> list[Hit]:
+        return [hit for hit in self.stored() if hit.basis == Basis.DEIDENTIFIED]
+
+    def stored(self) -> list[Hit]:
         return self.runtime.event_log._hits("site_id = ?", [self.site.id], 100_000)
 
     def paths(self) -> list[str]:
         return sorted(hit.pathname for hit in self.rows())
+
+    def account_paths(self, subject: str = "patient-4711") -> list[str]:
+        """The pages in an account's log, as its holder sees them."""
+        reader, now = self.runtime.account_reader, self.clock.now()
+        account = reader.identify(self.site, self.token(subject), now)
+        rows = reader.hits(self.site, account, now, actor="test", reason="to see")
+        return sorted(row.pathname for row in rows)
+
+    def ask(self, *metrics: str, **document: Any) -> list[Any]:
+        """The figures of the site, all in one, of all time."""
+        asked = {"metrics": list(metrics), "date_range": "all"} | document
+        return list(self.runtime.stats.ask(self.site, asked, self.clock.now()).rows[0].metrics)
 
     def account_row_count(self) -> int:
         with self.runtime.database.session() as session:
@@ -165,8 +184,8 @@ class Visitor:
         return self.world.event(path, **self.ids, consent=self.receipt, **fields)
 
     def signs_in(self, token: str | None = None, **fields: str) -> TestResponse:
-        sent = {"site": "example.org", "token": token or self.world.token(), **self.ids, **fields}
-        return self.world.post("/api/login", sent)
+        known = {"site": "example.org", "token": token or self.world.token(), "consent": self.receipt}
+        return self.world.post("/api/login", known | self.ids | fields)
 
     def signs_out(self) -> TestResponse:
         return self.world.post("/api/logout", {"site": "example.org", **self.ids})

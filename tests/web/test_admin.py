@@ -59,6 +59,7 @@ def test_a_site_is_added_with_its_notices_and_its_snippet_to_copy(world: World, 
         ({"timezone": "Mars/Olympus"}, "must be a time zone"),
         ({"minimum_group_count": "0"}, "must be between 1 and 1000"),
         ({"choice_days": "396"}, "must be between 1 and 395"),
+        ({"promote_days": "391"}, "must be between 0 and 390"),
         ({"minimum_group_count": "many"}, "Not a valid integer"),
         ({"mode": "whatever"}, "Not a valid choice"),
     ],
@@ -80,11 +81,13 @@ def test_settings_are_changed_and_on_record(world: World, owner: Client) -> None
         "honour_dnt": "y",
         "choice_days": "30",
         "share_subdomains": "y",
+        "promote_days": "7",
     }
     assert owner.post(SITE, data=form).status_code == 302
     site = world.runtime.sites.get("example.org")
     assert (site.timezone, site.minimum_group_count, site.honour_dnt) == ("Asia/Tokyo", 10, True)
     assert (site.choice_days, site.cookie_domain) == (30, "example.org")
+    assert (site.choice_days, site.promote_days) == (30, 7)
     assert world.runtime.audit.newest()[0].action == "site.change"
 
 

@@ -34,7 +34,8 @@ def erasures(world: World) -> int:
 def fill(world: World, count: int, visitor_id: int) -> None:
     """Rows of many others in two months, some of them under every kind of basis; and the visitor's own of another."""
     log = world.runtime.event_log
-    for month, alias in sorted(log._months.items()):
+    for name, alias in sorted(log._files.items()):
+        month = name[:7]
         log._connection.execute(
             f"insert into {alias}.event select * exclude (range) replace ("  # noqa: S608
             " range as hit_id, 1000000 + range % 5000 as visitor_id, 2000000 + range % 9000 as visit_id,"
@@ -164,7 +165,7 @@ def test_while_the_event_log_cannot_be_opened_it_is_said_that_it_will_be_done_la
     visitor = world.visitor()
     visitor.sees("/mine")
     world.settle()
-    path = world.folder / "events" / "2026-11.duckdb"
+    path = world.folder / "events" / "2026-11.1.duckdb"
     whole = b""
 
     def break_it() -> None:

@@ -57,9 +57,11 @@ def test_signing_out_begins_a_visit_that_nothing_joins_to_the_account(world: Wor
     (row,) = world.rows()
     assert row.pathname == "/public"
     with world.runtime.database.session() as session:
-        kept = session.connection().exec_driver_sql("select visitor_id, visit_id, ended_at from promotion").all()
-    assert [(one[0], one[1]) for one in kept] == [(None, None)]
-    assert kept[0][2] is not None
+        kept = (
+            session.connection().exec_driver_sql("select link, visitor_id, visit_id, ended_at from promotion").all()
+        )
+    assert [tuple(one[:3]) for one in kept] == [(None, None, None)]
+    assert kept[0][3] is not None
 
 
 def test_half_an_hour_without_a_hit_signs_out(world: World) -> None:

@@ -504,6 +504,7 @@ def test_exempt_measurement_needs_a_mode_that_measures_without_identifiers(world
         "minimum_group_count": "1",
         "jurisdiction": "exempt",
         "choice_days": "182",
+        "promote_days": "0",
     }
     answer = owner.post(address, data=form)
     assert "needs a mode that measures without identifiers" in answer.get_data(as_text=True)

@@ -72,6 +72,9 @@ def add(domain: str, timezone: str, mode: str, minimum_group: int, dnt: bool, po
 @click.option(
     "--subdomains", type=click.Choice(["shared", "each"]), help="Whether one choice holds on all subdomains."
 )
+@click.option(
+    "--promote-days", type=int, help="For how many days back rows go to the account at sign-in; 0: the visit."
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def set_(
     domain: str,
@@ -81,12 +84,13 @@ def set_(
     policy: str | None,
     choice_days: int | None,
     subdomains: str | None,
+    promote_days: int | None,
     as_json: bool,
 ) -> None:
-    """Set the policy, the guard's rules, and where and for how long an answer holds of the site DOMAIN, and print
-    them. Each option of the guard may be given many times; together they replace what there was of their kind, an
-    empty text (--path-template "") leaves none. Without options, nothing changes; where one of them is wrong,
-    neither."""
+    """Set the policy, the guard's rules, where and for how long an answer holds, and how much goes to the account at
+    sign-in of the site DOMAIN, and print them. Each option of the guard may be given many times; together they
+    replace what there was of their kind, an empty text (--path-template "") leaves none. Without options, nothing
+    changes; where one of them is wrong, neither."""
     from webmon.app import Core
 
     core = Core()
@@ -98,6 +102,7 @@ def set_(
         jurisdiction=policy,
         choice_days=choice_days,
         share_subdomains=None if subdomains is None else subdomains == "shared",
+        promote_days=promote_days,
         parameters=allow_parameter or None,
         path_templates=path_template or None,
         property_keys=property_key or None,
@@ -110,13 +115,16 @@ def set_(
     }
     if as_json:
         told = {"domain": site.domain, "policy": site.jurisdiction.value, **kinds, "choice_days": site.choice_days}
-        click.echo(json.dumps(told | {"share_subdomains": site.share_subdomains}))
+        more = {"share_subdomains": site.share_subdomains, "promote_days": site.promote_days}
+        click.echo(json.dumps(told | more))
     else:
         click.echo(f"policy: {site.jurisdiction}")
         for kind, lines in kinds.items():
             click.echo(f"{kind.replace('_', ' ')}: {', '.join(lines) or 'none'}")
         where = f"{site.cookie_domain} and all below it" if site.cookie_domain else "each host for itself"
         click.echo(f"an answer holds: {site.choice_days} days, {where}")
+        earlier = f"and rows of {site.promote_days} days before" if site.promote_days else "alone"
+        click.echo(f"at sign-in goes to the account: the visit {earlier}")
 
 
 @command.command("list")

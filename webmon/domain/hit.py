@@ -78,6 +78,8 @@ class Basis:
     CONSENT = "consent"
     EXEMPT = "exempt"
     IMPORT = "import"
+    # What is left for figures of a row that has gone to the account log (`remainder`).
+    DEIDENTIFIED = "deidentified"
 
 
 _encoder = msgspec.json.Encoder()

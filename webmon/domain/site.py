@@ -46,6 +46,8 @@ class Site:
     jurisdiction: Jurisdiction = Jurisdiction.EVERYWHERE_OPT_IN
     choice_days: int = CHOICE_DAYS
     share_subdomains: bool = False
+    # For how many days back a visitor's consented rows go to the account at sign-in; 0 for the visit alone.
+    promote_days: int = 0
 
     @property
     def zone(self) -> ZoneInfo:

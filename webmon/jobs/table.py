@@ -62,8 +62,20 @@ JOBS = (
         lambda services, now: services.account_eraser.finish(now),
     ),
     Job(
+        "remainders",
+        "Make what signed-in visits leave for figures say less where too few people share it",
+        timedelta(minutes=10),
+        lambda services, now: services.generalizer.run(now),
+    ),
+    Job(
+        "recent-files",
+        "Put the event log's recent rows into their month's file when they are older",
+        timedelta(hours=1),
+        lambda services, now: services.fold(now),
+    ),
+    Job(
         "compaction",
-        "Rewrite months of the event log from which rows were deleted",
+        "Rewrite files of the event log from which rows were deleted",
         timedelta(hours=1),
         lambda services, _: len(services.compact()),
     ),

@@ -159,9 +159,10 @@ class Collector:
         return today, self.pseudonyms.cookieless(site.id, now - timedelta(hours=1), address, user_agent, host)
 
     def _entry(self, hit: Hit, visit: Visit, consent: str) -> SpoolEntry:
-        account_id = visit.account_id
-        body = encode_hit(hit) if account_id is None else self.keeper.seal(account_id, hit, consent)
-        return SpoolEntry(hit.site_id, hit.month, hit.visit_id, hit.hit_id, body, account_id)
+        if visit.account_id is None:
+            return SpoolEntry(hit.site_id, hit.month, hit.visit_id, hit.hit_id, encode_hit(hit))
+        body = self.keeper.seal(visit.account_id, hit, consent)
+        return SpoolEntry(hit.site_id, hit.month, visit.promotion_id, hit.hit_id, body, visit.account_id)
 
 
 class HitIds(msgspec.Struct, frozen=True, gc=False):

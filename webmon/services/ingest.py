@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import structlog
 from prometheus_client import Counter, Histogram
 
 from webmon.errors import Unavailable, told
-from webmon.stores.ports.events import EventSink
-from webmon.stores.ports.spool import DrainedSpool, SpooledEntry
+from webmon.stores.ports.events import Chunk, EventSink
+from webmon.stores.ports.spool import DrainedSpool, Remainder, SpooledEntry
 
 BATCH = 25_000
 # Short enough that a page view is on the dashboard well within two seconds.
@@ -32,8 +33,8 @@ class Keeper(Protocol):
     def promoted_visits(self) -> Collection[int]:
         """Return the visits whose visitors have signed in: no row of theirs goes to the event log any more."""
 
-    def take(self, entries: Sequence[SpooledEntry]) -> None:
-        """Store entries in the account log: sealed ones, and those of promoted visits."""
+    def take(self, entries: Sequence[SpooledEntry]) -> Sequence[Remainder]:
+        """Store entries in the account log: sealed ones, and those of promoted visits; return what they leave."""
 
 
 class Ingester:
@@ -85,13 +86,11 @@ class Ingester:
         with SECONDS.time():
             promoted = self._keeper.promoted_visits()
             personal = spool.personal(last, promoted)
-            if personal:
-                self._keeper.take(personal)
+            left = self._keeper.take(personal) if personal else []
             marks = {month: self._events.mark(spool.id, month) for month in spool.months(last)}
-            stored = sum(
-                self._events.append(spool.id, chunk, deduplicate=spool.deduplicate)
-                for chunk in spool.chunks(last, promoted, marks)
-            )
+            # What is left of a row goes in with those of the clear, and so is moved by the same mark: once.
+            chunks = _with_remainders(spool.chunks(last, promoted, marks), left, marks, last)
+            stored = sum(self._events.append(spool.id, one, deduplicate=spool.deduplicate) for one in chunks)
             ROWS.labels("account").inc(len(personal))
             ROWS.labels("event").inc(stored)
             return spool.delete_through(last, stored + len(personal))
@@ -109,3 +108,17 @@ class Ingester:
                 FAILURES.inc()
                 log.error("ingest.failed", error=told(error))
                 pause = PAUSE_AFTER_FAILURE_SECONDS
+
+
+def _with_remainders(
+    chunks: Iterable[Chunk], left: Sequence[Remainder], marks: Mapping[str, int], last: int
+) -> Iterator[Chunk]:
+    """Yield the chunks with the remainders of their months, but those of entries that a month's mark has passed."""
+    lines: dict[str, list[bytes]] = {}
+    for one in left:
+        if one.entry_id > marks[one.month]:
+            lines.setdefault(one.month, []).append(one.line)
+    for chunk in chunks:
+        yield replace(chunk, lines=b"\n".join([chunk.lines, *lines.pop(chunk.month, [])]))
+    for month, alone in lines.items():
+        yield Chunk(month, last, b"\n".join(alone))

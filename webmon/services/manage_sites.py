@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 from webmon.domain.jurisdiction import Jurisdiction
 from webmon.domain.login import LoginKey, public_key, read_login_key, shared_key
+from webmon.domain.promotion import PROMOTE_DAYS_LIMIT, THIS_VISIT
 from webmon.domain.scrub.rules import GuardRules, clean_parameters, clean_path_templates, clean_property_keys
 from webmon.domain.site import CHOICE_DAYS_LIMIT, Mode, Site, clean_domain, clean_timezone
 from webmon.errors import Conflict, InvalidInput, NotAuthenticated, UnknownSite
@@ -124,6 +125,7 @@ class Sites:
         jurisdiction: str | None = None,
         choice_days: int | None = None,
         share_subdomains: bool | None = None,
+        promote_days: int | None = None,
         parameters: Iterable[str] | None = None,
         path_templates: Iterable[str] | None = None,
         property_keys: Iterable[str] | None = None,
@@ -132,11 +134,13 @@ class Sites:
 
         `choice_days` is for how long an answer holds, a refusal like an acceptance, before it is asked for again;
         answers that were recorded keep the end that they have. With `share_subdomains` one choice holds on the domain
-        and on all below it, else on each host for itself. What the site has already is no change. Raises
-        `InvalidInput` naming the field, and of a rule the line that is wrong.
+        and on all below it, else on each host for itself. `promote_days`: for how many days back a visitor's rows go
+        to the account at sign-in, from the next on; 0 for the visit alone. What the site has already is no change.
+        Raises `InvalidInput` naming the field, and of a rule the line that is wrong.
         """
         policy = site.jurisdiction if jurisdiction is None else _checked_policy(jurisdiction, site.mode)
         days = site.choice_days if choice_days is None else _checked_days(choice_days)
+        back = site.promote_days if promote_days is None else _checked_promote_days(promote_days)
         rules = _checked_rules(site.rules, parameters, path_templates, property_keys)
         changed, detail = site, dict[str, str | int]()
         with self.unit() as sites:
@@ -149,6 +153,9 @@ class Sites:
             if share_subdomains is not None and share_subdomains != site.share_subdomains:
                 changed = sites.change_share_subdomains(site.id, share_subdomains)
                 detail["share_subdomains"] = share_subdomains
+            if back != site.promote_days:
+                changed = sites.change_promote_days(site.id, back)
+                detail["promote_days"] = back
             if rules != site.rules:
                 changed = sites.change_rules(site.id, rules)
                 detail["parameters"] = " ".join(rules.parameters)
@@ -266,6 +273,12 @@ def _checked(timezone: str, mode: str, minimum_group_count: int) -> tuple[str, M
     if not 1 <= minimum_group_count <= 1000:
         raise InvalidInput.field("minimum_group_count", "must be between 1 and 1000")
     return _clean("timezone", clean_timezone, timezone), _clean("mode", Mode, mode), minimum_group_count
+
+
+def _checked_promote_days(days: int) -> int:
+    if not THIS_VISIT <= days <= PROMOTE_DAYS_LIMIT:
+        raise InvalidInput.field("promote_days", f"must be between {THIS_VISIT} and {PROMOTE_DAYS_LIMIT}")
+    return days
 
 
 def _checked_days(choice_days: int) -> int:

@@ -1,31 +1,45 @@
 """Sign-in and sign-out: a visit's rows leave the event log and stand, encrypted, in the account log.
 
 A promotion is one durable row. From the moment it is written, whoever moves rows of its visit moves them to the
-account log; `advance` fetches what had reached the event log before. Everything is idempotent by hit id, so a crash
-anywhere is followed by doing it again.
+account log; `advance` fetches what had reached the event log before, step by step (`domain.promotion.State`). Each
+step can be taken again, so a crash anywhere is followed by going on from the last that was noted.
 """
 
 from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
-from webmon.domain.hit import AccountRow, Hit, decode_hit
+import msgspec
+
+from webmon.domain.hit import AccountRow, Basis, Hit, decode_hit, encode_hit
 from webmon.domain.login import LoginClaims, LoginKey, check_token, clean_attribute, clean_subject
-from webmon.domain.pseudonym import RAW_ID_FORM, is_raw_id
+from webmon.domain.promotion import State
+from webmon.domain.pseudonym import RAW_ID_FORM, PseudonymKey, day_of, is_raw_id
+from webmon.domain.remainder import deidentify
 from webmon.domain.site import Site
 from webmon.domain.visit import INACTIVITY
 from webmon.errors import InvalidInput, NotAuthenticated
 from webmon.services.account_keys import AccountKeys, Vault
+from webmon.services.common_pages import CommonPages
+from webmon.services.together import Together
 from webmon.stores.ports import Unit
 from webmon.stores.ports.accounts import AccountRepository, Promotion, SealedHit
-from webmon.stores.ports.spool import SpooledEntry, SpoolEntry
+from webmon.stores.ports.spool import Remainder, SpooledEntry, SpoolEntry
 
+# How many are brought forward together: each batch rewrites the files of the rows once.
+_AT_ONCE = 1000
+# Renewed with each step; the longest rewrites a month of many millions of rows.
 _CLAIM = timedelta(minutes=2)
+_STRIPES = 64
+# How long before its sign-in a visit may have begun that an earlier version wrote down without saying so.
+_LONGEST_BEFORE = timedelta(days=31)
 # A hit that had found its visit when the visit ended reaches the spool within this time.
 _SETTLING = timedelta(seconds=10)
 
@@ -39,29 +53,93 @@ class AccountName:
     name: str = ""
 
 
+class VisitBegun(Protocol):
+    @property
+    def visit_id(self) -> int: ...
+    @property
+    def started_at(self) -> datetime: ...
+
+
 class VisitBook(Protocol):
+    def touch(self, site_id: int, visitor_id: int, now: datetime) -> VisitBegun: ...
+
     def current(self, site_id: int, visitor_id: int, now: datetime) -> int | None: ...
 
-    def assign(self, site_id: int, visitor_id: int, account_id: int, visit_id: int, seen_at: datetime) -> None: ...
+    def assign(
+        self, site_id: int, visitor_id: int, visit_id: int, seen_at: datetime, *, account_id: int, promotion_id: int
+    ) -> None: ...
 
-    def end(self, site_id: int, visitor_id: int) -> None: ...
+    def end(self, site_id: int, visitor_id: int, visit_id: int | None = None) -> None: ...
 
 
 class PseudonymSource(Protocol):
-    def visitor(self, site_id: int, raw: str) -> int: ...
+    def visitor_all(self, site_id: int, raw: str) -> list[int]: ...
+
+    def of_the_day(self, site_id: int, moment: datetime, account_id: int, now: datetime) -> int | None: ...
 
 
 class EventLog(Protocol):
-    def visit_hits(self, site_id: int, visit_id: int) -> list[Hit]: ...
+    def visits_hits(self, visit_ids: Collection[int], since: datetime) -> list[Hit]: ...
 
-    def delete_visit(self, site_id: int, visit_id: int) -> int: ...
+    def consented_hits(self, site_id: int, visitor_ids: Collection[int], since: datetime) -> list[Hit]: ...
+
+    def replace(self, rows: Mapping[int, Hit | None], since: datetime) -> int: ...
 
     def compact(self) -> list[str]: ...
 
 
 class SpoolView(Protocol):
-    def holds_visit(self, site_id: int, visit_id: int) -> bool:
-        """Whether a row of the visit still waits in a spool."""
+    def waiting(self, visit_ids: Collection[int], promotion_ids: Collection[int]) -> tuple[set[int], set[int]]:
+        """Of which of these visits a row waits in the clear, and of which of these promotions a sealed one."""
+
+    def holds_consented(self, site_id: int, visitor_ids: Collection[int]) -> bool: ...
+
+
+class _Link(msgspec.Struct, frozen=True):
+    """Which rows a promotion is of: sealed on disk, and destroyed when the signed-in visit is over.
+
+    `since`: UTC without offset, before which the visit has no row. `pseudonyms`: the visitor's, whose earlier rows go
+    with the visit; none where the visit goes alone. Under `remainder_key` what is left for figures gets its numbers;
+    empty where nothing may be left.
+    """
+
+    visitor_id: int
+    visit_id: int
+    since: datetime
+    zone: str
+    # The site's minimum group.
+    group: int = 1
+    pseudonyms: tuple[int, ...] = ()
+    remainder_key: bytes = b""
+    # The receipt under which the visit was collected before, where that is known.
+    consent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Going:
+    """A promotion with its link opened."""
+
+    promotion: Promotion
+    link: _Link
+
+    @property
+    def id(self) -> int:
+        return self.promotion.id
+
+    @property
+    def site_id(self) -> int:
+        return self.promotion.site_id
+
+    @property
+    def state(self) -> State:
+        return self.promotion.state
+
+    @property
+    def ended(self) -> bool:
+        return self.promotion.ended_at is not None
+
+    def but(self, **changes: object) -> _Going:
+        return _Going(replace(self.promotion, **changes), self.link)  # type: ignore[arg-type]
 
 
 class AccountKeeper:
@@ -76,41 +154,73 @@ class AccountKeeper:
         pseudonyms: PseudonymSource,
         visits: VisitBook,
         events: EventLog,
+        pages: CommonPages,
         log_lock: threading.Lock,
         spools: SpoolView,
         wipe: Callable[[], None],
+        permits: Callable[[int, str, datetime], bool],
+        node: str,
     ) -> None:
-        """`wipe` empties the write-ahead logs of spool and control database: what was deleted is then nowhere."""
+        """`wipe` empties the write-ahead logs of spool and control database: what was deleted is then nowhere.
+
+        `permits(site_id, receipt, now)`: whether a consent to measurement is in force under a receipt. `node` names
+        what only one process at a time can hold: what the one before it had taken on is free when this one begins.
+        """
         self._unit = unit
+        self._together = Together(unit, lambda _, __: None, lambda _: None)
         self._keys = keys
         self._login_keys = login_keys
         self._vault = vault
+        # A key that stays while those that wrap others are replaced: what it seals lives as long as a visit.
+        self._link_sealer = vault.sealer(bytes.fromhex(vault.digest("promotion", "link")))
         self._pseudonyms = pseudonyms
         self._visits = visits
         self._events = events
+        self._pages = pages
         self._log_lock = log_lock
         self._spools = spools
         self._wipe = wipe
+        self._permits = permits
+        self._node = node
+        self._advancing = threading.Lock()
+        # Sign-ins and sign-outs of one visitor wait for each other; those of others do not.
+        self._signing = [threading.Lock() for _ in range(_STRIPES)]
         self._lock = threading.Lock()
-        # Promotions whose visits may still have rows on their way, by (site, visit).
-        self._active: dict[tuple[int, int], Promotion] = {}
+        # Promotions whose visits may still have rows on their way, and the same by visit: those are drawn, so no two
+        # sites share one.
+        self._going: dict[int, _Going] = {}
+        self._by_visit: dict[int, int] = {}
         self.wake = threading.Event()
 
     # What a website's page asks for
 
-    def login(self, site: Site, token: str, visitor: str, visit: str, now: datetime, *, consent: str = "") -> None:
+    def login(
+        self,
+        site: Site,
+        token: str,
+        visitor: str,
+        visit: str,
+        now: datetime,
+        *,
+        consent: str = "",
+        objects: bool = False,
+    ) -> None:
         """Say that the visitor is signed in; durable when this returns.
 
-        `consent` is the receipt under which the visit was collected so far, where it is known.
         Where no visit goes on yet, the next hit begins one of the account. Without a visitor (no consent) the token
-        is used up and nothing is promoted. Raises `NotAuthenticated` naming ``token``, `InvalidInput` for
-        identifiers that are none.
+        is used up and nothing is promoted. Something is left for figures where `consent`, the receipt, is in force;
+        or where the page names none and the browser sends no signal that `objects`. Raises `NotAuthenticated` naming
+        ``token``, `InvalidInput` for identifiers that are none.
         """
         _check_identifiers(visitor=visitor, visit=visit, consent=consent)
         claims = check_token(token, self._login_keys(site, now), site.domain, now)
-        self._sign_in(
-            site, claims, visitor, consent, now, lambda accounts: use_up(accounts, self._vault, site, claims)
-        )
+        keeps = self._permits(site.id, consent, now) if consent else not objects
+
+        def identify(accounts: AccountRepository) -> int:
+            use_up(accounts, self._vault, site, claims)
+            return self._keys.find_or_add(accounts, site, claims, now)
+
+        self._sign_in(site, identify, visitor, consent, now, keeps=keeps)
 
     def login_as(
         self, site: Site, account: AccountName, visitor: str, visit: str, now: datetime, consent: str = ""
@@ -125,47 +235,28 @@ class AccountKeeper:
         except ValueError as error:
             raise InvalidInput.field("account", str(error)) from error
         claims = LoginClaims(subject, "", now, clean_attribute(account.email), clean_attribute(account.name))
-        self._sign_in(site, claims, visitor, consent, now, lambda _: None)
-
-    def _sign_in(
-        self,
-        site: Site,
-        claims: LoginClaims,
-        visitor: str,
-        consent: str,
-        now: datetime,
-        use: Callable[[AccountRepository], None],
-    ) -> None:
-        """`use`: what is done first, in the same transaction."""
-        visitor_id = self._pseudonyms.visitor(site.id, visitor) if visitor else None
-        with self._lock, self._unit() as accounts:
-            use(accounts)
-            account_id = self._keys.find_or_add(accounts, site, claims, now)
-            promotion = self._request(accounts, site, account_id, visitor_id, consent, now)
-        if promotion is not None and promotion.visitor_id is not None and promotion.visit_id is not None:
-            self._active[site.id, promotion.visit_id] = promotion
-            self._visits.assign(site.id, promotion.visitor_id, account_id, promotion.visit_id, now)
-            self.wake.set()
+        keeps = not consent or self._permits(site.id, consent, now)
+        self._sign_in(
+            site,
+            lambda accounts: self._keys.find_or_add(accounts, site, claims, now),
+            visitor,
+            consent,
+            now,
+            keeps=keeps,
+        )
 
     def logout(self, site: Site, visitor: str, visit: str, now: datetime) -> None:
         """End the signed-in visit: what follows is a new visit, in the event log again."""
         _check_identifiers(visitor=visitor, visit=visit)
         if not visitor:
             return
-        visitor_id = self._pseudonyms.visitor(site.id, visitor)
-        self._visits.end(site.id, visitor_id)
-        with self._lock, self._unit() as accounts:
-            self._end(accounts, [one for one in self._going() if one.visitor_id == visitor_id], now)
-        self.wake.set()
-
-    def end_account(self, account_id: int, now: datetime) -> None:
-        """End every signed-in visit of an account, on whatever browser: what follows is nobody's."""
-        with self._lock, self._unit() as accounts:
-            going = [one for one in self._going() if one.account_id == account_id]
-            self._end(accounts, going, now)
-        for one in going:
-            if one.visitor_id is not None:
-                self._visits.end(one.site_id, one.visitor_id)
+        visitor_id = self._pseudonyms.visitor_all(site.id, visitor)[0]
+        with self._signing[visitor_id % _STRIPES]:
+            self._visits.end(site.id, visitor_id)
+            going = self._of_visitor(site.id, visitor_id)
+            if going:
+                self._together.run(lambda accounts: _end(accounts, going, now))
+                self._note_ended(going, now)
         self.wake.set()
 
     # What the hot path and the ingester ask for
@@ -175,39 +266,60 @@ class AccountKeeper:
 
     def promoted_visits(self) -> list[int]:
         """Return the visits of which rows may still be on their way; they are drawn, so no two sites share one."""
-        return [visit_id for _, visit_id in list(self._active)]
+        with self._lock:
+            return list(self._by_visit)
 
-    def take(self, entries: Sequence[SpooledEntry]) -> None:
-        """Store entries of accounts and of promoted visits in the account log, durably.
+    def take(self, entries: Sequence[SpooledEntry]) -> list[Remainder]:
+        """Store entries of accounts and of promoted visits in the account log, durably; return what they leave.
 
         A plain row of a promoted visit was on its way when its visitor signed in: it is sealed now.
         """
         sealed: list[SealedHit] = []
-        seen: dict[int, datetime] = {}
+        taken: list[tuple[SpooledEntry, _Going | None, Hit]] = []
         for spooled in entries:
             entry = spooled.entry
-            promotion = self._active.get((entry.site_id, entry.visit_id))
-            account_id = entry.account_id or (promotion.account_id if promotion else None)
+            going = self._going_of(entry)
+            account_id = entry.account_id or (going.promotion.account_id if going else None)
             if account_id is None:
                 raise ValueError(f"entry {spooled.id} is of no promoted visit and of no account")
             if self._keys.is_gone(account_id):
                 continue  # erased while its row was on its way
-            hit = self._open(account_id, entry)
-            sealed.append(self._seal_hit(account_id, hit, promotion.consent if promotion else ""))
-            if promotion is not None:
-                seen[promotion.id] = hit.occurred_at.replace(tzinfo=UTC)
+            hit, body = self._sealed(account_id, entry, going)
+            sealed.append(SealedHit(account_id, hit.site_id, hit.hit_id, hit.occurred_at.date(), body))
+            taken.append((spooled, going, hit))
+        if not taken:
+            return []
+        seen = _last_seen(taken)
         with self._unit() as accounts:
             accounts.put_hits(sealed)
             for number, moment in seen.items():
                 accounts.seen(number, moment)
         self._note_seen(seen)
+        return self._left(taken)
+
+    def is_leaving(self, hit: Hit) -> bool:
+        """Whether a row of the event log is on its way to an account: until it is there, nobody is shown it."""
+        with self._lock:
+            if hit.visit_id in self._by_visit:
+                return True
+            return any(_goes_along(one, hit) for one in self._going.values() if one.state is not State.DONE)
 
     # What an erasure asks for
 
+    def end_account(self, account_id: int, now: datetime) -> None:
+        """End every signed-in visit of an account, on whatever browser: what follows is nobody's."""
+        with self._lock:
+            going = [one for one in self._going.values() if not one.ended and one.promotion.account_id == account_id]
+        for one in going:
+            self._visits.end(one.site_id, one.link.visitor_id, one.link.visit_id)
+        self._together.run(lambda accounts: _end(accounts, going, now))
+        self._note_ended(going, now)
+        self.wake.set()
+
     def signed_in(self, site_id: int, pseudonyms: Sequence[int]) -> int | None:
         """Return the account that the visitor is signed in with, if any."""
-        going = [one for one in self._going() if one.site_id == site_id and one.visitor_id in pseudonyms]
-        return going[-1].account_id if going else None
+        going = [one for name in pseudonyms for one in self._of_visitor(site_id, name)]
+        return going[-1].promotion.account_id if going else None
 
     def delete_rows(self, account_id: int, concerned: Callable[[AccountRow], bool]) -> int:
         """Delete the rows of an account that are concerned, and return how many there were."""
@@ -223,121 +335,368 @@ class AccountKeeper:
     def restore(self, now: datetime) -> None:
         """Take up what was going on before a restart: promotions on their way, visits still signed in."""
         with self._unit() as accounts:
-            promotions = accounts.active_promotions()
-        with self._lock:
-            self._active = {(one.site_id, one.visit_id): one for one in promotions if one.visit_id is not None}
-        for one in promotions:
-            if one.visit_id is None or one.visitor_id is None or one.ended_at is not None:
-                continue
-            if now - one.last_seen_at < INACTIVITY:
-                self._visits.assign(one.site_id, one.visitor_id, one.account_id, one.visit_id, one.last_seen_at)
+            for one in accounts.open_promotions():
+                since = _naive(one.requested_at) - _LONGEST_BEFORE
+                link = _Link(one.visitor_id, one.visit_id, since, "UTC", consent=one.consent)
+                accounts.seal_promotion(one.id, self._sealed_link(one.account_id, link))
+            accounts.release_promotions(self._node)
+            promotions = [self._open(one) for one in accounts.active_promotions()]
+        for going in promotions:
+            self._begin(going, lasts=now - going.promotion.last_seen_at < INACTIVITY)
         self.wake.set()
 
     def advance(self, now: datetime) -> int:
         """Bring every promotion forward as far as it goes, and return how many were completed."""
-        with self._lock:
-            waiting = [one for one in self._active.values() if not one.done]
-        completed = [one for one in waiting if self._complete(one, now)]
-        if completed:
-            self._wipe()
-        self._forget_ended(now)
-        return len(completed)
+        with self._advancing:
+            holder = f"{self._node}.{secrets.token_hex(4)}"
+            with self._unit() as accounts:
+                claimed = accounts.claim_promotions(holder, now, now + _CLAIM, _AT_ONCE)
+            try:
+                count = self._bring_forward(holder, [self._open(one) for one in claimed], now) if claimed else 0
+            except Exception:
+                self._release(holder)
+                raise
+            if count < len(claimed):
+                self._release(holder)
+                self.wake.set()
+            self._forget_ended(now)
+        return count
 
     def end_idle(self, now: datetime) -> int:
         """End the signed-in visits without a hit for half an hour, and return how many there were."""
-        with self._lock, self._unit() as accounts:
-            idle = [one for one in self._going() if self._idle(one, now)]
-            self._end(accounts, idle, now)
+        with self._lock:
+            going = [one for one in self._going.values() if not one.ended]
+        idle = [one for one in going if self._is_idle(one, now)]
+        if idle:
+            with self._unit() as accounts:
+                _end(accounts, idle, now)
+            self._note_ended(idle, now)
         for one in idle:
-            if one.visitor_id is not None:
-                self._visits.end(one.site_id, one.visitor_id)
+            self._visits.end(one.site_id, one.link.visitor_id, one.link.visit_id)
         self._forget_ended(now)
         return len(idle)
 
-    # Inner workings
+    # Signing in
+
+    def _sign_in(
+        self,
+        site: Site,
+        identify: Callable[[AccountRepository], int],
+        visitor: str,
+        consent: str,
+        now: datetime,
+        *,
+        keeps: bool,
+    ) -> None:
+        """`identify` says whose sign-in it is, in the same transaction."""
+        if not visitor:
+            self._together.run(identify)
+            return
+        names = self._pseudonyms.visitor_all(site.id, visitor)
+        with self._signing[names[0] % _STRIPES]:
+            link = self._link(site, names, consent, now, keeps=keeps)
+            ended, begun = self._together.run(lambda accounts: self._request(accounts, site, identify, link, now))
+            self._note_ended(ended, now)
+            if begun is not None:
+                self._begin(begun)
+                self.wake.set()
 
     def _request(
         self,
         accounts: AccountRepository,
         site: Site,
-        account_id: int,
-        visitor_id: int | None,
-        consent: str,
+        identify: Callable[[AccountRepository], int],
+        link: _Link,
         now: datetime,
-    ) -> Promotion | None:
-        if visitor_id is None:
-            return None
-        going = [one for one in self._going() if one.visitor_id == visitor_id and one.site_id == site.id]
-        if any(one.account_id == account_id for one in going):
-            return None
-        # Another account on the same browser: its visit ends here, and a new one, of this account, begins.
-        self._end(accounts, going, now)
-        current = None if going else self._visits.current(site.id, visitor_id, now)
-        visit_id = secrets.randbits(63) if current is None else current
-        number = accounts.add_promotion(site.id, account_id, visitor_id, visit_id, now, consent)
-        return Promotion(number, site.id, account_id, visitor_id, visit_id, False, now, None, consent)
+    ) -> tuple[list[_Going], _Going | None]:
+        """Write the promotion down; return what ends with it, and the promotion where it is a new one."""
+        account_id = identify(accounts)
+        going = self._of_visitor(site.id, link.visitor_id)
+        if any(one.promotion.account_id == account_id for one in going):
+            return [], None
+        if going:
+            # Another account on the same browser: its visit ends here, and a new one, of this account, begins.
+            _end(accounts, going, now)
+            link = msgspec.structs.replace(link, visit_id=secrets.randbits(63), since=_naive(now) - INACTIVITY)
+        sealed = self._sealed_link(account_id, link)
+        number = accounts.add_promotion(site.id, account_id, sealed, now)
+        promotion = Promotion(number, site.id, account_id, sealed, State.REQUESTED, now, None)
+        return going, _Going(promotion, link)
 
-    def _going(self) -> list[Promotion]:
-        return [one for one in self._active.values() if one.ended_at is None]
+    def _link(self, site: Site, names: Sequence[int], consent: str, now: datetime, *, keeps: bool) -> _Link:
+        # Begun here where none goes on: a hit that comes at the same moment is of the same visit.
+        visit = self._visits.touch(site.id, names[0], now)
+        # A hit with a time of its own may be of half an hour before the first of its visit.
+        since = _naive(min(visit.started_at, now)) - INACTIVITY
+        if site.promote_days:
+            since = min(since, _naive(now) - timedelta(days=site.promote_days))
+        return _Link(
+            names[0],
+            visit.visit_id,
+            since,
+            site.timezone,
+            site.minimum_group_count,
+            tuple(names) if site.promote_days else (),
+            secrets.token_bytes(32) if keeps else b"",
+            consent,
+        )
 
-    def _idle(self, one: Promotion, now: datetime) -> bool:
-        return now - one.last_seen_at >= INACTIVITY
-
-    def _end(self, accounts: AccountRepository, promotions: Sequence[Promotion], now: datetime) -> None:
-        for one in promotions:
-            accounts.end(one.id, now)
-            self._active[one.site_id, one.visit_id or 0] = replace(one, ended_at=now)
-
-    def _complete(self, one: Promotion, now: datetime) -> bool:
-        visit_id = one.visit_id or 0
-        with self._unit() as accounts:
-            if not accounts.claim(one.id, now + _CLAIM, now):
-                return False
-        with self._log_lock:
-            hits = self._events.visit_hits(one.site_id, visit_id)
-            erased = self._keys.is_gone(one.account_id)
-            sealed = [] if erased else [self._seal_hit(one.account_id, hit, one.consent) for hit in hits]
-            with self._unit() as accounts:
-                accounts.put_hits(sealed)
-            self._events.delete_visit(one.site_id, visit_id)
-            self._events.compact()
-        with self._lock, self._unit() as accounts:
-            accounts.mark_done(one.id)
-            known = self._active.get((one.site_id, visit_id))
-            if known is not None:
-                self._active[one.site_id, visit_id] = replace(known, done=True)
-        return True
-
-    def _forget_ended(self, now: datetime) -> None:
-        """Empty the pseudonyms of visits that are over, once no row of theirs can still be on its way."""
-        with self._log_lock, self._lock:
-            over = [one for one in self._active.values() if self._is_over(one, now)]
-            if not over:
+    def _begin(self, one: _Going, *, lasts: bool = True) -> None:
+        """Have the hits of the visit go to the account log, unless that is so already or the visit is over."""
+        with self._lock:
+            if one.id in self._going:
                 return
-            with self._unit() as accounts:
-                for one in over:
-                    accounts.forget(one.id)
-                    del self._active[one.site_id, one.visit_id or 0]
-        self._wipe()
+            self._going[one.id] = one
+            self._by_visit[one.link.visit_id] = one.id
+            if lasts and not one.ended:
+                self._visits.assign(
+                    one.site_id,
+                    one.link.visitor_id,
+                    one.link.visit_id,
+                    one.promotion.last_seen_at,
+                    account_id=one.promotion.account_id,
+                    promotion_id=one.id,
+                )
 
-    def _is_over(self, one: Promotion, now: datetime) -> bool:
-        ended = one.done and one.ended_at is not None and now - one.ended_at >= _SETTLING
-        return ended and not self._spools.holds_visit(one.site_id, one.visit_id or 0)
+    def _of_visitor(self, site_id: int, visitor_id: int) -> list[_Going]:
+        with self._lock:
+            return [
+                one
+                for one in self._going.values()
+                if not one.ended and (one.site_id, one.link.visitor_id) == (site_id, visitor_id)
+            ]
+
+    def _is_idle(self, one: _Going, now: datetime) -> bool:
+        if now - one.promotion.last_seen_at < INACTIVITY:
+            return False
+        # What the ingester has not seen yet, the book of visits has.
+        current = self._visits.current(one.site_id, one.link.visitor_id, now)
+        return current != one.link.visit_id
+
+    def _note_ended(self, ended: Iterable[_Going], now: datetime) -> None:
+        with self._lock:
+            for one in ended:
+                if one.id in self._going:
+                    self._going[one.id] = self._going[one.id].but(ended_at=now)
 
     def _note_seen(self, seen: Mapping[int, datetime]) -> None:
         with self._lock:
-            for place, one in self._active.items():
-                if one.id in seen:
-                    self._active[place] = replace(one, last_seen_at=max(seen[one.id], one.last_seen_at))
+            for number, moment in seen.items():
+                known = self._going.get(number)
+                if known is not None:
+                    self._going[number] = known.but(last_seen_at=max(moment, known.promotion.last_seen_at))
 
-    def _open(self, account_id: int, entry: SpoolEntry) -> Hit:
+    # The steps
+
+    def _bring_forward(self, holder: str, batch: Sequence[_Going], now: datetime) -> int:
+        for one in batch:
+            self._begin(one)
+        batch = self._moved(holder, batch, State.REQUESTED, State.SEALED, now)
+        with self._log_lock:
+            batch = [one for one in batch if not self._has_to_wait(one)]
+            rows = self._rows(batch)
+            batch = self._copy(holder, batch, rows, now)
+            self._remove(batch, rows, now)
+            batch = self._moved(holder, batch, State.COPIED, State.REMOVED, now)
+            self._events.compact()
+        plain, _ = self._spools.waiting([one.link.visit_id for one in batch], [])
+        batch = [one for one in batch if one.link.visit_id not in plain]
+        self._wipe()
+        return len(self._moved(holder, batch, State.REMOVED, State.DONE, now))
+
+    def _has_to_wait(self, one: _Going) -> bool:
+        """Rows of earlier visits are fetched once the spool has none: the ingester does not know whose they are."""
+        if one.state is State.REMOVED or not one.link.pseudonyms:
+            return False
+        return self._spools.holds_consented(one.site_id, one.link.pseudonyms)
+
+    def _rows(self, batch: Sequence[_Going]) -> dict[int, list[Hit]]:
+        """Return each promotion's rows that are in the event log still, which is locked meanwhile."""
+        fetched = [one for one in batch if one.state in {State.SEALED, State.COPIED}]
+        if not fetched:
+            return {}
+        visits: dict[tuple[int, int], list[Hit]] = defaultdict(list)
+        since = min(one.link.since for one in fetched)
+        for hit in self._events.visits_hits([one.link.visit_id for one in fetched], since):
+            visits[hit.site_id, hit.visit_id].append(hit)
+        return {one.id: visits[one.site_id, one.link.visit_id] + self._earlier(one) for one in fetched}
+
+    def _earlier(self, one: _Going) -> list[Hit]:
+        """The visitor's rows of other visits that go along; not those of a visit that is another account's."""
+        if not one.link.pseudonyms:
+            return []
+        found = self._events.consented_hits(one.site_id, one.link.pseudonyms, one.link.since)
+        with self._lock:
+            return [hit for hit in found if hit.visit_id not in self._by_visit]
+
+    def _copy(
+        self, holder: str, batch: Sequence[_Going], rows: Mapping[int, Sequence[Hit]], now: datetime
+    ) -> list[_Going]:
+        """Store the rows in the account log and note it, in one transaction."""
+        sealed = [
+            self._seal_hit(one, hit)
+            for one in batch
+            if rows.get(one.id) and not self._keys.is_gone(one.promotion.account_id)
+            for hit in rows[one.id]
+        ]
+        with self._unit() as accounts:
+            accounts.put_hits(sealed)
+            moved = _move(accounts, holder, batch, State.SEALED, State.COPIED, now)
+        return self._note_state(batch, State.SEALED, State.COPIED, moved)
+
+    def _remove(self, batch: Sequence[_Going], rows: Mapping[int, Sequence[Hit]], now: datetime) -> None:
+        """Put in the place of the rows what is left of them: exactly of those that the account log has."""
+        gone = [(one, hit) for one in batch if one.state is State.COPIED for hit in rows.get(one.id, ())]
+        left = [(hit.hit_id, self._remainder(one, hit, now), one.link.group) for one, hit in gone]
+        told = self._pages.only((row, group) for _, row, group in left if row is not None)
+        following = iter(told)
+        replaced = {number: next(following) if row is not None else None for number, row, _ in left}
+        if replaced:
+            self._events.replace(replaced, min(one.link.since for one in batch))
+
+    def _moved(
+        self, holder: str, batch: Sequence[_Going], before: State, after: State, now: datetime
+    ) -> list[_Going]:
+        """Note a step of those in the state before it, and return all but those that somebody else has taken on."""
+        if not any(one.state is before for one in batch):
+            return list(batch)
+        with self._unit() as accounts:
+            moved = _move(accounts, holder, batch, before, after, now)
+        return self._note_state(batch, before, after, moved)
+
+    def _note_state(
+        self, batch: Sequence[_Going], before: State, after: State, moved: Collection[int]
+    ) -> list[_Going]:
+        kept = [one.but(state=after) if one.id in moved else one for one in batch]
+        kept = [one for one in kept if one.state is not before]
+        with self._lock:
+            for one in kept:
+                known = self._going.get(one.id)
+                if known is not None:
+                    self._going[one.id] = known.but(state=one.state)
+        return kept
+
+    def _release(self, holder: str) -> None:
+        with self._unit() as accounts:
+            accounts.release_promotions(holder)
+
+    def _forget_ended(self, now: datetime) -> None:
+        """Destroy the links of visits that are over, once no row of theirs can still be on its way."""
+        with self._lock:
+            over = [one for one in self._going.values() if _is_over(one, now)]
+        if not over:
+            return
+        with self._log_lock:
+            visits, promotions = self._spools.waiting([one.link.visit_id for one in over], [one.id for one in over])
+            over = [one for one in over if one.link.visit_id not in visits and one.id not in promotions]
+            with self._unit() as accounts:
+                for one in over:
+                    accounts.forget(one.id)
+            with self._lock:
+                for one in over:
+                    del self._going[one.id]
+                    self._by_visit.pop(one.link.visit_id, None)
+        if over:
+            self._wipe()
+
+    # Rows
+
+    def _going_of(self, entry: SpoolEntry) -> _Going | None:
+        with self._lock:
+            number = entry.visit_id if entry.account_id is not None else self._by_visit.get(entry.visit_id, 0)
+            return self._going.get(number)
+
+    def _sealed(self, account_id: int, entry: SpoolEntry, going: _Going | None) -> tuple[Hit, bytes]:
         if entry.account_id is None:
-            return decode_hit(entry.body)
-        return self._keys.open(account_id, entry.hit_id, entry.body)
+            hit = decode_hit(entry.body)
+            return hit, self._keys.seal(account_id, hit, going.link.consent if going else "")
+        return self._keys.open(account_id, entry.hit_id, entry.body), entry.body
 
-    def _seal_hit(self, account_id: int, hit: Hit, consent: str) -> SealedHit:
-        sealed = self._keys.seal(account_id, hit, consent)
+    def _seal_hit(self, one: _Going, hit: Hit) -> SealedHit:
+        account_id = one.promotion.account_id
+        sealed = self._keys.seal(account_id, hit, one.link.consent)
         return SealedHit(account_id, hit.site_id, hit.hit_id, hit.occurred_at.date(), sealed)
+
+    def _left(self, taken: Sequence[tuple[SpooledEntry, _Going | None, Hit]]) -> list[Remainder]:
+        # Rows are of just now; where they waited over a day's end, they are of a day whose key may be gone.
+        now = max(hit.occurred_at for _, _, hit in taken).replace(tzinfo=UTC)
+        left = []
+        for spooled, going, hit in taken:
+            row = self._remainder(going, hit, now) if going else None
+            if going is not None and row is not None:
+                left.append((spooled, row, going.link.group))
+        told = self._pages.only((row, group) for _, row, group in left)
+        return [
+            Remainder(spooled.id, spooled.entry.month, encode_hit(row))
+            for (spooled, _, _), row in zip(left, told, strict=True)
+        ]
+
+    def _remainder(self, one: _Going, hit: Hit, now: datetime) -> Hit | None:
+        """Return what is left of a row for figures, under numbers that nothing leads back from after the visit."""
+        if not one.link.remainder_key or hit.basis != Basis.CONSENT:
+            return None
+        key = PseudonymKey(one.link.remainder_key)
+        moment = hit.occurred_at.replace(tzinfo=UTC)
+        of_the_day = self._pseudonyms.of_the_day(one.site_id, moment, one.promotion.account_id, now)
+        return deidentify(
+            hit,
+            ZoneInfo(one.link.zone),
+            hit_id=secrets.randbits(63),
+            # Of a day that is over there is no key any more: then nobody is told apart but by this promotion.
+            visitor_id=of_the_day if of_the_day is not None else key.pseudonym("visitor", day_of(moment)),
+            # A row that is sealed already does not say of which visit it was: it was of this one.
+            visit_id=key.pseudonym("visit", str(hit.visit_id or one.link.visit_id)),
+        )
+
+    def _sealed_link(self, account_id: int, link: _Link) -> bytes:
+        return self._link_sealer.seal(msgspec.json.encode(link), _link_context(account_id))
+
+    def _open(self, one: Promotion) -> _Going:
+        link = self._link_sealer.open(one.link or b"", _link_context(one.account_id))
+        return _Going(one, msgspec.json.decode(link, type=_Link))
+
+
+def _goes_along(one: _Going, hit: Hit) -> bool:
+    """Whether a row of another visit goes to the account with this one."""
+    link = one.link
+    if hit.site_id != one.site_id or hit.visitor_id not in link.pseudonyms:
+        return False
+    return hit.basis == Basis.CONSENT and hit.occurred_at >= link.since
+
+
+def _move(
+    accounts: AccountRepository, holder: str, batch: Sequence[_Going], before: State, after: State, now: datetime
+) -> Collection[int]:
+    numbers = [one.id for one in batch if one.state is before]
+    return accounts.move_promotions(numbers, before, after, holder, now + _CLAIM) if numbers else ()
+
+
+def _end(accounts: AccountRepository, promotions: Iterable[_Going], now: datetime) -> None:
+    for one in promotions:
+        accounts.end(one.id, now)
+
+
+def _is_over(one: _Going, now: datetime) -> bool:
+    ended_at = one.promotion.ended_at
+    return one.state is State.DONE and ended_at is not None and now - ended_at >= _SETTLING
+
+
+def _last_seen(taken: Sequence[tuple[SpooledEntry, _Going | None, Hit]]) -> dict[int, datetime]:
+    seen: dict[int, datetime] = {}
+    for _, going, hit in taken:
+        if going is not None:
+            moment = hit.occurred_at.replace(tzinfo=UTC)
+            seen[going.id] = max(moment, seen.get(going.id, moment))
+    return seen
+
+
+def _naive(moment: datetime) -> datetime:
+    """The event log's times are UTC without offset."""
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _link_context(account_id: int) -> str:
+    return f"promotion:{account_id}"
 
 
 def use_up(accounts: AccountRepository, vault: Vault, site: Site, claims: LoginClaims) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from webmon.domain.hostname import registrable
-from webmon.domain.pseudonym import PseudonymKey, day_of
+from webmon.domain.pseudonym import PseudonymKey, day_key_expired, day_of
 from webmon.services.manage_sites import KeyWrapper
 from webmon.stores.ports import Unit
 from webmon.stores.ports.sites import SiteRepository
@@ -52,6 +52,13 @@ class Pseudonyms:
         """
         key = self.day_keys.key(site_id, day_of(moment))
         return key.pseudonym(address.hex(), user_agent, registrable(host))
+
+    def of_the_day(self, site_id: int, moment: datetime, account_id: int, now: datetime) -> int | None:
+        """Return the pseudonym of an account on the day of `moment`, under the day's key; None where that is gone."""
+        day = day_of(moment)
+        if day_key_expired(day, now):
+            return None
+        return self.day_keys.key(site_id, day).pseudonym("account", str(account_id))
 
     def rotate(self, now: datetime, keep: Mapping[int, timedelta]) -> int:
         """Begin a new epoch where the newest key is old, destroy keys that no kept row was made with.

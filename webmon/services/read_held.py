@@ -27,23 +27,33 @@ class EventLog(Protocol):
     def visitor_hits(self, site_id: int, visitor_id: int, limit: int = 10_000) -> list[Hit]: ...
 
 
+class Keeper(Protocol):
+    def is_leaving(self, hit: Hit) -> bool:
+        """Whether a row is on its way to an account."""
+
+
 @dataclass(frozen=True, slots=True)
 class HeldData:
     pseudonyms: Pseudonyms
     event_log: EventLog
     accounts: AccountReader
+    keeper: Keeper
 
     def identify(self, site: Site, token: str, now: datetime) -> int:
         """Return the account of whoever holds the login token, using it up; see `AccountReader.identify`."""
         return self.accounts.identify(site, token, now)
 
     def event_rows(self, site: Site, person: Person) -> list[Hit]:
-        """Return the person's rows of the event log, newest first; under every key that still lives."""
+        """Return the person's rows of the event log, newest first; under every key that still lives.
+
+        Rows on their way to an account are that account's already, whoever else uses the browser.
+        """
         if not person.visitor:
             return []
         names = self.pseudonyms.visitor_all(site.id, person.visitor)
         found = [hit for name in names for hit in self.event_log.visitor_hits(site.id, name)]
-        return sorted(found, key=lambda hit: hit.occurred_at, reverse=True)
+        shown = [hit for hit in found if not self.keeper.is_leaving(hit)]
+        return sorted(shown, key=lambda hit: hit.occurred_at, reverse=True)
 
     def account_rows(
         self, site: Site, person: Person, now: datetime, reason: str, *, every: bool = False

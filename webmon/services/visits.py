@@ -19,12 +19,13 @@ _STRIPES = 64
 
 
 class Visit(msgspec.Struct, gc=False):
-    """A visit in progress; `account_id` is set while its visitor is signed in. Only the book changes it."""
+    """A visit in progress; account and promotion are set while its visitor is signed in. Only the book changes it."""
 
     visit_id: int
     started_at: datetime
     last_seen_at: datetime
     account_id: int | None = None
+    promotion_id: int = 0
 
 
 class SeenVisit(Protocol):
@@ -118,7 +119,9 @@ class VisitBook:
         visit = self._going((site_id, visitor_id), now)
         return visit.visit_id if visit else None
 
-    def assign(self, site_id: int, visitor_id: int, account_id: int, visit_id: int, seen_at: datetime) -> None:
+    def assign(
+        self, site_id: int, visitor_id: int, visit_id: int, seen_at: datetime, *, account_id: int, promotion_id: int
+    ) -> None:
         """Say that the visitor is signed in on this visit: its hits go to the account log from now on."""
         key = (site_id, visitor_id)
         stripe = self._stripe(key)
@@ -126,14 +129,16 @@ class VisitBook:
             visit = stripe.visits.get(key)
             if visit is None or visit.visit_id != visit_id:
                 visit = Visit(visit_id, seen_at, seen_at)
-            stripe.visits[key] = msgspec.structs.replace(visit, account_id=account_id)
+            stripe.visits[key] = msgspec.structs.replace(visit, account_id=account_id, promotion_id=promotion_id)
 
-    def end(self, site_id: int, visitor_id: int) -> None:
-        """End the visitor's visit: the next hit begins a new one, in the event log."""
+    def end(self, site_id: int, visitor_id: int, visit_id: int | None = None) -> None:
+        """End the visitor's visit, or that one alone: the next hit begins a new one, in the event log."""
         key = (site_id, visitor_id)
         stripe = self._stripe(key)
         with stripe.lock:
-            stripe.visits.pop(key, None)
+            visit = stripe.visits.get(key)
+            if visit is not None and visit_id in {None, visit.visit_id}:
+                del stripe.visits[key]
 
     def restore(self, seen: Iterable[SeenVisit]) -> None:
         """Take up the visits that were going on before a restart."""
@@ -142,7 +147,8 @@ class VisitBook:
             stripe = self._stripe(key)
             known = stripe.visits.get(key)
             last = visit.last_seen_at.replace(tzinfo=UTC)
-            if known is None or known.last_seen_at < last:
+            # Whose visitor has signed in goes on so, whatever came before.
+            if known is None or (known.account_id is None and known.last_seen_at < last):
                 stripe.visits[key] = Visit(visit.visit_id, visit.started_at.replace(tzinfo=UTC), last)
 
     def count(self) -> int:

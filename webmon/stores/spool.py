@@ -55,10 +55,18 @@ _LINES = (
     "select cast(group_concat(body, char(10)) as blob) from hit"  # noqa: S608
     f" where id > ? and id <= ? and month = ? and not {_PERSONAL}"
 )
-_DELETE_CONSENTED = (
-    "delete from hit where site_id = ? and account_id is null"
+_CONSENTED = (
+    "site_id = ? and account_id is null"
     " and json_extract(cast(body as text), '$.visitor_id') in (select value from json_each(?))"
     " and json_extract(cast(body as text), '$.basis') = ?"
+)
+_DELETE_CONSENTED = f"delete from hit where {_CONSENTED}"  # noqa: S608
+_HOLDS_CONSENTED = f"select exists (select 1 from hit where {_CONSENTED})"  # noqa: S608
+_WAITING_PLAIN = (
+    "select distinct visit_id from hit where account_id is null and visit_id in (select value from json_each(?))"
+)
+_WAITING_SEALED = (
+    "select distinct visit_id from hit where account_id is not null and visit_id in (select value from json_each(?))"
 )
 # Within SQLite's bound of 32,766 parameters to a statement.
 _ROWS_AT_ONCE = 1000
@@ -177,9 +185,15 @@ class Spool:
         """How many entries the file holds now, whoever wrote them."""
         return int(self._rows("select count(*) from hit")[0][0])
 
-    def holds_visit(self, site_id: int, visit_id: int) -> bool:
-        sql = "select exists (select 1 from hit where site_id = ? and visit_id = ?)"
-        return bool(self._rows(sql, site_id, visit_id)[0][0])
+    def waiting(self, visit_ids: Collection[int], promotion_ids: Collection[int]) -> tuple[set[int], set[int]]:
+        """Return of which of these visits a row waits in the clear, and of which of these promotions a sealed one."""
+        plain = self._rows(_WAITING_PLAIN, json.dumps([*visit_ids]))
+        sealed = self._rows(_WAITING_SEALED, json.dumps([*promotion_ids]))
+        return {row[0] for row in plain}, {row[0] for row in sealed}
+
+    def holds_consented(self, site_id: int, visitor_ids: Collection[int]) -> bool:
+        """Whether a row of these visitors waits in the clear that was collected under consent."""
+        return bool(self._rows(_HOLDS_CONSENTED, site_id, json.dumps([*visitor_ids]), Basis.CONSENT)[0][0])
 
     def holds_account(self, account_id: int) -> bool:
         return bool(self._rows("select exists (select 1 from hit where account_id = ?)", account_id)[0][0])

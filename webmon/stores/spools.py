@@ -33,9 +33,14 @@ class SpoolFolder:
                 self._retire(spool)
             return [self.live, *self._others.values()]
 
-    def holds_visit(self, site_id: int, visit_id: int) -> bool:
-        """Whether a row of the visit still waits in a spool."""
-        return any(spool.holds_visit(site_id, visit_id) for spool in self.all())
+    def waiting(self, visit_ids: Collection[int], promotion_ids: Collection[int]) -> tuple[set[int], set[int]]:
+        """Return of which of these visits a row waits in the clear, and of which of these promotions a sealed one."""
+        found = [spool.waiting(visit_ids, promotion_ids) for spool in self.all()]
+        return set().union(*(one[0] for one in found)), set().union(*(one[1] for one in found))
+
+    def holds_consented(self, site_id: int, visitor_ids: Collection[int]) -> bool:
+        """Whether a row of these visitors waits in the clear that was collected under consent."""
+        return any(spool.holds_consented(site_id, visitor_ids) for spool in self.all())
 
     def holds_account(self, account_id: int) -> bool:
         """Whether a row that is sealed for the account still waits in a spool."""

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date, datetime
 
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
 
+from webmon.domain.promotion import State
 from webmon.stores.control.models import AccountHitRow, AccountRow, AuditRow, PromotionRow, UsedTokenRow
 from webmon.stores.control.repository import Repository
-from webmon.stores.ports.accounts import Account, AccountRead, Promotion, SealedHit, SealedRow
+from webmon.stores.ports.accounts import Account, AccountRead, OpenPromotion, Promotion, SealedHit, SealedRow
 
-REQUESTED, DONE = "requested", "done"
 # Parameters of one statement: databases allow so many and no more.
 _AT_ONCE = 500
 # What JSON's numbers hold exactly; enough that no two accounts ever draw the same.
@@ -136,18 +136,23 @@ class SqlAccounts(Repository):
                 delete(AccountHitRow).where(AccountHitRow.account_id == account_id, AccountHitRow.hit_id.in_(part))
             )
 
-    def add_promotion(
-        self, site_id: int, account_id: int, visitor_id: int, visit_id: int, now: datetime, consent: str = ""
-    ) -> int:
+    def recent_hits(self, since: date, limit: int) -> Sequence[tuple[int, int]]:
+        rows = self._session.execute(
+            select(AccountHitRow.site_id, AccountHitRow.hit_id)
+            .where(AccountHitRow.occurred_on >= since)
+            .order_by(AccountHitRow.id.desc())
+            .limit(limit)
+        ).all()
+        return [(row.site_id, row.hit_id) for row in reversed(rows)]
+
+    def add_promotion(self, site_id: int, account_id: int, link: bytes, now: datetime) -> int:
         row = PromotionRow(
             site_id=site_id,
             account_id=account_id,
-            visitor_id=visitor_id,
-            visit_id=visit_id,
-            state=REQUESTED,
+            link=link,
+            state=State.REQUESTED.value,
             requested_at=now,
             last_seen_at=now,
-            consent=consent,
         )
         self._session.add(row)
         self._session.flush()
@@ -155,37 +160,65 @@ class SqlAccounts(Repository):
 
     def active_promotions(self) -> Sequence[Promotion]:
         rows = self._session.scalars(
-            select(PromotionRow).where(PromotionRow.visit_id.is_not(None)).order_by(PromotionRow.id)
+            select(PromotionRow).where(PromotionRow.link.is_not(None)).order_by(PromotionRow.id)
         )
+        return [_promotion(row) for row in rows]
+
+    def open_promotions(self) -> Sequence[OpenPromotion]:
+        rows = self._session.scalars(select(PromotionRow).where(PromotionRow.visit_id.is_not(None)))
         return [
-            Promotion(
-                row.id,
-                row.site_id,
-                row.account_id,
-                row.visitor_id,
-                row.visit_id,
-                row.state == DONE,
-                row.last_seen_at,
-                row.ended_at,
-                row.consent or "",
+            OpenPromotion(
+                row.id, row.account_id, row.visitor_id or 0, row.visit_id or 0, row.requested_at, row.consent or ""
             )
             for row in rows
         ]
 
-    def claim(self, promotion_id: int, until: datetime, now: datetime) -> bool:
-        claimed = self._session.execute(
+    def seal_promotion(self, promotion_id: int, link: bytes) -> None:
+        self._change(promotion_id, link=link, visitor_id=None, visit_id=None, consent=None)
+
+    def claim_promotions(self, holder: str, now: datetime, until: datetime, limit: int) -> Sequence[Promotion]:
+        free = or_(PromotionRow.claimed_until_at.is_(None), PromotionRow.claimed_until_at <= now)
+        open_ = [PromotionRow.link.is_not(None), PromotionRow.state != State.DONE.value, free]
+        oldest = select(PromotionRow.id).where(*open_).order_by(PromotionRow.id).limit(limit)
+        self._session.execute(
+            update(PromotionRow)
+            .where(PromotionRow.id.in_(oldest), *open_)
+            .values(claimed_until_at=until, claimed_by=holder)
+            .execution_options(synchronize_session=False)
+        )
+        rows = self._session.scalars(
+            select(PromotionRow).where(PromotionRow.claimed_by == holder).order_by(PromotionRow.id)
+        )
+        return [_promotion(row) for row in rows]
+
+    def move_promotions(
+        self, promotion_ids: Collection[int], before: State, after: State, holder: str, until: datetime
+    ) -> Collection[int]:
+        done = after is State.DONE
+        moved = self._session.scalars(
             update(PromotionRow)
             .where(
-                PromotionRow.id == promotion_id,
-                PromotionRow.state == REQUESTED,
-                or_(PromotionRow.claimed_until_at.is_(None), PromotionRow.claimed_until_at <= now),
+                PromotionRow.id.in_(promotion_ids),
+                PromotionRow.state == before.value,
+                PromotionRow.claimed_by == holder,
             )
-            .values(claimed_until_at=until)
+            .values(
+                state=after.value,
+                claimed_until_at=None if done else until,
+                claimed_by=None if done else holder,
+            )
+            .returning(PromotionRow.id)
+            .execution_options(synchronize_session=False)
         )
-        return getattr(claimed, "rowcount", 0) == 1
+        return set(moved)
 
-    def mark_done(self, promotion_id: int) -> None:
-        self._change(promotion_id, state=DONE, claimed_until_at=None)
+    def release_promotions(self, holder: str) -> None:
+        self._session.execute(
+            update(PromotionRow)
+            .where(or_(PromotionRow.claimed_by == holder, PromotionRow.claimed_by.startswith(f"{holder}.")))
+            .values(claimed_until_at=None, claimed_by=None)
+            .execution_options(synchronize_session=False)
+        )
 
     def seen(self, promotion_id: int, now: datetime) -> None:
         self._change(promotion_id, last_seen_at=now)
@@ -194,7 +227,7 @@ class SqlAccounts(Repository):
         self._change(promotion_id, ended_at=now)
 
     def forget(self, promotion_id: int) -> None:
-        self._change(promotion_id, visitor_id=None, visit_id=None, consent=None)
+        self._change(promotion_id, link=None, consent=None)
 
     def reads(self, site_id: int, account_id: int) -> Sequence[AccountRead]:
         rows = self._session.scalars(
@@ -244,3 +277,7 @@ class SqlAccounts(Repository):
 
 def _account(row: AccountRow | None) -> Account | None:
     return Account(row.id, row.site_id) if row else None
+
+
+def _promotion(row: PromotionRow) -> Promotion:
+    return Promotion(row.id, row.site_id, row.account_id, row.link, State(row.state), row.last_seen_at, row.ended_at)

@@ -78,6 +78,7 @@ class SiteRow(Base):
     )
     choice_days: Mapped[int] = mapped_column(server_default="182")
     share_subdomains: Mapped[bool] = mapped_column(default=False, server_default=false())
+    promote_days: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[datetime]
     # The guard's rules, one a line.
     allowed_parameters: Mapped[str] = mapped_column(Text, default="", server_default="")
@@ -412,8 +413,9 @@ class AccountHitRow(Base):
 class PromotionRow(Base):
     """A visit on its way from the event log to the account log, and while it lasts there.
 
-    `state`: requested → done; `visitor_id` and `visit_id` are emptied when the signed-in visit ends, so that nothing
-    joins the account to what the browser did before or does after; `consent`, the receipt, with them.
+    `state`: requested → sealed → copied → removed → done; `link`, which says which visit it is, is sealed, and
+    emptied when the signed-in visit ends, so that nothing joins the account to what the browser did before or does
+    after. Earlier versions had the pseudonyms beside it in the clear.
     """
 
     __tablename__ = "promotion"
@@ -429,6 +431,8 @@ class PromotionRow(Base):
     ended_at: Mapped[datetime | None]
     claimed_until_at: Mapped[datetime | None]
     consent: Mapped[str | None] = mapped_column(String(64))
+    link: Mapped[bytes | None]
+    claimed_by: Mapped[str | None] = mapped_column(String(32), index=True)
 
 
 class UsedTokenRow(Base):

@@ -72,6 +72,13 @@ class SqlSites(Repository):
         row.share_subdomains = share
         return _site(row)
 
+    def change_promote_days(self, site_id: int, promote_days: int) -> Site:
+        row = self._session.get(SiteRow, site_id)
+        if row is None:
+            raise NotFound("There is no such site")
+        row.promote_days = promote_days
+        return _site(row)
+
     def by_domain(self, domain: str) -> Site | None:
         row = self._session.scalar(select(SiteRow).where(SiteRow.domain == domain))
         return _site(row) if row else None
@@ -135,6 +142,7 @@ def _site(row: SiteRow) -> Site:
         Jurisdiction(row.jurisdiction),
         row.choice_days,
         row.share_subdomains,
+        row.promote_days,
     )
 
 

@@ -1,8 +1,11 @@
-"""The event log in DuckDB: a folder of monthly files behind one view.
+"""The event log in DuckDB: a folder of files behind one view.
 
 Months are files because only a rewritten file forgets: after a delete and a checkpoint the rows' 64-bit values still
-stand in it. So retention drops whole files where it can, and a deletion marks its months, which `compact` then copies
+stand in it. So retention drops whole files where it can, and a deletion marks its files, which `compact` then copies
 without the deleted rows, swaps and unlinks.
+
+What came last stands in small files of its own beside its month's (``2026-11.1.duckdb``), since that is where almost
+all deletions are: a visit whose visitor signs in is of today. `fold` puts them into their month when they are older.
 """
 
 from __future__ import annotations
@@ -10,24 +13,32 @@ from __future__ import annotations
 import re
 import tempfile
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 from duckdb_engine import ConnectionWrapper
 from sqlalchemy import Engine, Select, create_engine
 from sqlalchemy.pool import NullPool
 
-from webmon.domain.hit import Basis, Hit
+from webmon.domain.hit import Basis, Hit, encode_hit
+from webmon.domain.remainder import Cell
 from webmon.errors import Unavailable
 from webmon.stores.events.schema import DEFAULTS, duckdb_columns
 from webmon.stores.ports.events import Chunk, VisitSeen
 
 _COLUMNS = duckdb_columns()
-_MONTH = re.compile(r"\d{4}-\d{2}")
+# A month's own file, or one of its recent rows: those are numbered.
+_FILE = re.compile(r"(\d{4}-\d{2})(?:\.(\d+))?")
+# A file of recent rows is rewritten in a tenth of a second at this size; where there are many rows it may be larger,
+# so that there are never many files.
+RECENT_ROWS = 20_000
+RECENT_FILES = 16
+_IS_RECAST = "e.site_id = ? and e.basis = ? and " + " and ".join(f'e."{name}" = r."{name}"' for name in Cell._fields)
 
 
 class DuckDBEventLog:
@@ -51,13 +62,14 @@ class DuckDBEventLog:
             poolclass=NullPool,
             hide_parameters=True,
         )
-        self._months: dict[str, str] = {}
-        # Months whose files cannot be opened, and why: tried again whenever they are needed.
+        # Names of files to the names of their databases.
+        self._files: dict[str, str] = {}
+        # Files that cannot be opened, and why: tried again whenever they are needed.
         self._broken: dict[str, str] = {}
         self._revision = 0
         columns = ", ".join(f'"{name}" {kind}' for name, kind in _COLUMNS.items())
         self._connection.execute(f"create table nothing ({columns})")
-        self._open_months()
+        self._open_files()
 
     @property
     def engine(self) -> Engine:
@@ -66,7 +78,7 @@ class DuckDBEventLog:
 
     @property
     def months(self) -> list[str]:
-        return sorted(self._months)
+        return sorted({name[:7] for name in self._files})
 
     @property
     def revision(self) -> int:
@@ -76,8 +88,8 @@ class DuckDBEventLog:
     def faults(self) -> list[str]:
         """Return what is wrong with the files of months, tried just now; nothing where all are open."""
         with self._write:
-            for month in list(self._broken):
-                self._try(month)
+            for name in list(self._broken):
+                self._try(name)
             return list(self._broken.values())
 
     @contextmanager
@@ -100,40 +112,76 @@ class DuckDBEventLog:
     def mark(self, spool_id: str, month: str) -> int:
         """Return the last number of the spool that the month holds already, 0 where there is none."""
         with self._write:
-            alias = self._month(month)
-            found = self._connection.execute(
-                f"select last_id from {alias}.spool_mark where spool_id = ?", [spool_id]
-            ).fetchone()
-        return int(found[0]) if found else 0
+            marks = [self._mark(alias, spool_id) for alias in self._of_month(month).values()]
+        return max(marks, default=0)
 
     def append(self, spool_id: str, chunk: Chunk, *, deduplicate: bool = False) -> int:
         """Store rows above the mark, move the mark with them, and return how many rows came to stand.
 
-        Each month's file remembers, in the transaction that adds rows, the last number it took from each spool.
-        With `deduplicate`, rows whose `hit_id` the month holds already are left out too.
+        Each file remembers, in the transaction that adds rows, the last number it took from each spool. With
+        `deduplicate`, rows whose `hit_id` the month holds already are left out too.
         """
         with self._write, tempfile.NamedTemporaryFile(dir=self._scratch, suffix=".ndjson") as file:
             if self.mark(spool_id, chunk.month) >= chunk.last_id:
                 return 0
             file.write(chunk.lines)
             file.flush()
-            alias, cursor = self._months[chunk.month], self._connection.cursor()
-            count = _insert(cursor, alias, file.name, spool_id, chunk.last_id, deduplicate=deduplicate)
+            # What is imported is not of today: it goes where it will stay.
+            name = chunk.month if deduplicate else self._newest(chunk.month)
+            alias = self._file(name)
+            known = list(self._of_month(chunk.month).values()) if deduplicate else []
+            cursor = self._connection.cursor()
+            with _transaction(cursor):
+                count = _insert(cursor, alias, file.name, known)
+                cursor.execute(f"insert or replace into {alias}.spool_mark values (?, ?)", [spool_id, chunk.last_id])
             self._revision += 1
         return count
 
     def forget_spool(self, spool_id: str) -> None:
         """Drop what is remembered of a spool that is gone for good."""
         with self._write:
-            for alias in self._months.values():
+            for alias in self._files.values():
                 self._connection.execute(f"delete from {alias}.spool_mark where spool_id = ?", [spool_id])
 
+    def fold(self, before: datetime) -> int:
+        """Put the files of recent rows that are all older into their months; return how many there were."""
+        count = 0
+        for name in [name for name in sorted(self._files) if "." in name]:
+            with self._write:
+                newest = self._connection.execute(
+                    f"select max(occurred_at) from {self._files[name]}.event"
+                ).fetchone()
+                young = newest is not None and newest[0] is not None and newest[0] >= _naive(before)
+                if not young and not self._mark_of_deletion(name).exists():
+                    self._fold(name)
+                    count += 1
+        return count
+
+    def replace(self, rows: Mapping[int, Hit | None], since: datetime) -> int:
+        """Put each row's remainder in its place, or nothing, by hit id; return how many rows went.
+
+        They are looked for at or after `since`. In each file both are one transaction: a row is there, or what is
+        left of it, whatever interrupts this. The files are marked for `compact`.
+        """
+        self._demand_all()
+        total = 0
+        with self._write:
+            for name, alias in self._files.items():
+                found = self._connection.execute(
+                    f"select hit_id from {alias}.event where occurred_at >= ? and hit_id in (select unnest(?))",
+                    [_naive(since), list(rows)],
+                ).fetchall()
+                if found:
+                    self._replace(name, alias, [row[0] for row in found], rows)
+                    total += len(found)
+        return total
+
     def delete_visit(self, site_id: int, visit_id: int) -> int:
-        """Delete the rows of one visit, mark their months for `compact`, and return how many there were."""
+        """Delete the rows of one visit, mark their files for `compact`, and return how many there were."""
         return self._delete("site_id = ? and visit_id = ?", [site_id, visit_id])
 
     def delete_consented(self, site_id: int, visitor_ids: Collection[int]) -> int:
-        """Delete the visitors' rows that were collected under consent, mark their months, return how many."""
+        """Delete the visitors' rows that were collected under consent, mark their files, return how many."""
         if not visitor_ids:
             return 0
         places = ", ".join("?" * len(visitor_ids))
@@ -146,31 +194,63 @@ class DuckDBEventLog:
         self._drop_empty_months()
         return count
 
-    def compact(self) -> list[str]:
-        """Rewrite the months that deletions have touched, so that nothing of the deleted rows is on disk.
+    def recast(self, site_id: int, changes: Mapping[Cell, Cell | None]) -> int:
+        """Say less of remainders: those of a cell become those of another, or go; return how many rows were changed.
 
-        Returns the months. Interrupted anywhere, the marks stay and the next call does the work again.
+        The files are marked for `compact`.
         """
-        done = []
+        self._demand_all()
+        total = 0
+        with self._write:
+            cursor = self._connection.cursor()
+            self._list_changes(cursor, changes)
+            for name, alias in self._files.items():
+                rows = f"from {alias}.event e, memory.recast r where {_IS_RECAST}"
+                values = [site_id, Basis.DEIDENTIFIED]
+                count = _one(cursor.execute(f"select count(*) {rows}", values))
+                if not count:
+                    continue
+                self._mark_of_deletion(name).touch()
+                sets = ", ".join(f'"{column}" = r.new_{column}' for column in Cell._fields)
+                with _transaction(cursor):
+                    # First what goes: what is changed may come to be like it.
+                    cursor.execute(
+                        f"delete from {alias}.event e using memory.recast r where {_IS_RECAST} and r.gone", values
+                    )
+                    cursor.execute(
+                        f"update {alias}.event e set {sets} from memory.recast r where {_IS_RECAST} and not r.gone",
+                        values,
+                    )
+                total += count
+            cursor.execute("drop table memory.recast")
+            self._revision += 1
+        return total
+
+    def compact(self) -> list[str]:
+        """Rewrite the files that deletions have touched, so that nothing of the deleted rows is on disk.
+
+        Returns their months. Interrupted anywhere, the marks stay and the next call does the work again.
+        """
+        done = set()
         for mark in sorted(self._folder.glob("*.dirty")):
             with self._write:
                 if mark.stem in self._broken:
                     continue  # the mark stays until the file is back
-                if mark.stem in self._months:
+                if mark.stem in self._files:
                     self._rewrite(mark.stem)
-                mark.unlink()
-            done.append(mark.stem)
-        return done
+                mark.unlink(missing_ok=True)
+            done.add(mark.stem[:7])
+        return sorted(done)
 
     def checkpoint(self) -> None:
         """Fold the write-ahead logs into their files."""
         with self._write:
-            for alias in self._months.values():
+            for alias in self._files.values():
                 self._connection.execute(f"checkpoint {alias}")
 
     def close(self) -> None:
         with self._write, self._gate.exclusive():
-            for alias in self._months.values():
+            for alias in self._files.values():
                 self._connection.execute(f"checkpoint {alias}")
             self._engine.dispose()
             self._connection.close()
@@ -191,12 +271,51 @@ class DuckDBEventLog:
         """Return the rows of one visitor in the order of time, at most `limit`."""
         return self._hits("site_id = ? and visitor_id = ?", [site_id, visitor_id], limit)
 
+    def visits_hits(self, visit_ids: Collection[int], since: datetime) -> list[Hit]:
+        """Return the rows of these visits at or after `since`; visits are drawn, so no two sites share one."""
+        condition = "occurred_at >= ? and visit_id in (select unnest(?))"
+        return self._hits(condition, [_naive(since), list(visit_ids)]) if visit_ids else []
+
+    def consented_hits(self, site_id: int, visitor_ids: Collection[int], since: datetime) -> list[Hit]:
+        """Return the visitors' rows at or after `since` that were collected under consent."""
+        condition = "site_id = ? and occurred_at >= ? and visitor_id in (select unnest(?)) and basis = ?"
+        return self._hits(condition, [site_id, _naive(since), list(visitor_ids), Basis.CONSENT])
+
+    def page_visitors(
+        self, site_id: int, pages: Collection[str], sections: Collection[str], since: datetime
+    ) -> list[tuple[str, str, int]]:
+        """Return host, page or section, and how many visitors it has had at or after `since`."""
+        section = "'/' || split_part(pathname, '/', 2)"
+        places = {"pathname": pages, section: sections}
+        return [
+            row
+            for place, wanted in places.items()
+            for row in self._fetch(
+                f"select hostname, {place} as place, count(distinct visitor_id) from event"
+                f" where site_id = ? and occurred_at >= ? and {place} in (select unnest(?)) group by all",
+                [site_id, _naive(since), list(wanted)],
+            )
+            if wanted
+        ]
+
+    def remainders(self, site_id: int, since: datetime) -> list[tuple[Cell, int]]:
+        """Return what remainders say, each with its visitor of the day, at or after `since`."""
+        names = ", ".join(f'"{name}"' for name in Cell._fields)
+        rows = self._fetch(
+            f"select distinct {names}, visitor_id from event where site_id = ? and basis = ? and occurred_at >= ?",
+            [site_id, Basis.DEIDENTIFIED, _naive(since)],
+        )
+        return [(Cell(*row[:-1]), row[-1]) for row in rows]
+
     def recent_visits(self, since: datetime) -> list[VisitSeen]:
-        """Return every visit with a row at or after `since`, for visits to go on across a restart."""
+        """Return every visit with a row at or after `since`, for visits to go on across a restart.
+
+        When a visit began is said truly, however long ago it was.
+        """
         rows = self._fetch(
             "select site_id, visitor_id, visit_id, min(occurred_at), max(occurred_at) from event"
-            " where occurred_at >= ? group by all",
-            [_naive(since)],
+            " where visit_id in (select visit_id from event where occurred_at >= ? and basis <> ?) group by all",
+            [_naive(since), Basis.DEIDENTIFIED],
         )
         return [VisitSeen(*row) for row in rows]
 
@@ -214,28 +333,110 @@ class DuckDBEventLog:
         total = 0
         self._demand_all()
         with self._write:
-            for month, alias in self._months.items():
+            for name, alias in self._files.items():
                 found = self._connection.execute(f"select count(*) from {alias}.event where {condition}", values)
                 if not _one(found):
                     continue
                 # Marked first: a crash after the delete must not leave an unmarked file behind.
-                self._folder.joinpath(f"{month}.dirty").touch()
+                self._mark_of_deletion(name).touch()
                 deleted = self._connection.execute(f"delete from {alias}.event where {condition}", values)
                 total += _one(deleted)
                 self._revision += 1
         return total
 
+    def _replace(self, name: str, alias: str, found: Sequence[int], rows: Mapping[int, Hit | None]) -> None:
+        left = [row for row in (rows[number] for number in found) if row is not None]
+        self._mark_of_deletion(name).touch()
+        cursor = self._connection.cursor()
+        with tempfile.NamedTemporaryFile(dir=self._scratch, suffix=".ndjson") as file:
+            file.write(b"\n".join(map(encode_hit, left)))
+            file.flush()
+            with _transaction(cursor):
+                cursor.execute(f"delete from {alias}.event where hit_id in (select unnest(?))", [list(found)])
+                if left:
+                    _insert(cursor, alias, file.name)
+        self._revision += 1
+
+    def _list_changes(self, cursor: duckdb.DuckDBPyConnection, changes: Mapping[Cell, Cell | None]) -> None:
+        lines = []
+        for cell, other in changes.items():
+            after = {f"new_{name}": value for name, value in (other or cell)._asdict().items()}
+            lines.append(msgspec.json.encode({**cell._asdict(), **after, "gone": other is None}))
+        kinds = {name: _COLUMNS[name] for name in Cell._fields}
+        kinds |= {f"new_{name}": kind for name, kind in kinds.items()}
+        types = ", ".join(f"'{name}': '{kind}'" for name, kind in (kinds | {"gone": "BOOLEAN"}).items())
+        with tempfile.NamedTemporaryFile(dir=self._scratch, suffix=".ndjson") as file:
+            file.write(b"\n".join(lines))
+            file.flush()
+            source = f"read_json('{file.name}', format = 'newline_delimited', columns = {{{types}}})"
+            cursor.execute(f"create or replace table memory.recast as select * from {source}")
+
     def _drop_empty_months(self) -> None:
         with self._write:
-            for month, alias in list(self._months.items()):
-                if _one(self._connection.execute(f"select count(*) from {alias}.event")) == 0:
-                    with self._gate.exclusive():
-                        self._detach(month)
-                        self._unlink(month)
-                    self._folder.joinpath(f"{month}.dirty").unlink(missing_ok=True)
+            for month in self.months:
+                files = self._of_month(month)
+                if any(self._row_count(alias) for alias in files.values()):
+                    continue  # a file knows how far its month has taken from spools: all go, or none
+                with self._gate.exclusive():
+                    for name in files:
+                        self._detach(name)
+                        self._unlink(name)
+                for name in files:
+                    self._mark_of_deletion(name).unlink(missing_ok=True)
 
-    def _rewrite(self, month: str) -> None:
-        alias, copy = self._months[month], self._scratch / f"{month}.duckdb"
+    def _newest(self, month: str) -> str:
+        """Return the file that takes the month's next rows, another one where the last is large enough."""
+        recent = {int(name[8:]): alias for name, alias in self._of_month(month).items() if "." in name}
+        last = max(recent, default=0)
+        if last:
+            counts = {number: self._row_count(alias) for number, alias in recent.items()}
+            if counts[last] < max(RECENT_ROWS, sum(counts.values()) // RECENT_FILES):
+                return f"{month}.{last}"
+        return f"{month}.{last + 1}"
+
+    def _fold(self, name: str) -> None:
+        """The month's file says in the transaction that it has the rows: from then on the other holds nothing."""
+        alias, month = self._files[name], self._file(name[:7])
+        names = ", ".join(f'"{column}"' for column in _COLUMNS)
+        cursor = self._connection.cursor()
+        cursor.execute("begin")
+        try:
+            cursor.execute(f"insert into {month}.event ({names}) select {names} from {alias}.event")
+            cursor.execute(
+                f"insert into {month}.spool_mark select spool_id, last_id from {alias}.spool_mark"
+                " on conflict do update set last_id = greatest(last_id, excluded.last_id)"
+            )
+            cursor.execute(f"insert into {month}.folded values (?)", [name])
+        except BaseException:
+            cursor.execute("rollback")
+            raise
+        with self._gate.exclusive():
+            cursor.execute("commit")
+            self._detach(name)
+            self._unlink(name)
+        self._connection.execute(f"delete from {month}.folded where name = ?", [name])
+        self._connection.execute(f"checkpoint {month}")
+
+    def _mark(self, alias: str, spool_id: str) -> int:
+        found = self._connection.execute(
+            f"select last_id from {alias}.spool_mark where spool_id = ?", [spool_id]
+        ).fetchone()
+        return int(found[0]) if found else 0
+
+    def _row_count(self, alias: str) -> int:
+        return _one(self._connection.execute(f"select count(*) from {alias}.event"))
+
+    def _of_month(self, month: str) -> dict[str, str]:
+        """Return the open files of a month; raises `Unavailable` where one of it cannot be opened."""
+        for name in [name for name in self._broken if name[:7] == month]:
+            self._file(name)
+        return {name: alias for name, alias in self._files.items() if name[:7] == month}
+
+    def _mark_of_deletion(self, name: str) -> Path:
+        return self._folder / f"{name}.dirty"
+
+    def _rewrite(self, name: str) -> None:
+        alias, copy = self._files[name], self._scratch / f"{name}.duckdb"
         copy.unlink(missing_ok=True)
         self._connection.execute(f"attach '{copy}' as rewritten")
         try:
@@ -244,26 +445,27 @@ class DuckDBEventLog:
         finally:
             self._connection.execute("detach rewritten")
         with self._gate.exclusive():
-            self._detach(month)
-            copy.replace(self._path(month))
-            self._attach(month)
+            self._detach(name)
+            copy.replace(self._path(name))
+            self._attach(name)
             self._show()
 
-    def _month(self, month: str) -> str:
-        if month not in self._months:
-            self._try(month)
-        if month in self._broken:
-            raise Unavailable(self._broken[month])
-        return self._months[month]
+    def _file(self, name: str) -> str:
+        """Return the name of a file's database, made or opened where it is not."""
+        if name not in self._files:
+            self._try(name)
+        if name in self._broken:
+            raise Unavailable(self._broken[name])
+        return self._files[name]
 
-    def _try(self, month: str) -> None:
-        """Open a month; where that cannot be, remember why."""
+    def _try(self, name: str) -> None:
+        """Open a file; where that cannot be, remember why."""
         with self._gate.exclusive():
             try:
-                self._attach(month)
-                self._broken.pop(month, None)
+                self._attach(name)
+                self._broken.pop(name, None)
             except Unavailable as error:
-                self._broken[month] = str(error)
+                self._broken[name] = str(error)
             self._show()
 
     def _demand_all(self) -> None:
@@ -272,27 +474,42 @@ class DuckDBEventLog:
             if faults:
                 raise Unavailable(faults[0])
 
-    def _open_months(self) -> None:
-        for path in sorted(self._folder.glob("*.duckdb")):
-            if _MONTH.fullmatch(path.stem):
-                self._try(path.stem)
+    def _open_files(self) -> None:
+        found = sorted(path.stem for path in self._folder.glob("*.duckdb") if _FILE.fullmatch(path.stem))
+        for name in found:
+            self._try(name)
+        for name in list(self._files):
+            if name[7:] == "":
+                self._end_folding(name)
         self._show()
 
-    def _attach(self, month: str) -> None:
-        alias = f"m_{month.replace('-', '_')}"
-        path = self._path(month)
-        columns = ", ".join(f'"{name}" {kind}' for name, kind in _COLUMNS.items())
+    def _end_folding(self, month: str) -> None:
+        """Take away files whose rows the month's has: a process ended between the two."""
+        alias = self._files[month]
+        for (name,) in self._connection.execute(f"select name from {alias}.folded").fetchall():
+            with self._gate.exclusive():
+                if name in self._files:
+                    self._detach(name)
+                self._broken.pop(name, None)
+                self._unlink(name)
+            self._connection.execute(f"delete from {alias}.folded where name = ?", [name])
+
+    def _attach(self, name: str) -> None:
+        alias = f"m_{name.replace('-', '_').replace('.', '_')}"
+        path = self._path(name)
+        columns = ", ".join(f'"{column}" {kind}' for column, kind in _COLUMNS.items())
         marks = "spool_id varchar primary key, last_id bigint not null"
         try:
             self._connection.execute(f"attach '{path}' as {alias}")
             self._connection.execute(f"create table if not exists {alias}.event ({columns})")
             self._connection.execute(f"create table if not exists {alias}.spool_mark ({marks})")
+            self._connection.execute(f"create table if not exists {alias}.folded (name varchar not null)")
             self._add_columns(alias)
         except duckdb.Error as error:
             self._connection.execute(f"detach database if exists {alias}")
             raise Unavailable(f"The event log's file {path} cannot be opened: {error}") from error
         path.chmod(0o600)
-        self._months[month] = alias
+        self._files[name] = alias
 
     def _add_columns(self, alias: str) -> None:
         """Give a file that an earlier version made the columns that have come since; their values are empty."""
@@ -305,27 +522,27 @@ class DuckDBEventLog:
                 kind = f"{_COLUMNS[name]} default {DEFAULTS[name]}"
                 self._connection.execute(f'alter table {alias}.event add column if not exists "{name}" {kind}')
 
-    def _detach(self, month: str) -> None:
-        alias = self._months.pop(month)
+    def _detach(self, name: str) -> None:
+        alias = self._files.pop(name)
         self._show()
         self._connection.execute(f"checkpoint {alias}")
         self._connection.execute(f"detach {alias}")
 
-    def _unlink(self, month: str) -> None:
-        path = self._path(month)
+    def _unlink(self, name: str) -> None:
+        path = self._path(name)
         path.unlink(missing_ok=True)
         path.with_name(path.name + ".wal").unlink(missing_ok=True)
 
     def _show(self) -> None:
         names = ", ".join(f'"{name}"' for name in _COLUMNS)
-        sources = [f"{alias}.event" for _, alias in sorted(self._months.items())] or ["memory.nothing"]
+        sources = [f"{alias}.event" for _, alias in sorted(self._files.items())] or ["memory.nothing"]
         selects = " union all ".join(f"select {names} from {source}" for source in sources)
         self._connection.execute(f"create or replace view memory.event as {selects}")
 
-    def _path(self, month: str) -> Path:
-        if not _MONTH.fullmatch(month):
-            raise ValueError(f"{month!r} is no month")
-        return self._folder / f"{month}.duckdb"
+    def _path(self, name: str) -> Path:
+        if not _FILE.fullmatch(name):
+            raise ValueError(f"{name!r} is no file of the event log")
+        return self._folder / f"{name}.duckdb"
 
     def _count(self, condition: str, values: list[Any]) -> int:
         return int(self._fetch(f"select count(*) from event where {condition}", values)[0][0])
@@ -374,9 +591,19 @@ class _Gate:
                 self._condition.notify_all()
 
 
-def _insert(
-    cursor: duckdb.DuckDBPyConnection, alias: str, file: str, spool_id: str, last_id: int, *, deduplicate: bool
-) -> int:
+@contextmanager
+def _transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    cursor.execute("begin")
+    try:
+        yield
+        cursor.execute("commit")
+    except BaseException:
+        cursor.execute("rollback")
+        raise
+
+
+def _insert(cursor: duckdb.DuckDBPyConnection, alias: str, file: str, known: Sequence[str] = ()) -> int:
+    """Insert rows from a file of JSON, but those whose hit id one of the databases `known` holds."""
     names = ", ".join(f'"{name}"' for name in _COLUMNS)
     # Rows are spooled without what has its default.
     values = ", ".join(
@@ -384,22 +611,12 @@ def _insert(
     )
     types = ", ".join(f"'{name}': '{kind}'" for name, kind in _COLUMNS.items())
     source = f"read_json('{file}', format = 'newline_delimited', columns = {{{types}}})"
-    # The same row may be twice in the batch too, where an interrupted import began again.
-    unseen = (
-        f" where hit_id not in (select hit_id from {alias}.event) qualify row_number() over (partition by hit_id) = 1"
-    )
-    cursor.execute("begin")
-    try:
-        inserted = cursor.execute(
-            f"insert into {alias}.event ({names}) select {values} from {source}{unseen if deduplicate else ''}"
-        )
-        count = _one(inserted)
-        cursor.execute(f"insert or replace into {alias}.spool_mark values (?, ?)", [spool_id, last_id])
-        cursor.execute("commit")
-    except BaseException:
-        cursor.execute("rollback")
-        raise
-    return count
+    unseen = ""
+    if known:
+        there = " union all ".join(f"select hit_id from {one}.event" for one in known)
+        # The same row may be twice in the batch too, where an interrupted import began again.
+        unseen = f" where hit_id not in ({there}) qualify row_number() over (partition by hit_id) = 1"
+    return _one(cursor.execute(f"insert into {alias}.event ({names}) select {values} from {source}{unseen}"))
 
 
 def _one(result: duckdb.DuckDBPyConnection) -> int:

@@ -27,6 +27,7 @@ from sqlalchemy.types import BigInteger, Float
 
 from webmon.domain.breakdowns import BREAKDOWNS, Breakdown
 from webmon.domain.event import ENGAGEMENT, PAGEVIEW
+from webmon.domain.hit import Basis
 from webmon.domain.metrics import METRICS
 from webmon.domain.query import Filter
 from webmon.stores.events.constructs import (
@@ -200,7 +201,8 @@ def _visits(plan: Plan, asked: Sequence[Breakdown]) -> Select[Any]:
         "visit_id": event.c.visit_id,
         "visitor_id": func.min(event.c.visitor_id),
         "started_at": func.min(case((counted, at))),
-        "ended_at": func.max(case((counted, at))),
+        # What is left of signed-in visits says no more than the hour: of how long they were, nothing.
+        "ended_at": func.max(case((and_(counted, event.c.basis != Basis.DEIDENTIFIED), at))),
         "pageviews": pageviews,
         "events": func.sum(case((counted, 1), else_=0)),
         "bounced": and_(pageviews < 2, func.sum(case((acted, 1), else_=0)) == 0),

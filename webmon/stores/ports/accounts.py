@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
+from webmon.domain.promotion import State
 from webmon.stores.ports.audit import Audited
 
 
@@ -38,20 +39,28 @@ class SealedRow:
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """A signed-in visit. `done`: its rows have left the event log. Pseudonyms are None once it is forgotten.
-
-    `consent` is the receipt under which it was collected before, where that is known.
-    """
+    """A signed-in visit. `link` says, sealed, which visit of which visitor it is; None once that is forgotten."""
 
     id: int
     site_id: int
     account_id: int
-    visitor_id: int | None
-    visit_id: int | None
-    done: bool
+    link: bytes | None
+    state: State
     last_seen_at: datetime
     ended_at: datetime | None
     consent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPromotion:
+    """A signed-in visit as earlier versions wrote it down: its pseudonyms in the clear."""
+
+    id: int
+    account_id: int
+    visitor_id: int
+    visit_id: int
+    requested_at: datetime
+    consent: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,23 +119,36 @@ class AccountRepository(Audited, Protocol):
 
     def delete_hits(self, account_id: int, hit_ids: Sequence[int]) -> None: ...
 
-    def add_promotion(
-        self, site_id: int, account_id: int, visitor_id: int, visit_id: int, now: datetime, consent: str = ""
-    ) -> int: ...
+    def recent_hits(self, since: date, limit: int) -> Sequence[tuple[int, int]]:
+        """Site and id of the rows stored last, of days from `since` on, oldest first."""
+
+    def add_promotion(self, site_id: int, account_id: int, link: bytes, now: datetime) -> int: ...
 
     def active_promotions(self) -> Sequence[Promotion]:
-        """Those that still hold pseudonyms."""
+        """Those that still say whose visit they are of."""
 
-    def claim(self, promotion_id: int, until: datetime, now: datetime) -> bool:
-        """Take on a promotion that is not done; False where another process has."""
+    def open_promotions(self) -> Sequence[OpenPromotion]:
+        """Those of earlier versions that still hold pseudonyms in the clear."""
 
-    def mark_done(self, promotion_id: int) -> None: ...
+    def seal_promotion(self, promotion_id: int, link: bytes) -> None:
+        """Put the sealed link in the place of pseudonyms in the clear."""
+
+    def claim_promotions(self, holder: str, now: datetime, until: datetime, limit: int) -> Sequence[Promotion]:
+        """Take on promotions that are not done and that nobody else has, oldest first."""
+
+    def move_promotions(
+        self, promotion_ids: Collection[int], before: State, after: State, holder: str, until: datetime
+    ) -> Collection[int]:
+        """Note a step, and hold on to them; return those that were in the state before it and are the holder's."""
+
+    def release_promotions(self, holder: str) -> None:
+        """Let others take on what the holder has, or all holders whose names begin with this and a full stop."""
 
     def seen(self, promotion_id: int, now: datetime) -> None: ...
 
     def end(self, promotion_id: int, now: datetime) -> None: ...
 
     def forget(self, promotion_id: int) -> None:
-        """Empty the pseudonyms of a promotion that is done and ended."""
+        """Empty the link of a promotion that is done and ended."""
 
     def reads(self, site_id: int, account_id: int) -> Sequence[AccountRead]: ...

@@ -12,7 +12,11 @@ from webmon.stores.ports.events import Chunk
 
 
 class SpoolEntry(msgspec.Struct, frozen=True, gc=False):
-    """One acknowledged hit. `body` is the row as JSON, or sealed for the account where `account_id` is set."""
+    """One acknowledged hit: `body` is the row as JSON.
+
+    Where `account_id` is set it is sealed for that account, and `visit_id` is the number of the promotion: no
+    pseudonym of a signed-in visit is in the spool.
+    """
 
     site_id: int
     month: str
@@ -20,6 +24,15 @@ class SpoolEntry(msgspec.Struct, frozen=True, gc=False):
     hit_id: int
     body: bytes
     account_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remainder:
+    """What an entry that went to the account log leaves for figures: a row of the event log, as JSON."""
+
+    entry_id: int
+    month: str
+    line: bytes
 
 
 @dataclass(frozen=True, slots=True)

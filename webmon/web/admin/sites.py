@@ -14,6 +14,7 @@ from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 
 from webmon.clock import Clock
 from webmon.domain.jurisdiction import Jurisdiction
+from webmon.domain.promotion import PROMOTE_DAYS_LIMIT, THIS_VISIT
 from webmon.domain.site import CHOICE_DAYS, CHOICE_DAYS_LIMIT, Mode, Site
 from webmon.domain.staff import Role
 from webmon.errors import Conflict, InvalidInput, NotAllowed
@@ -77,6 +78,14 @@ class SettingsForm(FlaskForm):  # type: ignore[misc]
         ],
         default=CHOICE_DAYS,
     )
+    promote_days = IntegerField(
+        "Days of earlier visits that go to the account at sign-in",
+        [
+            InputRequired("must be a whole number"),
+            NumberRange(THIS_VISIT, PROMOTE_DAYS_LIMIT, f"must be between {THIS_VISIT} and {PROMOTE_DAYS_LIMIT}"),
+        ],
+        default=THIS_VISIT,
+    )
     honour_dnt = BooleanField("Take the browser's Do Not Track for an objection")
     share_subdomains = BooleanField("One choice for all subdomains")
 
@@ -127,6 +136,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                     actor=g.staff.email,
                     choice_days=form.data["choice_days"],
                     share_subdomains=form.data["share_subdomains"],
+                    promote_days=form.data["promote_days"],
                 )
             except (InvalidInput, Conflict) as error:
                 blame(form, error if isinstance(error, InvalidInput) else InvalidInput.field("domain", str(error)))
@@ -145,6 +155,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                 jurisdiction=site.jurisdiction.value,
                 choice_days=site.choice_days,
                 share_subdomains=site.share_subdomains,
+                promote_days=site.promote_days,
             ),
             "rules_form": RulesForm(
                 parameters="\n".join(site.rules.parameters),
@@ -187,6 +198,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                     actor=g.staff.email,
                     choice_days=form.data["choice_days"],
                     share_subdomains=form.data["share_subdomains"],
+                    promote_days=form.data["promote_days"],
                 )
             except InvalidInput as error:
                 blame(form, error)

@@ -22,6 +22,7 @@ from webmon.domain.notice import Notice
 from webmon.domain.site import Mode, Site
 from webmon.errors import InvalidInput, NotAuthenticated, UnknownSite
 from webmon.services.choose_policy import Policies
+from webmon.services.collect_hit import Client
 from webmon.services.consent_counts import ConsentCounts, Observer
 from webmon.services.erase_collected import Eraser
 from webmon.services.manage_sites import Scope, Sites
@@ -265,6 +266,9 @@ def _register_sign_in(pages: Blueprint, it: Embed) -> None:
     def login() -> Response:
         body = read_json(request, LoginBody)
         site, now = it.sites.get(body.site), it.clock.now()
+        # A signal speaks for whoever does not say under which consent they are measured.
+        client = Client(*_who_asks())
+        objects = client.gpc or (site.honour_dnt and client.dnt)
         if body.account and body.token:
             raise InvalidInput.field("account", "goes without a token")
         if body.account:
@@ -272,7 +276,7 @@ def _register_sign_in(pages: Blueprint, it: Embed) -> None:
             account = AccountName(body.account, body.email, body.name)
             it.accounts.login_as(site, account, body.visitor, body.visit, now, body.consent)
         elif body.token:
-            it.accounts.login(site, body.token, body.visitor, body.visit, now, consent=body.consent)
+            it.accounts.login(site, body.token, body.visitor, body.visit, now, consent=body.consent, objects=objects)
         else:
             raise InvalidInput.field("token", "is required")
         return Response(status=204)
