@@ -5,13 +5,23 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const source = join(here, "src");
 const committed = join(here, "dist");
 const checking = process.argv.includes("--check");
 const target = checking ? mkdtempSync(join(tmpdir(), "webmon-dist-")) : committed;
+
+/** A style sheet that a script imports is its text, minified. */
+const sheets = {
+  name: "sheets",
+  setup: (build) =>
+    build.onLoad({ filter: /\.css$/ }, async ({ path }) => {
+      const { code } = await transform(readFileSync(path, "utf8"), { loader: "css", minify: true });
+      return { contents: code.trim(), loader: "text" };
+    }),
+};
 
 const common = {
   bundle: true,
@@ -54,7 +64,7 @@ const files = new Map();
 const manifest = {};
 for (const [name, file] of Object.entries(entries())) {
   const part = PARTS.includes(name);
-  for (const { ending, bytes } of await bundle(file, part ? { format: "esm", ...thanks(name) } : {})) {
+  for (const { ending, bytes } of await bundle(file, part ? { format: "esm", plugins: [sheets], ...thanks(name) } : {})) {
     const base = name.replace(/\.(css|ts)$/, "");
     const hash = createHash("sha256").update(bytes).digest("hex").slice(0, 8);
     files.set(`${base}.${hash}.${ending}`, bytes);

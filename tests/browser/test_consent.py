@@ -12,6 +12,9 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.support.server import WebmonServer, request, wait_until
 from tests.support.website import Website, page
+from webmon.domain import symmetry
+from webmon.domain.notice import default_body
+from webmon.domain.theme import button_colours, button_size, default_theme
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("consent")]
 Person = Callable[..., BrowserContext]
@@ -77,12 +80,13 @@ def shown(webmon: WebmonServer, site: Website) -> Shown:
     return open_page
 
 
-def faults(opened: Page) -> list[tuple[str, list[str]]]:
+def faults(opened: Page, part: str = ".webmon") -> list[tuple[str, list[str]]]:
     """What axe finds wrong for WCAG 2.2 AA in webmon's part of the page."""
     opened.evaluate(AXE.read_text("utf-8"))
     found: list[dict[str, Any]] = opened.evaluate(
-        """axe.run('.webmon', {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})
-        .then(found => found.violations)"""
+        """part => axe.run(part, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})
+        .then(found => found.violations)""",
+        part,
     )
     return [(one["id"], [node["html"] for node in one["nodes"]]) for one in found]
 
@@ -99,7 +103,7 @@ def test_anybody_can_use_it(person: Person, shown: Shown, scheme: str, direction
     opened.locator("[data-webmon=preferences] summary").first.click()
     assert faults(opened) == []
     small = opened.locator("[data-webmon=preferences]").evaluate(
-        """box => [...box.querySelectorAll('button,a,input,summary')]
+        """box => [...box.shadowRoot.querySelectorAll('button,a,input,summary')]
         .filter(one => Math.min(one.getBoundingClientRect().width, one.getBoundingClientRect().height) < 24)
         .map(one => one.outerHTML)"""
     )
@@ -146,6 +150,162 @@ def test_each_purpose_shows_its_services_and_their_cookies(person: Person, shown
     row.locator("summary").click()
     for text in ("Video player", "Video Ltd.", "vid_*", "Remembers the volume.", "1 year", "another company"):
         expect(row).to_contain_text(text)
+
+
+HOSTILE = """
+div, .webmon, [data-webmon] { display: none !important; position: static !important; opacity: 0.1 !important;
+  transform: scale(0.1) !important; width: 20px !important; font-size: 4px !important; z-index: -1 !important;
+  animation: away 1s infinite !important; pointer-events: none !important; }
+button, [data-webmon=reject] { display: none !important; width: 9px !important; color: #eee !important;
+  background: #fff !important; font-size: 5px !important; }
+[data-webmon=accept] { background: #0a0 !important; font-size: 60px !important; }
+.webmon { --webmon-size: 0.2; --w: red; color: red; }
+@keyframes away { to { translate: -5000px 0; visibility: hidden } }
+"""
+LOOK = """one => { const s = getComputedStyle(one), r = one.getBoundingClientRect();
+    return {width: Math.round(r.width), height: Math.round(r.height), color: s.color, background: s.backgroundColor,
+            border: s.borderColor, size: s.fontSize, weight: s.fontWeight, shown: one.checkVisibility()}; }"""
+
+
+def looks(opened: Page) -> dict[str, Any]:
+    """What is seen of the three answers."""
+    names = ("reject", "accept", "choose")
+    return {name: opened.locator(f"[data-webmon={name}]").evaluate(LOOK) for name in names}
+
+
+@pytest.mark.parametrize("layout", ["bar", "box", "dialog"])
+def test_a_website_s_style_does_not_change_what_was_checked(
+    person: Person, shown: Shown, site: Website, webmon: WebmonServer, layout: str
+) -> None:
+    where = {"bar": "bottom", "box": "bottom-end", "dialog": "center"}[layout]
+    context = person(reduced_motion="reduce")
+    plain = shown(context, layout=layout, position=where)
+    expected = looks(plain), plain.locator("[data-webmon=banner]").bounding_box()
+    plain.close()
+    site.pages["/"] = page(webmon.url, f"<style>{HOSTILE}</style>")
+    hostile = shown(context, layout=layout, position=where)
+    assert (looks(hostile), hostile.locator("[data-webmon=banner]").bounding_box()) == expected
+    hostile.locator("[data-webmon=choose]").click()
+    expect(hostile.locator("[data-webmon=preferences]")).to_be_visible()
+    hostile.locator("[data-webmon=reject]").click()
+    expect(hostile.locator(".webmon")).to_have_count(0)
+
+
+def test_a_website_gives_the_question_its_own_colours_by_custom_properties(
+    person: Person, shown: Shown, site: Website, webmon: WebmonServer
+) -> None:
+    theme = ".webmon { --webmon-accent: #112233; --webmon-background: #fffbe6; --webmon-radius: 0px }"
+    site.pages["/"] = page(webmon.url, f"<style>{theme}</style>")
+    opened = shown(person())
+    found = looks(opened)
+    assert found["accept"] | {"width": 0} == found["reject"] | {"width": 0} == found["choose"] | {"width": 0}
+    assert found["accept"]["background"] == "rgb(17, 34, 51)"
+    inside = opened.locator("[data-webmon=banner] .w")
+    assert inside.evaluate("one => getComputedStyle(one).backgroundColor") == "rgb(255, 251, 230)"
+
+
+STYLED = {
+    "reject": {"size": 150, "light": {"background": "#101010", "text": "#ffffff"}, "dark": {"background": "#ffffff"}},
+    "choose": {"size": 60},
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_buttons_are_painted_as_they_were_checked(
+    person: Person, shown: Shown, site: Website, webmon: WebmonServer, scheme: str
+) -> None:
+    theme = default_theme() | {"buttons_style": STYLED}
+    assert symmetry.failures(default_body("localhost", "en") | {"theme": theme}) == ()
+    # Where buttons differ, a website's own colours would make another difference, which nobody has checked.
+    site.pages["/"] = page(
+        webmon.url, "<style>.webmon { --webmon-accent: red; --webmon-background: #101010 }</style>"
+    )
+    opened = shown(person(color_scheme=scheme, reduced_motion="reduce"), theme=theme)
+    found = looks(opened)
+    for name in ("reject", "accept", "choose"):
+        painted = found[name]["background"], found[name]["color"]
+        assert painted == tuple(map(rgb, button_colours(theme, name, scheme)))
+        assert found[name]["size"] == f"{16 * button_size(theme, name) / 100:g}px"
+        assert found[name]["border"] == found[name]["background"]
+    assert found["reject"]["height"] >= found["accept"]["height"]
+    assert found["choose"]["height"] >= 24
+    behind = opened.locator("[data-webmon=banner] .w").evaluate("one => getComputedStyle(one).backgroundColor")
+    assert behind == rgb(theme[scheme]["background"])
+
+
+def rgb(colour: str) -> str:
+    return f"rgb({', '.join(str(int(colour[at : at + 2], 16)) for at in (1, 3, 5))})"
+
+
+def is_reached(opened: Page) -> None:
+    """Each answer is on the screen, wherever the services are scrolled to."""
+    for name in ("reject", "accept", "save"):
+        expect(opened.locator(f"[data-webmon=preferences] [data-webmon={name}]")).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "de-DE", "ar-EG", "el-GR"])
+@pytest.mark.parametrize("size", [(1280, 800), (320, 568)], ids=["desktop", "telephone"])
+def test_the_answers_stay_in_reach_when_services_are_unfolded(
+    person: Person, shown: Shown, size: tuple[int, int], locale: str
+) -> None:
+    viewport = {"width": size[0], "height": size[1]}
+    opened = shown(person(viewport=viewport, locale=locale, reduced_motion="reduce"))
+    opened.locator("[data-webmon=choose]").click()
+    summaries = opened.locator("[data-webmon=preferences] summary")
+    for one in summaries.all():
+        one.click()
+    inside = opened.locator("[data-webmon=preferences] .w")
+    assert inside.evaluate("one => one.scrollHeight > one.clientHeight"), "there is something to scroll"
+    for share in (0, 0.5, 1):
+        inside.evaluate("(one, share) => one.scrollTo(0, share * one.scrollHeight)", share)
+        is_reached(opened)
+    # What has the focus is not behind the answers (WCAG 2.2, 2.4.11).
+    covered = opened.locator("[data-webmon=preferences]").evaluate(
+        """host => { const root = host.shadowRoot, found = [];
+        for (const one of root.querySelectorAll("summary,input")) {
+          one.focus(); const r = one.getBoundingClientRect();
+          const seen = root.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2);
+          if (seen !== one && !one.contains(seen)) found.push(one.outerHTML); }
+        return found; }"""
+    )
+    assert covered == []
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "de-DE", "ar-EG", "fi-FI"])
+@pytest.mark.parametrize("layout", ["bar", "box", "dialog"])
+def test_it_reflows_at_four_times_the_size(person: Person, shown: Shown, layout: str, locale: str) -> None:
+    # WCAG 1.4.10: 1280 by 1024 at 400 %.
+    where = {"bar": "bottom", "box": "bottom-end", "dialog": "center"}[layout]
+    context = person(viewport={"width": 320, "height": 256}, locale=locale, reduced_motion="reduce")
+    opened = shown(context, layout=layout, position=where, services=[VIDEO])
+
+    def is_whole(hook: str, *names: str) -> None:
+        inside = opened.locator(f"[data-webmon={hook}] .w")
+        assert inside.evaluate("one => one.scrollWidth <= one.clientWidth"), "nothing is cut at the side"
+        assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        for name in names:
+            control = opened.locator(f"[data-webmon={hook}] [data-webmon={name}]")
+            control.scroll_into_view_if_needed()
+            expect(control).to_be_in_viewport(ratio=1)
+
+    is_whole("banner", "accept", "reject", "choose")
+    opened.locator("[data-webmon=choose]").click()
+    opened.locator("[data-webmon=preferences] summary").first.click()
+    is_whole("preferences", "reject", "accept", "save", "close")
+
+
+def test_what_is_said_of_a_cookie_is_a_list_of_names_and_values(person: Person, shown: Shown) -> None:
+    opened = shown(person(), services=[VIDEO])
+    opened.locator("[data-webmon=choose]").click()
+    row = opened.locator("[data-webmon=preferences] li", has_text="Marketing")
+    row.locator("summary").click()
+    said = row.locator("dl > *").all_inner_texts()
+    assert said == [
+        *("Provider", "Video Ltd."),
+        *("Cookie", "vid_*", "Remembers the volume."),
+        *("Kept for", "1 year"),
+        *("Set by", "another company"),
+    ]
 
 
 WAITING = """

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 from werkzeug.serving import make_server
 
+from tests.browser.test_consent import faults
 from tests.support.world import World
 from webmon.app import create_wsgi
 
@@ -50,6 +51,30 @@ def test_tables_are_cards_on_a_telephone(world: World, address: str, person: Per
     for path, headings in (("staff", 4), ("audit", 6), ("sites/example.org/retention?plan=1", 5)):
         page.goto(f"{address}/admin/{path}")
         is_whole(page, headings)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_anybody_can_use_the_visitor_s_pages(
+    world: World, address: str, person: Person, language: str, scheme: str
+) -> None:
+    visitor = world.visitor()
+    visitor.sees("/a-page")
+    world.settle()
+    portal = f"{address}/privacy/example.org"
+    context = person(color_scheme=scheme, viewport=TELEPHONE, locale=language)
+    page = context.new_page()
+    page.set_content(
+        f'<form method="post" action="{portal}/open?lang={language}"><input name="visitor" value="{visitor.visitor}">'
+        f'<input name="consent" value="{visitor.receipt}"><button>Mine</button></form>'
+    )
+    page.get_by_role("button").click()
+    page.locator("#receipts").wait_for()
+    for path in ("", "/cookies", f"/receipts/{visitor.receipt}"):
+        page.goto(f"{portal}{path}?lang={language}")
+        assert page.locator("html").get_attribute("dir") == ("rtl" if language == "ar" else "ltr")
+        assert faults(page, "body") == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
 
 
 def test_what_is_held_is_read_on_a_telephone(world: World, address: str, person: Person) -> None:

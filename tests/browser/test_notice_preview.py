@@ -58,7 +58,7 @@ def test_a_preview_shows_each_colouring_direction_and_layer_and_records_nothing(
         return frame
 
     def colour(frame: FrameLocator) -> str:
-        return str(frame.locator(".webmon").first.evaluate("one => getComputedStyle(one).backgroundColor"))
+        return str(frame.locator(".webmon .w").first.evaluate("one => getComputedStyle(one).backgroundColor"))
 
     assert colour(shown(scheme="light")) == "rgb(255, 255, 255)"
     assert colour(shown(scheme="dark")) == "rgb(23, 28, 36)"

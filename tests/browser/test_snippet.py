@@ -517,7 +517,7 @@ def test_accepting_and_leaving_in_one_moment_is_one_record(
     one = visit()
     one.page.goto(f"{site.url}/")
     expect(one.page.locator("[data-webmon=banner]")).to_be_visible()
-    one.page.evaluate("document.querySelector('[data-webmon=accept]').click(); location = '/b'")
+    one.page.locator("[data-webmon=accept]").evaluate("button => { button.click(); location = '/b' }")
     one.page.wait_for_url("**/b")
     wait_until(lambda: one.settled() and f"{site.url}/b" in [hit["url"] for hit in one.hits()], 10, "it is measured")
     expect(one.page.locator("[data-webmon=banner]")).to_have_count(0)

@@ -13,7 +13,9 @@ from webmon.domain.language import LANGUAGES, closest, languages_of
 from webmon.domain.notice import default_body, make_notice, text_keys
 from webmon.domain.plural import plural_of
 from webmon.domain.retention import in_words
-from webmon.web.portal.words import EN, FOLDER, WORDS
+from webmon.domain.screen import SCREENS
+from webmon.domain.sources import CHANNELS
+from webmon.web.portal.words import CHANNEL_WORDS, EN, FOLDER, WORDS
 
 OFFICIAL = {
     *("bg", "cs", "da", "de", "el", "en", "es", "et", "fi", "fr", "ga", "hr", "hu"),
@@ -21,10 +23,19 @@ OFFICIAL = {
 }
 OTHERS = sorted(set(LANGUAGES) - {"en"})
 LONGEST_LABEL = 28
+# What there is in the words of the visitor's page besides; devices and channels have names that travel.
+PARTS = ("errors", "devices", "channels", "receipt_fields")
 # Words that a language writes as English does.
 SAME_AS_ENGLISH = {
+    "da": {"Standard"},
     "de": {"Cookie"},
+    "et": {"Standard"},
     "fr": {"Page", "Services et cookies", "30 minutes"},
+    "mt": {"Standard"},
+    "nb": {"Standard"},
+    "ro": {"Standard"},
+    "sl": {"Standard"},
+    "sv": {"Standard"},
 }
 
 
@@ -97,7 +108,9 @@ def test_the_three_buttons_are_short_and_of_like_length(language: str) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_words_of_the_visitor_s_page_are_complete(language: str) -> None:
     words, loaded = WORDS[language], json.loads((FOLDER / f"{language}.json").read_text("utf-8"))
-    assert loaded.keys() == {"texts", "classes", "durations"}
+    assert loaded.keys() == {"texts", "classes", "durations", *PARTS}
+    for part in PARTS:
+        assert list(getattr(words, part)) == list(getattr(EN, part)), part
     assert list(words.texts) == list(EN.texts)
     assert words.classes.keys() == EN.classes.keys()
     assert loaded["classes"].keys() == {one.value for one in EN.classes}
@@ -113,7 +126,18 @@ def test_no_word_of_the_visitor_s_page_was_left_in_english(language: str) -> Non
     words = WORDS[language]
     left = {text for key, text in words.texts.items() if text == EN.texts[key]}
     left |= {text for key, text in words.classes.items() if text == EN.classes[key]}
+    for part in ("errors", "receipt_fields"):
+        mine, english = getattr(words, part), getattr(EN, part)
+        left |= {text for key, text in mine.items() if text == english[key]}
     assert left <= SAME_AS_ENGLISH.get(language, set())
+
+
+def test_every_channel_and_device_has_words_for_visitors() -> None:
+    assert CHANNEL_WORDS.keys() == {one.name for one in CHANNELS}
+    assert {key for keys in CHANNEL_WORDS.values() for key in keys} == EN.channels.keys()
+    assert set(SCREENS) == EN.devices.keys()
+    assert EN.channel("Paid Search") == "search engine, advertisement"
+    assert EN.channel("of another day") == "of another day"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

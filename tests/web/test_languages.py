@@ -98,6 +98,46 @@ def test_the_visitor_s_page_speaks_every_language_in_its_direction(world: World,
     assert not re.findall(r"\{[a-z_]+\}", stranger)
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_errors_and_receipts_are_told_in_the_visitor_s_language(world: World, language: str) -> None:
+    words, visitor, spoken = WORDS[language], world.visitor(), {"Accept-Language": language}
+    browser = world.browser()
+    for path, status in (("/privacy/elsewhere.example", 404), (f"{PAGE}/receipts/{visitor.receipt}", 404)):
+        answer = browser.get(path, headers=spoken)
+        text = answer.get_data(as_text=True)
+        assert (answer.status_code, words.error(status) in text) == (status, True)
+        assert f'<html lang="{language}"' in text
+    wrong = browser.post(f"{PAGE}/answer", data={"action": "<b>"}, headers=spoken).get_data(as_text=True)
+    assert words.error(400) in wrong
+    assert "action must be one of" in wrong, "whoever made the form is told what is wrong with it"
+    browser.post(f"{PAGE}/open", data={"consent": visitor.receipt})
+    receipt = browser.get(f"{PAGE}/receipts/{visitor.receipt}", headers=spoken).get_data(as_text=True)
+    for field in ("consent_timestamp", "withdrawal_method", "jurisdiction", "chosen_by", "purposes"):
+        assert words.receipt_fields[field] in receipt
+    assert '<code class="quiet">consent_timestamp</code>' in receipt, "beside the name in the standard"
+    assert "<dt> <code" not in receipt, "every field has words"
+
+
+def test_what_broke_on_a_visitor_s_page_is_told_in_their_language(world: World) -> None:
+    assert WORDS["de"].error(503) == WORDS["de"].error(500) != WORDS["de"].error(400)
+    assert "There is no such thing" not in world.browser().get("/privacy/x", headers={"Accept-Language": "de"}).text
+    assert "Not Found" in world.browser().get("/admin/x", headers={"Accept-Language": "de"}).text, (
+        "staff's are English"
+    )
+
+
+def test_rows_name_channel_and_device_as_visitors_do(world: World) -> None:
+    visitor = world.visitor()
+    visitor.sees("/mine", referrer="https://www.google.com/")
+    world.settle()
+    browser = world.browser()
+    browser.post(f"{PAGE}/open", data={"visitor": visitor.visitor, "consent": visitor.receipt})
+    german = browser.get(f"{PAGE}?lang=de").text
+    assert "Google, Suchmaschine" in german
+    assert "Organic Search" not in german
+    assert "Computer" in german
+
+
 def test_the_visitor_s_page_offers_every_language_by_its_own_name(world: World) -> None:
     text = world.browser().get(PAGE).get_data(as_text=True)
     for one in LANGUAGES.values():

@@ -305,8 +305,9 @@ def test_the_settings_say_the_model_or_that_it_must_be_asked_for(placed: World) 
 
     assert settings("by_place") == (None, True)
     assert settings("everywhere_opt_in") == ("opt_in", True)
-    assert settings("opt_out") == ("opt_out", False)
-    assert settings("notice_only") == ("notice_only", False)
+    # Nobody is asked there; still something is shown on arrival.
+    assert settings("opt_out") == ("opt_out", True)
+    assert settings("notice_only") == ("notice_only", True)
 
 
 def test_the_support_of_the_signal_is_stated_with_the_day_since_when(world: World) -> None:

@@ -1,9 +1,10 @@
 // The question and the preference centre. Loaded only when they are needed; all texts come from the notice.
 import type { Action, Choice, Decisions, Notice, Part, Post, Routed, SetCookie, Settings, UiSource } from "../shared/types";
-import { button, element } from "./dom";
+import { boxed, button, element } from "./dom";
 import { clear } from "./clear";
+import css from "./banner.css";
 import { own, recorder } from "./record";
-import { css, themed } from "./style";
+import { sheet, themed } from "./style";
 
 interface Shown {
   hash: string;
@@ -14,14 +15,26 @@ interface Shown {
 // takes the file as it is (the preview) has none.
 declare const __WEBMON_NOTICE__: Shown;
 
+/** Which of the notice's texts stand for a policy under which nobody is asked (docs/policies.md). */
+interface Told {
+  note: string;
+  control: string;
+}
+
+// What a website marks its own control with.
+const OPT_OUT = "[data-webmon-show=opt-out]";
+
 function banner(settings: Settings, base: string, setCookie: SetCookie, choice: () => Choice, post: Post, routed: Routed) {
   const record = recorder(settings, setCookie, choice, post, routed, () => void changed());
   let was = choice();
   let shown: Promise<Shown> | undefined;
-  let open: HTMLElement[] = [];
+  let open: HTMLElement | undefined;
   let before: Element | null = null;
   /** The only purposes that the open question is about, where others were answered before. */
   let news: string[] | undefined;
+  /** What is said in the question's place, where nobody is asked. */
+  let said: Told | undefined;
+  const sheets = [sheet(css)];
 
   const fetched = async (): Promise<Shown> => {
     const answer = await fetch(`${base}/api/notice?site=${encodeURIComponent(settings.site)}`, { credentials: "omit" });
@@ -37,38 +50,35 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     (shown ||= (async () => {
       const found = typeof __WEBMON_NOTICE__ < "u" ? __WEBMON_NOTICE__ : await fetched();
       // Notices of the first schema have no look of their own.
-      if (found.notice.theme) style(themed(found.notice.theme));
+      if (found.notice.theme) sheets[1] = sheet(themed(found.notice.theme));
       return found;
     })());
 
-  const style = (rules: string): void => {
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync(rules);
-    document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
-  };
-
   const close = (): void => {
-    for (const one of open) one.remove();
-    open = [];
+    open?.remove();
+    open = undefined;
     if (before instanceof HTMLElement && before.isConnected) before.focus();
     before = null;
   };
 
-  const frame = (notice: Notice, hook: string, layout: string, title: string): HTMLElement => {
+  const signalled = (): boolean => settings.signals.some((name) => (navigator as any)[name] > 0);
+
+  const frame = (notice: Notice, hook: string, layout: string, title: string): [HTMLElement, HTMLElement] => {
     const modal = layout === "dialog";
-    const box = element("div", {
-      class: `webmon webmon-${layout} webmon-${hook === "banner" ? notice.position : "center"}`,
+    const attributes = {
+      class: `webmon webmon-${layout} webmon-${hook === "banner" ? notice.position : "bottom-start"}`,
       "data-webmon": hook,
       role: modal ? "dialog" : "region",
       ...(modal && { "aria-modal": "true" }),
       lang: notice.language,
       dir: notice.direction,
-      "aria-labelledby": `webmon-${hook}`,
+      "aria-label": title,
       tabindex: "-1",
-    });
-    box.append(element("h2", { id: `webmon-${hook}` }, title));
-    if (settings.signals.some((name) => (navigator as any)[name] > 0)) box.append(element("p", { class: "q", "data-webmon": "gpc" }, notice.texts.gpc_note));
-    return box;
+    };
+    const [host, inside] = boxed(attributes, sheets);
+    if (hook !== "notice") inside.append(element("h2", {}, title));
+    if (signalled()) inside.append(element("p", { class: "q", "data-webmon": "gpc" }, notice.texts.gpc_note));
+    return [host, inside];
   };
 
   /** The same of every purpose or of `only` these; of the others, what was answered before. */
@@ -85,14 +95,14 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     shared?: boolean,
     erase?: boolean,
   ): Promise<void> => {
-    const box = open[open.length - 1];
-    const said = await record.decide(hash, notice.language, decisions, action, ui, shared, erase);
-    if (said !== "error") news = undefined;
-    if (!said || !box) close();
-    else if (said !== "error") {
-      box.replaceChildren(element("p", { role: "status" }, notice.texts[said]), button(notice.texts.close, "close", close));
-      box.focus();
-    } else if (!box.querySelector(".e")) box.append(element("p", { class: "e", role: "alert" }, notice.texts.error));
+    const inside = open?.shadowRoot!.querySelector(".w");
+    const result = await record.decide(hash, notice.language, decisions, action, ui, shared, erase);
+    if (result !== "error") news = undefined;
+    if (!result || !inside) close();
+    else if (result !== "error") {
+      inside.replaceChildren(element("p", { role: "status" }, notice.texts[result]), button(notice.texts.close, "close", close));
+      open!.focus();
+    } else if (!inside.querySelector(".e")) inside.append(element("p", { class: "e", role: "alert" }, notice.texts.error));
   };
 
   const choices = (one: Shown, ui: UiSource, only?: string[], shared?: HTMLInputElement): Record<string, () => void> => {
@@ -105,50 +115,79 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
   };
 
   const ask = async (): Promise<void> => {
-    if (open.length) return;
+    if (open) return;
     const one = await fetchNotice();
     const { notice } = one;
     const { texts } = notice;
     const act = choices(one, "banner", news);
-    const box = frame(notice, "banner", notice.layout, texts.title);
+    const [host, inside] = frame(notice, "banner", notice.layout, texts.title);
     const buttons = element("div", { class: "bs" });
-    // Same class, same size, same colour: none of the three weighs more than another.
+    // Alike, but for what was checked in the notice: no answer weighs more than a refusal.
     for (const name of notice.buttons) buttons.append(button(texts[name], name, act[name]));
-    box.append(element("p", {}, (news && texts.new_only) || texts.body), ...(news ? [listed(notice, news)] : []), buttons);
+    inside.append(element("p", {}, (news && texts.new_only) || texts.body), ...(news ? [listed(notice, news)] : []), buttons);
     // A question in the middle of the page has to be answered; Escape is no answer.
-    if (notice.layout === "dialog") cover(box);
-    else document.body.append(...(open = [box]));
+    if (notice.layout === "dialog") cover(host);
+    else document.body.append((open = host));
     // Counted, about nobody (docs/wire.md).
     void post("consent/shown", { site: settings.site, notice: one.hash }).catch(() => 0);
   };
 
-  /** Whether visitors are asked where this one is: webmon knows places, and the page does not. */
-  const asked = async (): Promise<boolean> => {
-    if (settings.model !== null) return true;
+  /** What is said instead where nobody is asked where this one is: webmon knows places, and the page does not. */
+  const told = async (): Promise<Told | undefined> => {
+    if (settings.model === "opt_in") return;
     const answer = await fetch(`${base}/api/policy?site=${encodeURIComponent(settings.site)}`, { credentials: "omit" });
-    return !answer.ok || (await answer.json()).ask;
+    const policy = answer.ok && (await answer.json());
+    return policy && !policy.ask ? policy.texts : undefined;
+  };
+
+  /** Say what holds where nobody is asked: an opt-out until there is a choice, any other notice where a visit begins. */
+  const tell = async ({ note, control }: Told): Promise<void> => {
+    const optional = control === "do_not_sell" ? !signalled() && document.querySelector(OPT_OUT) : document.referrer.startsWith(location.origin);
+    if (open || optional) return;
+    const { notice } = await fetchNotice();
+    const { texts } = notice;
+    const controls = control === "reopen" ? [] : [button(texts[control], "opt-out", () => void optOut(), "k")];
+    say(notice, texts[note], ...controls, button(texts.reopen, "choose", () => void show(), "k"));
+  };
+
+  const say = (notice: Notice, text: string, ...controls: HTMLElement[]): void => {
+    const [host, inside] = frame(notice, "notice", "box", text);
+    const foot = element("div", { class: "f" });
+    foot.append(...controls, button(notice.texts.close, "close", close, "k"));
+    inside.append(element("p", {}, text), foot);
+    document.body.append((open = host));
+  };
+
+  /** Opt out in one step, whatever the policy is, and say so. */
+  const optOut = async (): Promise<void> => {
+    const one = await fetchNotice();
+    await decide(one, every(one.notice, false), "opt_out", "banner");
+    before = document.activeElement;
+    say(one.notice, one.notice.texts.objected);
+    open!.focus();
   };
 
   /** Put the box over the page: the keyboard stays in it; `done` is what leaves it without an answer, where that is allowed. */
-  const cover = (box: HTMLElement, done?: () => void): void => {
-    const shade = element("div", { class: "webmon-shade" });
+  const cover = (host: HTMLElement, done?: () => void): void => {
+    const shade = element("div", { class: "s" });
     if (done) shade.addEventListener("click", done);
-    box.addEventListener("keydown", trap(box, done));
+    host.shadowRoot!.prepend(shade);
+    host.addEventListener("keydown", trap(host.shadowRoot!, done));
     before ||= document.activeElement;
-    document.body.append(...(open = [shade, box]));
-    box.focus();
+    document.body.append((open = host));
+    host.focus();
   };
 
-  const trap = (box: HTMLElement, done?: () => void) => (event: KeyboardEvent): void => {
+  const trap = (root: ShadowRoot, done?: () => void) => (event: KeyboardEvent): void => {
     if (done && event.key === "Escape") {
       event.stopPropagation();
       done();
     }
     if (event.key !== "Tab") return;
-    const stops = box.querySelectorAll<HTMLElement>("button,input:not(:disabled):not([type=hidden]),a[href],summary");
+    const stops = root.querySelectorAll<HTMLElement>("button,input:not(:disabled):not([type=hidden]),a[href],summary");
     const [first, last] = [stops[0], stops[stops.length - 1]];
-    const at = document.activeElement;
-    if (event.shiftKey ? at === first || at === box : at === last) {
+    const at = root.activeElement;
+    if (event.shiftKey ? !at || at === first : at === last) {
       event.preventDefault();
       (event.shiftKey ? last : first).focus();
     }
@@ -156,7 +195,7 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
 
   /** The purposes, or `only` these, with what is said of them; each that can be left out has its box in `boxes`. */
   const listed = (notice: Notice, only?: string[], boxes?: Record<string, HTMLInputElement>): HTMLElement => {
-    const list = element("ul", { class: "u" });
+    const list = element("ul");
     for (const { key, name, description, required } of notice.purposes) {
       if (only && !only.includes(key)) continue;
       const made = element("li");
@@ -185,9 +224,9 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     const { notice } = one;
     const { texts } = notice;
     const now = choice();
-    const asked = open.length > 0;
-    for (const box of open) box.remove();
-    const box = frame(notice, "preferences", "dialog", texts.preferences_title);
+    const asked = !!open;
+    open?.remove();
+    const [host, inside] = frame(notice, "preferences", "dialog", texts.preferences_title);
     const boxes: Record<string, HTMLInputElement> = {};
     const list = listed(notice, only, boxes);
     // No purpose has such a key.
@@ -199,7 +238,8 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     const done = (): void => {
       close();
       // The question stays open: closing the preferences decides nothing.
-      if (asked && (news || !choice().decided)) void ask();
+      if (!asked || (!news && choice().decided)) return;
+      void (said ? tell(said) : ask()).then(() => open?.focus());
     };
     const act = choices(one, "preferences", only, shared[1]);
     const save = (): void => {
@@ -223,8 +263,8 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
       foot.append(button(texts.withdraw, "withdraw", withdraw, "k"), texts.erase ? offer : "");
     }
     foot.append(button(texts.close, "close", done, "k"));
-    box.append(element("p", {}, texts.preferences_body), list, buttons, foot);
-    cover(box, done);
+    inside.append(element("p", {}, texts.preferences_body), list, buttons, foot);
+    cover(host, done);
   };
 
   /** The services that a purpose covers, with what they leave in the browser for it. */
@@ -234,15 +274,22 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     const box = element("details");
     box.append(element("summary", {}, `${texts.services} (${found.length})`));
     for (const one of found) {
-      box.append(element("b", {}, one.name), element("p", { class: "q" }, `${one.provider ? `${texts.provider}: ${one.provider}. ` : ""}${one.description}`));
-      const list = element("dl");
-      for (const cookie of one.cookies.filter((each) => each.purpose === purpose)) {
-        const kept = cookie.kind === "session" ? texts.session : cookie.lifetime;
-        list.append(element("dt", {}, cookie.name), element("dd", {}, `${cookie.description} ${texts.lifetime}: ${kept}. ${texts[`${cookie.party}_party`]}.`));
+      box.append(element("b", {}, one.name), element("p", { class: "q" }, one.description), facts([texts.provider, one.provider || texts.first_party]));
+      for (const { name, description, kind, lifetime, party } of one.cookies.filter((each) => each.purpose === purpose)) {
+        const kept = [texts.lifetime, kind === "session" ? texts.session : lifetime];
+        box.append(facts([texts.cookie, name, description], kept, [texts.party, texts[`${party}_party`]]));
       }
-      box.append(list);
     }
     return [box];
+  };
+
+  /** Names and what is said of them; nothing where there is nothing to say. */
+  const facts = (...rows: string[][]): HTMLElement => {
+    const list = element("dl");
+    for (const [name, ...said] of rows) {
+      if (said[0]) list.append(element("dt", {}, name), ...said.map((text) => element("dd", {}, text)));
+    }
+    return list;
   };
 
   /** Opens the visitor's own page, with what identifies the rows where there is such a thing. */
@@ -269,7 +316,6 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     await decide(one, decisions, "custom", "preferences");
   };
 
-  style(css);
   const watched = new MutationObserver((changes) => {
     const added = changes.some((change) =>
       Array.from(change.addedNodes).some((node) => node instanceof Element && (node.matches("[data-category]") || node.querySelector("[data-category]"))),
@@ -282,7 +328,7 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
   const openGates = async (): Promise<void> => {
     if (!document.querySelector("[data-category]")) return;
     const [gate, { notice }] = await Promise.all([import(base + settings.gate), fetchNotice()]);
-    await gate.default(choice(), notice, grant, ran);
+    await gate.default(choice(), notice, sheets, grant, ran);
   };
 
   /** After each answer: what was taken back goes, and what is allowed now comes. */
@@ -306,16 +352,21 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     }
     const now = choice();
     if (now.version === settings.version) return;
-    const may = settings.ask && (await asked());
+    said = settings.ask ? await told() : undefined;
+    const may = settings.ask && !said;
     const asks = now.decided ? await review(may, (await fetchNotice()).notice) : [];
     news = choice().decided ? asks : undefined;
     if (may && (!news || news[0])) await ask();
+    else if (said && !news) await tell(said);
   };
   const review = async (may: boolean, notice?: Notice, receipt?: string): Promise<string[]> =>
     (await import(base + settings.review)).default(record, settings, base, choice, may, notice, receipt);
   const lost = (receipt: string): Promise<void> => review(true, undefined, receipt).then(start);
 
-  return { show, withdraw, start, lost };
+  /** What a link of the website leads to: the preferences, or an opt-out where it is the control for that. */
+  const linked = (event?: Event): Promise<void> => ((event?.target as Element | undefined)?.closest(OPT_OUT) ? optOut() : show());
+
+  return { show: linked, withdraw, start, lost };
 }
 
 let made: ReturnType<typeof banner> | undefined;

@@ -1,6 +1,6 @@
 // Third-party content that waits for its category, on pages that have such: scripts run in document order, frames and images get a placeholder.
 import type { Choice, Notice } from "../shared/types";
-import { button, element } from "../banner/dom";
+import { boxed, button, element } from "../banner/dom";
 
 const trusted = (window as any).trustedTypes?.createPolicy?.("webmon-gate", {
   createScript: (text: string) => text,
@@ -30,11 +30,17 @@ const run = (waiting: HTMLScriptElement, ran: Set<string>): Promise<void> =>
   });
 
 /** Show what is allowed by now, and a placeholder in place of what is not; `ran` gets the categories of scripts that run. */
-export default async (allowed: Choice, notice: Notice, always: (category: string) => void, ran: Set<string>): Promise<void> => {
+export default async (
+  allowed: Choice,
+  notice: Notice,
+  sheets: CSSStyleSheet[],
+  always: (category: string) => void,
+  ran: Set<string>,
+): Promise<void> => {
   const ok = (one: HTMLElement): boolean => one.dataset.category === "necessary" || allowed[one.dataset.category!] === true;
   for (const one of document.querySelectorAll<HTMLElement>("iframe[data-category][data-src],img[data-category][data-src]")) {
     if (ok(one)) reveal(one);
-    else if (!one.hidden) hide(one, notice, always);
+    else if (!one.hidden) hide(one, notice, sheets, always);
   }
   for (const one of document.querySelectorAll<HTMLScriptElement>('script[type="text/plain"][data-category]')) {
     if (ok(one)) await run(one, ran);
@@ -49,18 +55,20 @@ function reveal(one: HTMLElement): void {
   one.removeAttribute("data-src");
 }
 
-function hide(one: HTMLElement, notice: Notice, always: (category: string) => void): void {
+function hide(one: HTMLElement, notice: Notice, sheets: CSSStyleSheet[], always: (category: string) => void): void {
   const text = notice.texts;
-  const box = element("div", { class: "webmon webmon-gate", role: "group", dir: notice.direction, lang: notice.language });
-  box.setAttribute("aria-label", one.title || text.placeholder);
-  if (one.title) box.append(element("h2", {}, one.title));
+  const [host, inside] = boxed(
+    { class: "webmon webmon-gate", role: "group", dir: notice.direction, lang: notice.language, "aria-label": one.title || text.placeholder },
+    sheets,
+  );
+  if (one.title) inside.append(element("h2", {}, one.title));
   const buttons = element("div", { class: "bs" });
   buttons.append(
     button(text.placeholder_load, "load", () => reveal(one)),
     button(text.placeholder_always, "always", () => always(one.dataset.category!)),
   );
-  box.append(element("p", {}, text.placeholder), buttons);
+  inside.append(element("p", {}, text.placeholder), buttons);
   one.hidden = true;
   one.style.setProperty("display", "none", "important"); // whatever the website says of its frames
-  one.before(box);
+  one.before(host);
 }

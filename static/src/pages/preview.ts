@@ -10,7 +10,8 @@ document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
 
 /** What is for dark pages holds where dark is looked at, whatever this browser prefers. */
 const repaint = (): void => {
-  for (const { cssRules } of [...Array.from(document.styleSheets), ...document.adoptedStyleSheets]) {
+  const own = Array.from(document.querySelectorAll(".webmon"), (box) => box.shadowRoot!.adoptedStyleSheets);
+  for (const { cssRules } of [...Array.from(document.styleSheets), ...own.flat()]) {
     for (const rule of Array.from(cssRules)) {
       if (rule instanceof CSSMediaRule) {
         rule.media.mediaText = rule.media.mediaText.replace(/\(prefers-color-scheme: ?(dark|light)\)/g, (_, wanted) =>
@@ -49,10 +50,7 @@ const told = async (): Promise<Response> => new Response("{}", { status: 200 });
 const show = async (): Promise<void> => {
   const { default: part } = (await import(banner!)) as { default: Part };
   const what = layer === "second" ? "show" : "start";
-  // Its style is there as soon as it is called, and the notice's with the notice.
-  const shown = part(what, async () => false, settings, "", () => "", nothing, told, async () => undefined);
-  repaint();
-  await shown;
+  await part(what, async () => false, settings, "", () => "", nothing, told, async () => undefined);
   repaint();
 };
 const again = document.getElementById("again")!;

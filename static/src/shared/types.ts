@@ -10,7 +10,7 @@ export interface Settings {
   mode: "consented_only" | "cookieless_until_consent" | "cookieless_always";
   /** Whether hits without identifiers may be sent before a choice. */
   early: boolean;
-  /** Whether a choice is asked for on arrival. */
+  /** Whether something is shown on arrival to whoever has not chosen: a question, or what stands for it under the model. */
   ask: boolean;
   /** How visitors are asked; null where that goes by their place. */
   model: string | null;
@@ -29,7 +29,7 @@ export interface Settings {
 
 export type Decisions = Record<string, boolean>;
 export type UiSource = "banner" | "preferences" | "form";
-export type Action = "accept_all" | "reject_all" | "custom" | "withdraw" | "gpc";
+export type Action = "accept_all" | "reject_all" | "custom" | "withdraw" | "opt_out" | "gpc";
 
 /** A choice, as the cookie holds it: the purposes, and beside them what follows. Nothing of it before a choice. */
 export interface Choice {
@@ -93,16 +93,25 @@ export interface Service {
   cookies: Cookie[];
 }
 
+/** A button that differs from the usual: its size in percent of that, and colours in light and dark. */
+export interface ButtonStyle {
+  size?: number;
+  light?: { background?: string; text?: string };
+  dark?: { background?: string; text?: string };
+}
+
 /** Colours by name in light and dark, rounding in pixels, a font family or "inherit". */
 export interface Theme {
   light: Record<string, string>;
   dark: Record<string, string>;
   radius: number;
   font: string;
+  buttons_style?: Record<string, ButtonStyle>;
 }
 
 export interface Notice {
-  theme: Theme;
+  /** Missing in notices of the first schema. */
+  theme?: Theme;
   language: string;
   direction: "ltr" | "rtl";
   layout: "bar" | "box" | "dialog";

@@ -166,7 +166,7 @@ const run = safe(async () => {
   on("click", (event: Event) => {
     if ((event.target as Element).closest("[data-webmon-show]")) {
       event.preventDefault();
-      ui("show");
+      ui("show", event);
     }
   });
   // Whoever has signed out is not to see this page as the one who was signed in.

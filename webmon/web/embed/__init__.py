@@ -116,7 +116,7 @@ class Embed:
             "site": site.domain,
             "mode": site.mode.value,
             "early": site.mode is not Mode.CONSENTED_ONLY,
-            "ask": site.mode is not Mode.COOKIELESS_ALWAYS and model in {None, Model.OPT_IN},
+            "ask": site.mode is not Mode.COOKIELESS_ALWAYS,
             "model": model and model.value,
             "signals": ["globalPrivacyControl", *(["doNotTrack"] if site.honour_dnt else [])],
             "portal": f"/privacy/{site.domain}",

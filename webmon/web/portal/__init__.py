@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
-from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, g, redirect, render_template, request, url_for
 from flask_wtf import FlaskForm
 
 from webmon.clock import Clock
@@ -140,6 +140,12 @@ class Portal:
 
 def blueprint(portal: Portal) -> Blueprint:
     pages = Blueprint("portal", __name__, url_prefix="/privacy")
+
+    @pages.before_request
+    def speak() -> None:
+        # Errors too are told in the visitor's language.
+        g.words = words_asked_for()
+
     _reading(pages, portal)
     _deciding(pages, portal)
     answering.register(pages, portal)
@@ -311,15 +317,15 @@ def _spoken(words: Words) -> dict[str, Any]:
 
 
 def row_shown(hit: Hit, words: Words) -> dict[str, str]:
-    screen = words.texts["screen"].format(screen=hit.screen) if hit.screen else ""
+    screen = words.texts["screen"].format(screen=words.device(hit.screen)) if hit.screen else ""
     language = words.texts["asks_in"].format(language=hit.language) if hit.language else ""
     names = {PAGEVIEW: words.texts["page_view"], ENGAGEMENT: words.texts["engagement"]}
     return {
         "when": f"{hit.occurred_at:%Y-%m-%d %H:%M:%S}",
         "what": names.get(hit.name, hit.name),
         "page": f"{hit.hostname}{hit.pathname}",
-        "from": ", ".join(_joined_words((hit.source, hit.channel))),
-        "with": ", ".join(_joined_words((hit.browser, hit.os, hit.device, screen, language))),
+        "from": ", ".join(_joined_words((hit.source, words.channel(hit.channel)))),
+        "with": ", ".join(_joined_words((hit.browser, hit.os, words.device(hit.device), screen, language))),
         "where": ", ".join(_joined_words((hit.city, hit.region or hit.country))),
         "provider": hit.provider,
     }

@@ -5,12 +5,36 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 from webmon.domain.handling import InfoClass
 from webmon.domain.language import ENGLISH, LANGUAGES, Language
 from webmon.domain.retention import DurationWords
 
+# The field's names of channels (webmon.domain.sources) are marketing's; a visitor is told what they stand for.
+CHANNEL_WORDS: Mapping[str, tuple[str, ...]] = {
+    "Cross-network": ("advertisement",),
+    "Paid Shopping": ("shop", "advertisement"),
+    "Paid Search": ("search", "advertisement"),
+    "Paid Social": ("social", "advertisement"),
+    "Paid Video": ("video", "advertisement"),
+    "Display": ("advertisement",),
+    "Paid Other": ("advertisement",),
+    "AI Assistants": ("assistant",),
+    "Organic Shopping": ("shop",),
+    "Organic Social": ("social",),
+    "Organic Video": ("video",),
+    "Organic Search": ("search",),
+    "Email": ("email",),
+    "Affiliates": ("partner",),
+    "Audio": ("audio",),
+    "SMS": ("sms",),
+    "Mobile Push Notifications": ("push",),
+    "Referral": ("website",),
+    "Direct": ("direct",),
+}
+_MISSING = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "portal"
 
 
@@ -20,6 +44,24 @@ class Words:
     durations: DurationWords
     texts: Mapping[str, str]
     classes: Mapping[InfoClass, str]
+    errors: Mapping[str, str]
+    devices: Mapping[str, str]
+    channels: Mapping[str, str]
+    receipt_fields: Mapping[str, str]
+
+    def device(self, name: str) -> str:
+        """What a kind of device, or the class of a screen, is called."""
+        return self.devices.get(name, name)
+
+    def channel(self, name: str) -> str:
+        """By which way somebody came, in words that a visitor knows."""
+        return ", ".join(self.channels[key] for key in CHANNEL_WORDS.get(name, ())) or name
+
+    def error(self, status: int) -> str:
+        """What an error page says."""
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return self.errors["failed"]
+        return self.errors["missing" if status in _MISSING else "invalid"]
 
 
 def read_words(language: Language) -> Words:
@@ -29,6 +71,7 @@ def read_words(language: Language) -> Words:
         DurationWords(language.tag, **loaded["durations"]),
         loaded["texts"],
         {kind: loaded["classes"][kind.value] for kind in InfoClass},
+        *(loaded[part] for part in ("errors", "devices", "channels", "receipt_fields")),
     )
 
 

@@ -101,5 +101,6 @@ def answer(status: int, title: str, detail: str = "", errors: dict[str, list[str
     """Return the error in the form that suits who asked."""
     if wants_json(request):
         return Response(problem(status, title, detail, errors), status, content_type=PROBLEM_TYPE)
-    page = render_template("shared/error.html", status=status, title=title, detail=detail)
+    # Visitors' pages have words in the visitor's language; staff's are in English.
+    page = render_template("shared/error.html", status=status, title=title, detail=detail, words=g.get("words"))
     return Response(page, status, content_type="text/html; charset=utf-8")
