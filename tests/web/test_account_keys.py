@@ -12,7 +12,7 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from sqlalchemy import select
 
-from tests.support.world import Visitor, World
+from tests.support.world import Visitor, World, csrf
 from webmon.errors import NotFound
 from webmon.services.account_keys import hit_name
 from webmon.services.renew_keys import LIFETIME, SETTLING
@@ -310,6 +310,32 @@ def test_a_backup_of_the_databases_holds_no_data_key(world: World) -> None:
     wrapped = [key.wrapped for name in NAMES for key in world.runtime.data_keys.keys(account_of(world, name))]
     places = {found.partition(":")[0] for found in world.found_in_files(*wrapped)}
     assert places == {"accounts.db"}
+
+
+def test_a_privacy_officer_finds_nothing_about_an_erased_account(world: World) -> None:
+    signed_in(world, "first")
+    number, officer, place = account_of(world, "first"), world.staff("privacy"), "/admin/sites/example.org/persons"
+    form = {
+        "csrf_token": csrf(officer.get(place)),
+        "account_id": str(number),
+        "reason": "Request for access of last week",
+        "fields": ["identity", "page"],
+    }
+    assert "/of/first" in officer.post(place, data=form).get_data(as_text=True)
+    erase(world, "first")
+    answer = officer.post(place, data=form)
+    assert answer.status_code == 404
+    assert "/of/first" not in answer.get_data(as_text=True)
+    newest = world.runtime.audit.newest()[0]
+    assert (newest.action, newest.detail["found"]) == ("account_log.search", False), "that it was asked is on record"
+
+
+def test_an_erasure_of_consented_rows_that_waits_for_an_erased_account_comes_to_its_end(world: World) -> None:
+    signed_in(world, "first")
+    account = account_of(world, "first")
+    assert world.runtime.accounts.delete_rows(account, lambda _: False) == 0
+    world.runtime.account_keys.destroy(account, world.clock.now())
+    assert world.runtime.accounts.delete_rows(account, lambda _: True) == 0
 
 
 # Lost

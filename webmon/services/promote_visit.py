@@ -322,7 +322,12 @@ class AccountKeeper:
         return going[-1].promotion.account_id if going else None
 
     def delete_rows(self, account_id: int, concerned: Callable[[AccountRow], bool]) -> int:
-        """Delete the rows of an account that are concerned, and return how many there were."""
+        """Delete the rows of an account that are concerned, and return how many there were.
+
+        Of an account that was erased there are none.
+        """
+        if self._keys.is_gone(account_id):
+            return 0
         with self._unit() as accounts:
             rows = accounts.hits(account_id, None)
         gone = [hit_id for hit_id, sealed in rows if concerned(self._keys.open(account_id, hit_id, sealed))]

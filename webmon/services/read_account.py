@@ -107,7 +107,7 @@ class AccountReader:
             raise NotAllowed("Rows of a person are read by staff with the role privacy alone")
         reason, fields = _cleaned(asked)
         account_id = self._find(site, asked)
-        if account_id is None:
+        if account_id is None or self.keys.is_gone(account_id):
             with self.unit() as accounts:
                 detail: dict[str, str | int | bool | None] = {"found": False, "reason": reason}
                 accounts.audit.record(now, member.email, "account_log.search", site_id=site.id, detail=detail)
