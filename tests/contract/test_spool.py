@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import random
+import re
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -9,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from webmon.domain.hit import Basis
 from webmon.errors import SpoolFull, Unavailable
 from webmon.stores.ports.spool import SpoolEntry
 from webmon.stores.spool import Spool
@@ -157,3 +161,33 @@ def test_what_has_moved_on_leaves_no_byte_behind(spool: Spool) -> None:
     assert any(secret in path.read_bytes() for path in files if path.exists())
     spool.delete_through(spool.through(10), 1)
     assert not any(secret in path.read_bytes() for path in files if path.exists())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_file_holds_no_copy_of_a_row_that_is_gone_whatever_went_before(tmp_path: Path, seed: int) -> None:
+    """SQLite overwrites what it deletes, but not the copies that it made of it when it put pages together anew."""
+    drawn = random.Random(seed)  # noqa: S311
+    spool, waiting, number = Spool(tmp_path / "spool.db", 100_000), set[int](), 0
+    for _ in range(40):
+        rows = range(number + 1, number + drawn.randrange(2, 400))
+        spool.append([_named(one, drawn) for one in rows])
+        waiting.update(rows)
+        number = rows[-1]
+        if drawn.random() < 0.5:
+            last = spool.through(drawn.randrange(1, 600))
+            spool.delete_through(last, 0)
+            waiting = {one for one in waiting if one > last}
+        else:
+            gone = drawn.sample(sorted(waiting), min(len(waiting), 50))
+            spool.delete_consented(1, gone)
+            waiting -= set(gone)
+        spool.truncate()
+        content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        assert {int(found) for found in re.findall(rb"row-(\d+)-", content)} == waiting
+    spool.close()
+
+
+def _named(number: int, drawn: random.Random) -> SpoolEntry:
+    padding = "x" * drawn.choice([0, 50, 300, 900])
+    body = {"visitor_id": number, "name": f"row-{number}-", "pathname": padding, "basis": Basis.CONSENT}
+    return entry(number, json.dumps(body).encode())

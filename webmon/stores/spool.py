@@ -268,9 +268,14 @@ class Spool:
                     connection.execute(*_insertion(entries[start : start + _ROWS_AT_ONCE]))
 
     def truncate(self) -> None:
-        """Empty the write-ahead log: rows that have moved on would stand in it until it wraps."""
+        """Write the file anew and empty its write-ahead log: rows that have moved on would stand in them.
+
+        Overwriting what is deleted is not enough: where pages are put together anew, copies of rows stay in the room
+        between the rows that are left.
+        """
         # Held against appending, as a checkpoint that meets a writer would leave the log as it is.
         with self._commit, self._drain:
+            self._reader.execute("vacuum")
             self._reader.execute("pragma wal_checkpoint(truncate)").fetchall()
 
     def _set_default(self, key: str, value: str) -> None:
