@@ -48,7 +48,7 @@ def test_tables_are_cards_on_a_telephone(world: World, address: str, person: Per
     context = person(viewport=TELEPHONE)
     context.add_cookies([{"name": "webmon_session", "value": session.value, "url": address}])
     page = context.new_page()
-    for path, headings in (("staff", 4), ("audit", 6), ("sites/example.org/retention?plan=1", 5)):
+    for path, headings in (("staff", 5), ("audit", 6), ("sites/example.org/retention?plan=1", 5)):
         page.goto(f"{address}/admin/{path}")
         is_whole(page, headings)
 
