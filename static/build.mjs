@@ -34,7 +34,7 @@ const common = {
 };
 
 /** What w.js loads where it is needed: modules with one export each. */
-const PARTS = ["banner", "gate", "more", "prepare", "review", "vitals"];
+const PARTS = ["banner", "gate", "handover", "more", "prepare", "review", "vitals"];
 
 /** Every page's entry points: name in the manifest (without ending) to file. */
 function entries() {

@@ -42,6 +42,7 @@ from webmon.services.consent_counts import ConsentCounts, Observer
 from webmon.services.drop_counts import DropCounts
 from webmon.services.erase_account import AccountEraser
 from webmon.services.erase_collected import Eraser
+from webmon.services.hand_over import Handovers
 from webmon.services.import_log import LogImporter
 from webmon.services.ingest import Ingester
 from webmon.services.keep_register import Register
@@ -592,6 +593,7 @@ def _public(runtime: Runtime, manifest: Mapping[str, str]) -> list[Blueprint]:
                 runtime.directory,
                 runtime.notices,
                 runtime.consents,
+                Handovers(runtime.directory.find, runtime.notices, runtime.consents),
                 runtime.signer,
                 runtime.eraser,
                 runtime.accounts,

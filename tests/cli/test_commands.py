@@ -317,6 +317,7 @@ def test_the_guards_rules_are_set_from_the_command_line(run: Run) -> None:
         "choice_days": 182,
         "share_subdomains": False,
         "promote_days": 0,
+        "family": [],
     }
     assert json.loads(done.output) == told
     assert json.loads(run("site", "set", "example.org", "--json").output) == told
@@ -330,6 +331,20 @@ def test_the_guards_rules_are_set_from_the_command_line(run: Run) -> None:
     assert "must be between 0 and 390" in run("site", "set", "example.org", "--promote-days", "-1", status=1).output
     done = run("site", "set", "example.org", "--path-template", "patients", status=1)
     assert "line 1, “patients”: must begin with /" in done.output
+
+
+def test_a_family_is_named_from_the_command_line(run: Run) -> None:
+    for name in ("example.org", "other.example"):
+        run("site", "add", name)
+    assert "one choice with: no other site" in run("site", "set", "example.org").output
+    named = run("site", "set", "example.org", "--family", "other.example").output
+    assert "one choice with: other.example (once it names this site too)" in named
+    run("site", "set", "other.example", "--family", "example.org")
+    assert "one choice with: other.example\n" in run("site", "set", "example.org").output
+    assert json.loads(run("site", "set", "example.org", "--json").output)["family"] == ["other.example"]
+    wrong = run("site", "set", "example.org", "--family", "unknown.example", status=1)
+    assert "is not a site of this server" in wrong.output
+    assert "no other site" in run("site", "set", "example.org", "--family", "").output
 
 
 def test_a_site_is_set_altogether_or_not_at_all(run: Run) -> None:

@@ -8,6 +8,7 @@ from typing import IO
 
 import click
 
+from webmon.domain.handover import family_of
 from webmon.domain.jurisdiction import Jurisdiction
 from webmon.domain.site import Mode
 from webmon.errors import InvalidInput
@@ -75,6 +76,7 @@ def add(domain: str, timezone: str, mode: str, minimum_group: int, dnt: bool, po
 @click.option(
     "--promote-days", type=int, help="For how many days back rows go to the account at sign-in; 0: the visit."
 )
+@click.option("--family", multiple=True, metavar="OTHER", help="A site here with which there is one choice.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def set_(
     domain: str,
@@ -85,12 +87,13 @@ def set_(
     choice_days: int | None,
     subdomains: str | None,
     promote_days: int | None,
+    family: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Set the policy, the guard's rules, where and for how long an answer holds, and how much goes to the account at
-    sign-in of the site DOMAIN, and print them. Each option of the guard may be given many times; together they
-    replace what there was of their kind, an empty text (--path-template "") leaves none. Without options, nothing
-    changes; where one of them is wrong, neither."""
+    sign-in of the site DOMAIN, and print them. Each option of the guard, and --family, may be given many times;
+    together they replace what there was of their kind, an empty text (--path-template "") leaves none. Without
+    options, nothing changes; where one of them is wrong, neither."""
     from webmon.app import Core
 
     core = Core()
@@ -103,6 +106,7 @@ def set_(
         choice_days=choice_days,
         share_subdomains=None if subdomains is None else subdomains == "shared",
         promote_days=promote_days,
+        family=family or None,
         parameters=allow_parameter or None,
         path_templates=path_template or None,
         property_keys=property_key or None,
@@ -116,13 +120,16 @@ def set_(
     if as_json:
         told = {"domain": site.domain, "policy": site.jurisdiction.value, **kinds, "choice_days": site.choice_days}
         more = {"share_subdomains": site.share_subdomains, "promote_days": site.promote_days}
-        click.echo(json.dumps(told | more))
+        click.echo(json.dumps(told | more | {"family": site.family}))
     else:
         click.echo(f"policy: {site.jurisdiction}")
         for kind, lines in kinds.items():
             click.echo(f"{kind.replace('_', ' ')}: {', '.join(lines) or 'none'}")
         where = f"{site.cookie_domain} and all below it" if site.cookie_domain else "each host for itself"
         click.echo(f"an answer holds: {site.choice_days} days, {where}")
+        joined = {one.domain for one in family_of(site, core.sites.all())}
+        named = [name if name in joined else f"{name} (once it names this site too)" for name in site.family]
+        click.echo(f"one choice with: {', '.join(named) or 'no other site'}")
         earlier = f"and rows of {site.promote_days} days before" if site.promote_days else "alone"
         click.echo(f"at sign-in goes to the account: the visit {earlier}")
 

@@ -32,11 +32,20 @@ class UiSource(StrEnum):
     BANNER = "banner"
     PREFERENCES = "preferences"
     FORM = "form"
+    # A choice that was made on another website of the family, and came along with a link.
+    FAMILY = "family"
+
+
+# What a page or a form may say of itself: what comes by a link is told by the link alone.
+SHOWN = (UiSource.BANNER, UiSource.PREFERENCES, UiSource.FORM)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A checked answer to a notice: `decisions` names every optional purpose of it, and no other."""
+    """A checked answer to a notice: `decisions` names every optional purpose of it, and no other.
+
+    One that came along with a link leaves those out that it does not answer.
+    """
 
     notice: Notice
     decisions: Mapping[str, bool]
@@ -98,9 +107,9 @@ def check_answer(
 ) -> Answer:
     """Return the answer; raises `InvalidInput` naming each field that does not fit the notice."""
     errors: dict[str, list[str]] = {}
-    for name, value, kind in (("action", action, Action), ("ui_source", ui_source, UiSource)):
-        if value not in {member.value for member in kind}:
-            errors[name] = [f"must be one of {', '.join(member.value for member in kind)}"]
+    for name, value, known in (("action", action, tuple(Action)), ("ui_source", ui_source, SHOWN)):
+        if value not in {member.value for member in known}:
+            errors[name] = [f"must be one of {', '.join(member.value for member in known)}"]
     if language and not LANGUAGE.fullmatch(language):
         errors["language"] = ["must be a language tag such as en"]
     wrong = [key for key, value in decisions.items() if not isinstance(value, bool)]
@@ -206,7 +215,7 @@ def to_ask(decided: Mapping[str, bool], before: Notice, now: Notice) -> dict[str
     depend on the language is compared.
     """
     if before.hash == now.hash:
-        return {}
+        return dict.fromkeys(now.optional_keys.difference(decided), Why.NEW)
     same_language = before.language == now.language
     texts = {one.key: (one.name, one.description) for one in before.purposes}
     asked: dict[str, Why] = {}

@@ -48,6 +48,8 @@ class Site:
     share_subdomains: bool = False
     # For how many days back a visitor's consented rows go to the account at sign-in; 0 for the visit alone.
     promote_days: int = 0
+    # Domains of other sites here, whose visitors' choices hold on this one: of those that name this one in turn.
+    family: tuple[str, ...] = ()
 
     @property
     def zone(self) -> ZoneInfo:

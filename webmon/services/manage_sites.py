@@ -23,6 +23,8 @@ _T = TypeVar("_T")
 _Given = TypeVar("_Given")
 FIRST_EPOCH = 1
 _LOGIN_KEY_BYTES = 32
+# Each page of the site is told of them.
+FAMILY_LIMIT = 20
 
 
 class Scope(StrEnum):
@@ -126,6 +128,7 @@ class Sites:
         choice_days: int | None = None,
         share_subdomains: bool | None = None,
         promote_days: int | None = None,
+        family: Iterable[str] | None = None,
         parameters: Iterable[str] | None = None,
         path_templates: Iterable[str] | None = None,
         property_keys: Iterable[str] | None = None,
@@ -135,7 +138,8 @@ class Sites:
         `choice_days` is for how long an answer holds, a refusal like an acceptance, before it is asked for again;
         answers that were recorded keep the end that they have. With `share_subdomains` one choice holds on the domain
         and on all below it, else on each host for itself. `promote_days`: for how many days back a visitor's rows go
-        to the account at sign-in, from the next on; 0 for the visit alone. What the site has already is no change.
+        to the account at sign-in, from the next on; 0 for the visit alone. `family`: domains of other sites here,
+        with which there is one choice once they name this one in turn. What the site has already is no change.
         Raises `InvalidInput` naming the field, and of a rule the line that is wrong.
         """
         policy = site.jurisdiction if jurisdiction is None else _checked_policy(jurisdiction, site.mode)
@@ -144,6 +148,7 @@ class Sites:
         rules = _checked_rules(site.rules, parameters, path_templates, property_keys)
         changed, detail = site, dict[str, str | int]()
         with self.unit() as sites:
+            named = site.family if family is None else _checked_family(site, family, sites)
             if policy is not site.jurisdiction:
                 changed = sites.change_jurisdiction(site.id, policy)
                 detail["jurisdiction"] = policy.value
@@ -156,6 +161,9 @@ class Sites:
             if back != site.promote_days:
                 changed = sites.change_promote_days(site.id, back)
                 detail["promote_days"] = back
+            if named != site.family:
+                changed = sites.change_family(site.id, named)
+                detail["family"] = " ".join(named)
             if rules != site.rules:
                 changed = sites.change_rules(site.id, rules)
                 detail["parameters"] = " ".join(rules.parameters)
@@ -279,6 +287,20 @@ def _checked_promote_days(days: int) -> int:
     if not THIS_VISIT <= days <= PROMOTE_DAYS_LIMIT:
         raise InvalidInput.field("promote_days", f"must be between {THIS_VISIT} and {PROMOTE_DAYS_LIMIT}")
     return days
+
+
+def _checked_family(site: Site, family: Iterable[str], sites: SiteRepository) -> tuple[str, ...]:
+    """The domains, each once; an empty line is none."""
+    known = {one.domain for one in sites.all()}
+    found = dict.fromkeys(_clean("family", clean_domain, name) for name in family if name.strip())
+    for name in found:
+        if name == site.domain:
+            raise InvalidInput.field("family", f"{name} is the site itself")
+        if name not in known:
+            raise InvalidInput.field("family", f"{name[:80]!r} is not a site of this server")
+    if len(found) > FAMILY_LIMIT:
+        raise InvalidInput.field("family", f"names at most {FAMILY_LIMIT} sites")
+    return tuple(sorted(found))
 
 
 def _checked_days(choice_days: int) -> int:

@@ -7,7 +7,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from webmon.domain.chain import Verdict
@@ -48,7 +48,8 @@ class ConsentRequest:
 
     `receipt` is the number that whoever answers has drawn for it, so that it can be sent again; or empty. `policy` is
     what they were asked under, decided here and not by whoever answers.
-    `segment` is for the figures alone and in no record. `erase`: whose rows are to go with a withdrawal.
+    `segment` is for the figures alone and in no record. `erase`: whose rows are to go with a withdrawal. `until`: its
+    end, where that is before the site's answers do.
     """
 
     notice: str
@@ -61,6 +62,7 @@ class ConsentRequest:
     policy: Policy = field(kw_only=True)
     segment: Segment = NOWHERE_KNOWN
     erase: Collected = NOBODY
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,12 @@ class Consents:
         a notice that is unknown or not in force yet, a wrong purpose or a contradiction, `NotFound` for an unknown
         previous receipt, `Conflict` for a number of another answer.
         """
-        answer = self._checked(site, request, now)
+        return self.record_answer(site, self._checked(site, request, now), request, now)
+
+    def record_answer(
+        self, site: Site, answer: Answer, request: ConsentRequest, now: datetime
+    ) -> dict[str, Any] | None:
+        """Do as `record` with an answer that is checked already."""
         written = self._together.run(lambda consents: _write(consents, site, answer, request, now), request.receipt)
         return self._acknowledge(site, answer, request, written, now)
 
@@ -138,8 +145,8 @@ class Consents:
             standing = consents.standing(site.id, receipt_id)
         if standing is None:
             raise NotFound("There is no such receipt")
-        refused = dict.fromkeys(standing.body["decisions"], False)
         notice, language = standing.body["notice"], standing.body["language"]
+        refused = dict.fromkeys(sorted(self.notices.get(notice).optional_keys), False)
         request = ConsentRequest(
             notice, refused, Action.WITHDRAW, ui_source, language, receipt_id, policy=policy, erase=erase
         )
@@ -193,6 +200,12 @@ class Consents:
             "ask": [{"purpose": key, "why": why.value} for key, why in sorted(asked.items())],
         }
 
+    def decided(self, site: Site, receipt_id: str, now: datetime) -> Mapping[str, Any] | None:
+        """Return the record that holds for whoever has the receipt; None where there is none, or it has ended."""
+        with self.unit() as consents:
+            latest = _latest(consents, site.id, receipt_id)
+        return latest.body if latest is not None and now < latest.expires_at else None
+
     def line(self, site: Site, receipt_id: str) -> list[dict[str, Any]]:
         """Return every receipt of the line that this one stands in, newest first; none where there is no such one."""
         with self.unit() as consents:
@@ -227,8 +240,8 @@ class Consents:
         return self.signer.sign(receipt(body, notice, self.address))
 
     def _checked(self, site: Site, request: ConsentRequest, now: datetime) -> Answer:
-        if request.receipt and not (is_raw_id(request.receipt) and len(request.receipt) <= RECEIPT_LENGTH):
-            raise InvalidInput.field("receipt", f"must be 16 to {RECEIPT_LENGTH} letters, digits, - or _")
+        if request.receipt:
+            check_receipt(request.receipt)
         try:
             notice = self.notices.get(request.notice)
         except NotFound:
@@ -259,6 +272,12 @@ class Consents:
         with self._memory.lock:
             for receipt_id in receipt_ids:
                 self._memory.grants.pop((site_id, receipt_id), None)
+
+
+def check_receipt(number: str) -> None:
+    """Raise `InvalidInput` for what cannot be the number of an answer."""
+    if not is_raw_id(number) or len(number) > RECEIPT_LENGTH:
+        raise InvalidInput.field("receipt", f"must be 16 to {RECEIPT_LENGTH} letters, digits, - or _")
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +312,8 @@ def _write(
         # What another tab has answered meanwhile is what this answer takes the place of.
         answer = replace(answer, previous=latest.body["receipt_id"])
     number = request.receipt or str(uuid.uuid4())
-    record = Record(number, site.domain, site.mode.value, answer, request.policy, now, now + site.choice_lifetime)
+    ends_at = min(now + site.choice_lifetime, request.until or datetime.max.replace(tzinfo=UTC))
+    record = Record(number, site.domain, site.mode.value, answer, request.policy, now, ends_at)
     consents.append(site.id, record)
     if request.erase:
         consents.add_erasure(site.id, request.erase, answer.previous, now)

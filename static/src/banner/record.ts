@@ -2,7 +2,7 @@
 import type { Action, Choice, Decisions, Post, Routed, SetCookie, Settings, UiSource } from "../shared/types";
 
 /** 128 random bits in the letters of base64url. */
-const number = (): string =>
+export const number = (): string =>
   btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16)))).replace(/[+/=]/g, (sign) => (sign === "+" ? "-" : sign === "/" ? "_" : ""));
 
 /** The value of one of webmon's own cookies. */

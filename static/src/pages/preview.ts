@@ -28,6 +28,9 @@ window.fetch = async () => new Response(JSON.stringify({ hash: "preview", notice
 const settings: Settings = {
   banner: "",
   gate: "",
+  handover: "",
+  marks: "",
+  family: [],
   more: "",
   prepare: "",
   review: "",

@@ -2,11 +2,16 @@
 export interface Settings {
   banner: string;
   gate: string;
+  handover: string;
   more: string;
   prepare: string;
   review: string;
   vitals: string;
   site: string;
+  /** Which endings of the page's address `prepare` is loaded for: a pattern. */
+  marks: string;
+  /** Domains of the sites with which there is one choice. */
+  family: string[];
   mode: "consented_only" | "cookieless_until_consent" | "cookieless_always";
   /** Whether hits without identifiers may be sent before a choice. */
   early: boolean;

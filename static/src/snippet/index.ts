@@ -121,9 +121,9 @@ const load = safe(async (file: string, what: unknown, more?: unknown) =>
 );
 const ui = (what: string, more?: unknown): Promise<any> => load(settings.banner, what, more);
 
-/** What few pages need at their start: another site's settings, paths to leave out, staff who leave themselves out. */
+/** What few pages need at their start: another site's settings, paths to leave out, what their address ends with. */
 const prepare = async (): Promise<void> => {
-  if (settings.site !== data.site || data.exclude || /^#webmon-/.test(loc.hash)) settings = await load(settings.prepare, data);
+  if (settings.site !== data.site || data.exclude || loc.hash.match(settings.marks)) settings = await load(settings.prepare, data);
 };
 
 const api: any = safe(async (name: string, first, second) => {

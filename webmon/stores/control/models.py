@@ -79,6 +79,8 @@ class SiteRow(Base):
     choice_days: Mapped[int] = mapped_column(server_default="182")
     share_subdomains: Mapped[bool] = mapped_column(default=False, server_default=false())
     promote_days: Mapped[int] = mapped_column(server_default="0")
+    # Domains of the other sites of its family, one a line.
+    family: Mapped[str] = mapped_column(Text, default="", server_default="")
     created_at: Mapped[datetime]
     # The guard's rules, one a line.
     allowed_parameters: Mapped[str] = mapped_column(Text, default="", server_default="")

@@ -79,6 +79,13 @@ class SqlSites(Repository):
         row.promote_days = promote_days
         return _site(row)
 
+    def change_family(self, site_id: int, family: Sequence[str]) -> Site:
+        row = self._session.get(SiteRow, site_id)
+        if row is None:
+            raise NotFound("There is no such site")
+        row.family = "\n".join(family)
+        return _site(row)
+
     def by_domain(self, domain: str) -> Site | None:
         row = self._session.scalar(select(SiteRow).where(SiteRow.domain == domain))
         return _site(row) if row else None
@@ -143,6 +150,7 @@ def _site(row: SiteRow) -> Site:
         row.choice_days,
         row.share_subdomains,
         row.promote_days,
+        _lines(row.family),
     )
 
 

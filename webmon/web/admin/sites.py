@@ -13,6 +13,7 @@ from wtforms import BooleanField, IntegerField, SelectField, StringField, TextAr
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 
 from webmon.clock import Clock
+from webmon.domain.handover import family_of
 from webmon.domain.jurisdiction import Jurisdiction
 from webmon.domain.promotion import PROMOTE_DAYS_LIMIT, THIS_VISIT
 from webmon.domain.site import CHOICE_DAYS, CHOICE_DAYS_LIMIT, Mode, Site
@@ -98,6 +99,12 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
     property_keys = TextAreaField("Allowed property keys", [Length(max=RULES_TEXT_LIMIT)])
 
 
+class FamilyForm(FlaskForm):  # type: ignore[misc]
+    """Domains of the other sites, one a line."""
+
+    family = TextAreaField("Other sites of the family", [Length(max=RULES_TEXT_LIMIT)])
+
+
 class SiteForm(SettingsForm):
     domain = StringField("Domain", [DataRequired("is required"), Length(max=260)])
 
@@ -162,6 +169,9 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
                 path_templates="\n".join(site.rules.path_templates),
                 property_keys="\n".join(site.rules.property_keys),
             ),
+            "family_form": FamilyForm(family="\n".join(site.family)),
+            # They have to name this one too.
+            "awaited": sorted(set(site.family) - {one.domain for one in family_of(site, sites.all())}),
             "scope_form": ScopeForm(),
             **login_keys.shown(sites, site),
             "sets_rules": g.staff.role_on(site.id) in {Role.OWNER, Role.PRIVACY},
@@ -208,6 +218,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
         return page(site, form=form)
 
     _register_rules(pages, guard, sites, page, clock)
+    _register_family(pages, guard, sites, page, clock)
     login_keys.register(pages, guard, sites, page, clock)
     _register_keys(pages, guard, sites, page, clock)
 
@@ -233,6 +244,23 @@ def _register_rules(pages: Blueprint, guard: Guard, sites: Sites, page: Callable
                 flash("The guard's rules are saved. They hold for the hits that come from now on.", "done")
                 return redirect(url_for("admin.show_site", domain=site.domain))
         return page(site, rules_form=form)
+
+
+def _register_family(pages: Blueprint, guard: Guard, sites: Sites, page: Callable[..., str], clock: Clock) -> None:
+    @pages.post("/sites/<domain>/family")
+    @guard.roles(Role.OWNER, Role.PRIVACY)
+    def change_family(site: Site) -> Response | str:
+        form = FamilyForm()
+        if form.validate_on_submit():
+            names = (form.data["family"] or "").splitlines()
+            try:
+                sites.adjust(site, clock.now(), actor=g.staff.email, family=names)
+            except InvalidInput as error:
+                blame(form, error)
+            else:
+                flash("The family is saved.", "done")
+                return redirect(url_for("admin.show_site", domain=site.domain))
+        return page(site, family_form=form)
 
 
 def _register_keys(pages: Blueprint, guard: Guard, sites: Sites, page: Callable[..., str], clock: Clock) -> None:

@@ -16,6 +16,7 @@ from flask import Blueprint, Response, request
 
 from webmon.clock import Clock
 from webmon.domain.consent import NOBODY, Action
+from webmon.domain.handover import OwnChoice
 from webmon.domain.jurisdiction import Model, Policy, Reason
 from webmon.domain.language import languages_of
 from webmon.domain.notice import Notice
@@ -25,13 +26,14 @@ from webmon.services.choose_policy import Policies
 from webmon.services.collect_hit import Client
 from webmon.services.consent_counts import ConsentCounts, Observer
 from webmon.services.erase_collected import Eraser
+from webmon.services.hand_over import Arrival, Handovers
 from webmon.services.manage_sites import Scope, Sites
 from webmon.services.promote_visit import AccountKeeper, AccountName
 from webmon.services.publish_notice import Notices
-from webmon.services.record_consent import Consents
+from webmon.services.record_consent import Consents, check_receipt
 from webmon.services.sign_consents import Signer
 from webmon.services.site_directory import SiteDirectory
-from webmon.web.embed.answers import ConsentBody, request_of
+from webmon.web.embed.answers import ConsentBody, HandoverBody, RedeemBody, request_of
 from webmon.web.shared.body import read_json
 from webmon.web.shared.client import client_of
 from webmon.web.shared.cors import allow_any_origin
@@ -47,7 +49,9 @@ _COOKIE = ";path=/;samesite=lax"
 _VISITOR_LIFETIME = timedelta(days=390)
 _SHOWN_LIMIT = 4096
 # What the snippet loads where a page needs it: names in the manifest and in the settings.
-PARTS = ("banner", "gate", "more", "prepare", "review", "vitals")
+PARTS = ("banner", "gate", "handover", "more", "prepare", "review", "vitals")
+# Pages that are opened with such a mark at the end of their address begin with `prepare`; of a family, all do.
+_MARKED, _ALL = "^#webmon-", ""
 
 # Which of a notice's texts stand for a policy: the sentence, and the words of its control.
 TEXTS: Mapping[Model, Mapping[str, str]] = {
@@ -90,6 +94,7 @@ class Embed:
     directory: SiteDirectory
     notices: Notices
     consents: Consents
+    handovers: Handovers
     signer: Signer
     eraser: Eraser
     accounts: AccountKeeper
@@ -109,11 +114,14 @@ class Embed:
         pack = site.jurisdiction.pack
         model = pack and pack.model
         version = self._version(site)
+        family = self.handovers.family(site, self.clock.now())
         # With it comes the notice: a page that hears of other notices has not kept it from before.
         file = hashlib.sha256(f"{self.manifest['banner']} {version}".encode()).hexdigest()[:8]
         return self.parts | {
             "banner": f"/banner.js?site={quote(site.domain)}&v={file}",
             "site": site.domain,
+            "marks": _ALL if family else _MARKED,
+            "family": family,
             "mode": site.mode.value,
             "early": site.mode is not Mode.CONSENTED_ONLY,
             "ask": site.mode is not Mode.COOKIELESS_ALWAYS,
@@ -142,6 +150,7 @@ def blueprint(it: Embed) -> Blueprint:
 
     _register_files(pages, it)
     _register_consent(pages, it)
+    _register_family(pages, it)
     _register_sign_in(pages, it)
     return pages
 
@@ -259,6 +268,34 @@ def _register_consent(pages: Blueprint, it: Embed) -> None:
             return Response(status=204)
         told = {"x-webmon-dropped": "1", "x-webmon-drop-reason": reason.value}
         return Response(status=204, headers=told)
+
+
+def _register_family(pages: Blueprint, it: Embed) -> None:
+    @pages.post("/api/consent/handover")
+    def handover() -> Response:
+        body, now = read_json(request, HandoverBody), it.clock.now()
+        site, to, day = it.sites.get(body.site), body.to.strip().lower(), body.decided
+        if body.receipt:
+            token = it.handovers.take_consent(site, to, body.receipt, day, now)
+        else:
+            token = it.handovers.take_refusal(site, to, body.notice, body.decisions, day, now)
+        return _json({"token": token}, 201)
+
+    @pages.post("/api/consent/redeem")
+    def redeem() -> Response:
+        body, client = read_json(request, RedeemBody), client_of(request)
+        site = it.sites.get(body.site)
+        if body.receipt is not None:
+            check_receipt(body.receipt)
+        own = OwnChoice(body.decided, body.previous or "") if body.decided else None
+        arrival = Arrival(
+            own,
+            body.receipt or "",
+            it.policies.answered(site, client),
+            it.observer.segment(client.peer, client.headers),
+        )
+        taken = it.handovers.redeem(site, body.token, arrival, it.clock.now())
+        return _json(taken.document, 201 if taken.receipt else 200)
 
 
 def _register_sign_in(pages: Blueprint, it: Embed) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -14,6 +15,27 @@ from webmon.services.consent_counts import Observer
 from webmon.services.record_consent import ConsentRequest
 
 PATH = "/api/consent"
+
+
+class HandoverBody(msgspec.Struct):
+    """From a page that a link leads away from: with the receipt of a consent or the decisions of a refusal."""
+
+    site: str
+    to: str
+    decided: date
+    receipt: str = ""
+    notice: str = ""
+    decisions: dict[str, Any] = {}
+
+
+class RedeemBody(msgspec.Struct):
+    """From the page that it leads to. `decided` and `previous` are of what was decided here before, if it was."""
+
+    site: str
+    token: str
+    decided: date | None = None
+    previous: str | None = None
+    receipt: str | None = None
 
 
 class ConsentBody(msgspec.Struct):
