@@ -180,7 +180,7 @@ def reading_ms() -> float:
         began = time.perf_counter()
         with runtime.database.unit(SqlAccounts)() as accounts:
             rows = accounts.hits(account, OWN_ROWS)
-        hits = [runtime.account_keys.open(account, number, sealed) for number, sealed in rows]
+        hits = runtime.account_keys.open_all(account, rows)
         spent = time.perf_counter() - began
         assert len(hits) == OWN_ROWS
         runtime.close()
@@ -189,8 +189,9 @@ def reading_ms() -> float:
 
 def _account(runtime: Runtime, site: Site) -> int:
     now = datetime.now(UTC)
-    with runtime.database.unit(SqlAccounts)() as accounts:
-        number = runtime.account_keys.find_or_add(accounts, site, LoginClaims("bench", "", now), now)
+    keys, claims = runtime.account_keys, LoginClaims("bench", "", now)
+    with keys.opening() as opening:
+        number = keys.open_account(opening, site, keys.find(opening.accounts, site, claims.subject), claims, now)
     rows = [
         Hit(
             site_id=site.id,
