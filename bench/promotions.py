@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -160,12 +161,16 @@ def beside(data: Path, rate: float, seconds: int, connections: int, runs: int) -
             people = [Website(server, key, notice) for _ in range(2)]
             visitors = [[one.visitor() for _ in range(int(rate * seconds))] for one in people]
             over = threading.Event()
-            signing = threading.Thread(target=_signing_in, args=(people, visitors, rate / 2, over))
-            signing.start()
-            found = load.wrk(server.url, seconds, connections, 100 + seed)
+            with ThreadPoolExecutor(1) as beside_it:
+                signing = beside_it.submit(_signing_in, people, visitors, rate / 2, over)
+                found = load.wrk(server.url, seconds, connections, 100 + seed)
+                over.set()
+                took = signing.result()
+            if not took:
+                raise SystemExit("Nobody was signed in beside the page views")
             with_.append(found["requests"] / found["seconds"])
-            over.set()
-            signing.join()
+            for one in people:
+                one.close()
             wait_until(lambda: load.waiting(server) == 0, load.SETTLE_SECONDS, "all hits are in the event log")
             wait_until(lambda: unfinished(data) == 0, _SETTLE_SECONDS, "all promotions are done")
     return statistics.median(without), statistics.median(with_)
@@ -180,7 +185,7 @@ def reading_ms() -> float:
         began = time.perf_counter()
         with runtime.database.unit(SqlAccounts)() as accounts:
             rows = accounts.hits(account, OWN_ROWS)
-        hits = [runtime.account_keys.open(account, number, sealed) for number, sealed in rows]
+        hits = runtime.account_keys.open_all(account, rows)
         spent = time.perf_counter() - began
         assert len(hits) == OWN_ROWS
         runtime.close()
@@ -189,8 +194,9 @@ def reading_ms() -> float:
 
 def _account(runtime: Runtime, site: Site) -> int:
     now = datetime.now(UTC)
-    with runtime.database.unit(SqlAccounts)() as accounts:
-        number = runtime.account_keys.find_or_add(accounts, site, LoginClaims("bench", "", now), now)
+    keys, claims = runtime.account_keys, LoginClaims("bench", "", now)
+    with keys.opening() as opening:
+        number = keys.open_account(opening, site, keys.find(opening.accounts, site, claims.subject), claims, now)
     rows = [
         Hit(
             site_id=site.id,
@@ -231,11 +237,10 @@ def _signing_in(
             site.sees(who, f"/section-{number % 25}/article-{number % 500}")
             took.append(site.signs_in(who))
 
-    threads = [threading.Thread(target=work, args=pair) for pair in zip(people, visitors, strict=True)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    with ThreadPoolExecutor(len(people)) as threads:
+        # Whatever goes wrong in one of them ends the benchmark.
+        for done in [threads.submit(work, *pair) for pair in zip(people, visitors, strict=True)]:
+            done.result()
     return took
 
 

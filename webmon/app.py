@@ -95,7 +95,9 @@ from webmon.web import admin, api, dashboards, embed, health, internal, portal, 
 from webmon.web.collect.asgi import AsgiCollect
 from webmon.web.collect.door import Door
 from webmon.web.collect.wsgi import WsgiCollect
-from webmon.web.embed.asgi import AsgiConsent, Recorder
+from webmon.web.embed.answers import LOGIN_PATH
+from webmon.web.embed.answers import PATH as CONSENT_PATH
+from webmon.web.embed.asgi import AsgiEmbed, Recorder, Recording, SignIn
 from webmon.web.portal.person import PersonCookie
 from webmon.web.shared.assets import load_manifest
 from webmon.web.shared.cors import ANY_ORIGIN
@@ -330,7 +332,7 @@ class Runtime(Core):
         return AccountKeeper(
             self.database.unit(SqlAccounts),
             self.account_keys,
-            self.sites.login_keys,
+            self.sites.good_login_keys,
             self.vault,
             self.pseudonyms,
             self.visits,
@@ -539,7 +541,7 @@ def create_wsgi(runtime: Runtime) -> WsgiCollect:
 
 
 def create_asgi(runtime: Runtime) -> AsgiCollect:
-    """Return the same as an ASGI application: hits and consents on the event loop, Flask in threads."""
+    """Return the same as an ASGI application: hits, consents and sign-ins on the event loop, Flask in threads."""
     pages = WSGIMiddleware(cast(Any, create_app(runtime).wsgi_app), workers=runtime.settings.threads)
     recorder = Recorder(
         runtime.directory,
@@ -549,7 +551,9 @@ def create_asgi(runtime: Runtime) -> AsgiCollect:
         runtime.observer,
         runtime.clock,
     )
-    answers = AsgiConsent(pages, recorder, standing_headers(secure=runtime.settings.secure) | ANY_ORIGIN)
+    sign_in = SignIn(runtime.directory, runtime.consents, runtime.accounts, runtime.clock)
+    recorders: Mapping[str, Recording] = {CONSENT_PATH: recorder, LOGIN_PATH: sign_in}
+    answers = AsgiEmbed(pages, recorders, standing_headers(secure=runtime.settings.secure) | ANY_ORIGIN)
     return AsgiCollect(answers, _door(runtime), LoopStore(runtime.spools.live.append, runtime.once))
 
 

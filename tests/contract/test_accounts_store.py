@@ -7,16 +7,15 @@ from datetime import timedelta
 from tests.support.world import NOW, World
 from webmon.domain.promotion import State
 from webmon.stores.control.accounts import SqlAccounts
-from webmon.stores.ports.accounts import SealedHit
+from webmon.stores.ports.accounts import Account, SealedHit
 
-HOUR = timedelta(hours=1)
+HOUR, OWNER = timedelta(hours=1), 7
 
 
 def account(world: World) -> int:
     with world.runtime.database.unit(SqlAccounts)() as accounts:
-        number = accounts.add(world.site.id, "digest", NOW)
-        accounts.finish(number, b"sealed")
-    return number
+        accounts.add(Account(OWNER, world.site.id), "digest", b"sealed", NOW)
+    return OWNER
 
 
 def test_a_promotion_is_claimed_by_one_and_again_when_the_claim_has_run_out(world: World) -> None:

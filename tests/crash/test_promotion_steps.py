@@ -103,8 +103,7 @@ def test_interrupted_at_any_step_it_completes_on_restart(
         interrupt(world, patch, *STEPS[step], after=after)
         if step == "having later hits sealed":
             # It was done at the sign-in; here it is as if the process had ended before that.
-            world.runtime.accounts._going.clear()
-            world.runtime.accounts._by_visit.clear()
+            world.runtime.accounts._roster.clear()
         with pytest.raises(Crash):
             world.runtime.accounts.advance(world.clock.now())
     crashed(world)

@@ -16,7 +16,8 @@ from typing import Any
 
 WEBMON = str(Path(sys.executable).with_name("webmon"))
 ROOT = Path(__file__).resolve().parent.parent.parent
-READY_SECONDS = 30
+# Of a machine that does much else; whoever waits goes on as soon as it is so.
+READY_SECONDS = 180
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 Safari/537.36"
 
 
@@ -68,13 +69,13 @@ class WebmonServer:
         """As by a power cut: no warning, no clean-up."""
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)
 
     def stop(self) -> int:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.terminate()
-        return self.process.wait(30)
+        return self.process.wait(120)
 
     def _answers(self) -> bool:
         assert self.process is not None

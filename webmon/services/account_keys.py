@@ -6,9 +6,11 @@ is bound to its site, its account, its key and its own number: moved anywhere el
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -21,10 +23,12 @@ from webmon.domain.login import LoginClaims
 from webmon.domain.site import Site
 from webmon.errors import NotFound, Unavailable
 from webmon.stores.ports import Unit
-from webmon.stores.ports.accounts import AccountRepository
-from webmon.stores.ports.keys import FIRST_KEY, DataKey, DataKeyStore, key_context
+from webmon.stores.ports.accounts import Account, AccountRepository
+from webmon.stores.ports.keys import FIRST_KEY, DataKey, DataKeyStore, NewKey, key_context
 
 _OPEN_KEYS = 10_000
+# What JSON's numbers hold exactly; enough that no two accounts ever draw the same.
+_ID_BITS = 52
 _FORM = b"\x01"
 _NUMBER_BYTES = 4
 _HEAD_BYTES = len(_FORM) + _NUMBER_BYTES
@@ -63,12 +67,12 @@ class Ring:
 
     def open(self, sealed: bytes, what: str) -> bytes:
         """Undo `seal`; raises `InvalidTag` for other bytes, another place, or a key that was destroyed."""
-        for number, sealer in self.sealers.items():
-            if sealed.startswith(_head(number)):
-                try:
-                    return sealer.open(sealed[_HEAD_BYTES:], self._context(number, what))
-                except InvalidTag:
-                    break  # or it is of before there were heads, and begins like one by chance
+        number = int.from_bytes(sealed[len(_FORM) : _HEAD_BYTES], "big")
+        if number in self.sealers and sealed.startswith(_FORM):
+            try:
+                return self.sealers[number].open(sealed[_HEAD_BYTES:], self._context(number, what))
+            except InvalidTag:
+                pass  # or it is of before there were heads, and begins like one by chance
         if FIRST_KEY not in self.sealers:
             raise InvalidTag
         return self.sealers[FIRST_KEY].open(sealed, f"account:{self.account_id}:{what}")
@@ -89,6 +93,23 @@ class Ring:
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    """A transaction in which accounts are opened, and the keys of those that are new in it."""
+
+    accounts: AccountRepository
+    new_keys: list[NewKey] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What there is of an account that is known by its digest; `gone`: its keys are destroyed."""
+
+    digest: str
+    account: Account | None
+    gone: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AccountKeys:
     """`store` keeps the keys, apart from the accounts; a few are kept open."""
 
@@ -98,29 +119,51 @@ class AccountKeys:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _open: OrderedDict[int, Ring] = field(default_factory=OrderedDict)
 
-    def find_or_add(self, accounts: AccountRepository, site: Site, claims: LoginClaims, now: datetime) -> int:
-        """Return the account of the claims, made with a key of its own where it is new.
+    @contextmanager
+    def opening(self) -> Iterator[Opening]:
+        """One transaction, in which accounts may be opened.
 
-        Raises `Unavailable` where the key of the account is lost: a copy of it may yet be put back.
+        Their keys are durable before it is, all at once, so that no account is ever without; those that a crash
+        leaves over open nothing.
         """
-        digest = self.digest(site, claims.subject)
-        found = accounts.find(site.id, digest)
-        if found is not None and not self.is_gone(found.id):
-            return found.id
-        if found is not None and not self.store.was_destroyed(found.id):
+        with self.unit() as accounts:
+            opening = Opening(accounts)
+            yield opening
+            if opening.new_keys:
+                self.store.add(opening.new_keys)
+
+    def find(self, accounts: AccountRepository, site: Site, subject: str) -> Found:
+        """Return what there is of an account.
+
+        Raises `Unavailable` where its key is lost: a copy of it may yet be put back.
+        """
+        digest = self.digest(site, subject)
+        account = accounts.find(site.id, digest)
+        gone = account is not None and self.is_gone(account.id)
+        if account is not None and gone and not self.store.was_destroyed(account.id):
             raise Unavailable("The data key of this account is missing")
-        if found is not None:
+        return Found(digest, account, gone)
+
+    def open_account(self, opening: Opening, site: Site, found: Found, claims: LoginClaims, now: datetime) -> int:
+        """Return the account that was found, or a new one with a key of its own where none was."""
+        if found.account is not None and not found.gone:
+            return found.account.id
+        if found.account is not None:
             # An erasure that was interrupted is completed here: the account begins anew.
-            detail = {"rows": accounts.erase(found.id) or 0}
-            accounts.audit.record(now, "scheduler", "account.erase", site_id=site.id, detail=detail)
-        account_id = accounts.add(site.id, digest, now)
-        key = self.vault.new_key()
-        # Durable before the account is, so that none is ever without; one that a crash leaves over opens nothing.
-        self.store.add(account_id, FIRST_KEY, self.vault.wrap(key, key_context(account_id, FIRST_KEY)), now)
-        ring = Ring(site.id, account_id, FIRST_KEY, {FIRST_KEY: self.vault.sealer(key)})
+            detail = {"rows": opening.accounts.erase(found.account.id) or 0}
+            opening.accounts.audit.record(now, "scheduler", "account.erase", site_id=site.id, detail=detail)
+        return self._new(opening, site, found.digest, claims, now)
+
+    def _new(self, opening: Opening, site: Site, digest: str, claims: LoginClaims, now: datetime) -> int:
+        # Drawn by chance: the number of an erased account never comes again.
+        account, key = Account(secrets.randbits(_ID_BITS), site.id), self.vault.new_key()
+        wrapped = self.vault.wrap(key, key_context(account.id, FIRST_KEY))
+        opening.new_keys.append(NewKey(account.id, FIRST_KEY, wrapped, now))
+        ring = Ring(site.id, account.id, FIRST_KEY, {FIRST_KEY: self.vault.sealer(key)})
         identity = msgspec.json.encode({"sub": claims.subject, "email": claims.email, "name": claims.name})
-        accounts.finish(account_id, ring.seal(identity, IDENTITY))
-        return account_id
+        opening.accounts.add(account, digest, ring.seal(identity, IDENTITY), now)
+        self._keep_open(ring)  # known at once, also to who signs in with the same account in the same transaction
+        return account.id
 
     def digest(self, site: Site, subject: str) -> str:
         """Return what an account is found by: its own identifier is nowhere in the clear."""
@@ -132,6 +175,11 @@ class AccountKeys:
 
     def open(self, account_id: int, hit_id: int, sealed: bytes) -> AccountRow:
         return decode_row(self.ring(account_id).open(sealed, hit_name(hit_id)))
+
+    def open_all(self, account_id: int, rows: Iterable[tuple[int, bytes]]) -> list[AccountRow]:
+        """Open rows of one account: their hit ids, and what is sealed."""
+        ring = self.ring(account_id)
+        return [decode_row(ring.open(sealed, hit_name(hit_id))) for hit_id, sealed in rows]
 
     def identity(self, account_id: int) -> Mapping[str, str]:
         """Return `sub`, `email` and `name` of an account, as its first token said them."""
@@ -158,18 +206,14 @@ class AccountKeys:
         if account is None or not keys:
             raise NotFound("Nothing is held about this account")
         ring = Ring(account.site_id, account_id, keys[0].number, self._opened(account_id, keys))
-        with self._lock:
-            self._open[account_id] = ring
-            if len(self._open) > _OPEN_KEYS:
-                self._open.popitem(last=False)
+        self._keep_open(ring)
         return ring
 
     def renew(self, account_id: int, now: datetime) -> None:
         """Give the account a new key: what is sealed from now on is sealed under it, the older open what is there."""
         number = self.store.keys(account_id)[0].number + 1
-        self.store.add(
-            account_id, number, self.vault.wrap(self.vault.new_key(), key_context(account_id, number)), now
-        )
+        wrapped = self.vault.wrap(self.vault.new_key(), key_context(account_id, number))
+        self.store.add([NewKey(account_id, number, wrapped, now)])
         self.forget(account_id)
 
     def destroy_older(self, account_id: int) -> None:
@@ -186,6 +230,12 @@ class AccountKeys:
         """Keep the account's keys open no longer."""
         with self._lock:
             self._open.pop(account_id, None)
+
+    def _keep_open(self, ring: Ring) -> None:
+        with self._lock:
+            self._open[ring.account_id] = ring
+            if len(self._open) > _OPEN_KEYS:
+                self._open.popitem(last=False)
 
     def _opened(self, account_id: int, keys: Sequence[DataKey]) -> Mapping[int, Sealer]:
         return {

@@ -17,7 +17,7 @@ from webmon.domain.scrub.rules import GuardRules, clean_parameters, clean_path_t
 from webmon.domain.site import CHOICE_DAYS_LIMIT, Mode, Site, clean_domain, clean_timezone
 from webmon.errors import Conflict, InvalidInput, NotAuthenticated, UnknownSite
 from webmon.stores.ports import Unit
-from webmon.stores.ports.sites import SiteRepository
+from webmon.stores.ports.sites import SiteRepository, WrappedLoginKey
 
 _T = TypeVar("_T")
 _Given = TypeVar("_Given")
@@ -207,7 +207,12 @@ class Sites:
 
     def login_keys(self, site: Site, now: datetime) -> list[LoginKey]:
         """Return the keys that a token may be signed with now, newest first."""
-        return [kept.key for kept in self.kept_login_keys(site) if kept.ends_at is None or now < kept.ends_at]
+        with self.unit() as sites:
+            return self.good_login_keys(site, sites.login_keys(site.id), now)
+
+    def good_login_keys(self, site: Site, kept: Sequence[WrappedLoginKey], now: datetime) -> list[LoginKey]:
+        """Return those of the site's keys, as they are kept, that a token may be signed with now."""
+        return [self._login_key(site, one.wrapped) for one in kept if one.ends_at is None or now < one.ends_at]
 
     def kept_login_keys(self, site: Site) -> list[KeptLoginKey]:
         """Return the site's login keys, newest first, with those that have ended and are not deleted yet."""

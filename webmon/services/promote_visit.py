@@ -7,11 +7,12 @@ step can be taken again, so a crash anywhere is followed by going on from the la
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -26,18 +27,19 @@ from webmon.domain.remainder import deidentify
 from webmon.domain.site import Site
 from webmon.domain.visit import INACTIVITY
 from webmon.errors import InvalidInput, NotAuthenticated
-from webmon.services.account_keys import AccountKeys, Vault
+from webmon.services.account_keys import AccountKeys, Opening, Vault
 from webmon.services.common_pages import CommonPages
-from webmon.services.together import Together
+from webmon.services.signed_in import Going, Link, SignedIn, Turns
+from webmon.services.together import LoopTogether, Together
 from webmon.stores.ports import Unit
 from webmon.stores.ports.accounts import AccountRepository, Promotion, SealedHit
+from webmon.stores.ports.sites import WrappedLoginKey
 from webmon.stores.ports.spool import Remainder, SpooledEntry, SpoolEntry
 
 # How many are brought forward together: each batch rewrites the files of the rows once.
 _AT_ONCE = 1000
 # Renewed with each step; the longest rewrites a month of many millions of rows.
 _CLAIM = timedelta(minutes=2)
-_STRIPES = 64
 # How long before its sign-in a visit may have begun that an earlier version wrote down without saying so.
 _LONGEST_BEFORE = timedelta(days=31)
 # A hit that had found its visit when the visit ended reaches the spool within this time.
@@ -95,51 +97,32 @@ class SpoolView(Protocol):
     def holds_consented(self, site_id: int, visitor_ids: Collection[int]) -> bool: ...
 
 
-class _Link(msgspec.Struct, frozen=True):
-    """Which rows a promotion is of: sealed on disk, and destroyed when the signed-in visit is over.
+@dataclass(frozen=True, slots=True)
+class _SignIn:
+    """A sign-in as it is asked for: `identify` says whose it is, within the transaction that writes it down.
 
-    `since`: UTC without offset, before which the visit has no row. `pseudonyms`: the visitor's, whose earlier rows go
-    with the visit; none where the visit goes alone. Under `remainder_key` what is left for figures gets its numbers;
-    empty where nothing may be left.
+    `names`: the visitor's pseudonyms, newest first; none where there is no visitor. `keeps`: whether something may be
+    left for figures.
     """
 
-    visitor_id: int
-    visit_id: int
-    since: datetime
-    zone: str
-    # The site's minimum group.
-    group: int = 1
-    pseudonyms: tuple[int, ...] = ()
-    remainder_key: bytes = b""
-    # The receipt under which the visit was collected before, where that is known.
-    consent: str = ""
+    site: Site
+    identify: Callable[[Opening], int]
+    names: Sequence[int]
+    consent: str
+    keeps: bool
+    now: datetime
+
+    @property
+    def visitor(self) -> tuple[int, int] | None:
+        return (self.site.id, self.names[0]) if self.names else None
 
 
 @dataclass(frozen=True, slots=True)
-class _Going:
-    """A promotion with its link opened."""
+class _SignedIn:
+    """What a sign-in has changed, once it is durable."""
 
-    promotion: Promotion
-    link: _Link
-
-    @property
-    def id(self) -> int:
-        return self.promotion.id
-
-    @property
-    def site_id(self) -> int:
-        return self.promotion.site_id
-
-    @property
-    def state(self) -> State:
-        return self.promotion.state
-
-    @property
-    def ended(self) -> bool:
-        return self.promotion.ended_at is not None
-
-    def but(self, **changes: object) -> _Going:
-        return _Going(replace(self.promotion, **changes), self.link)  # type: ignore[arg-type]
+    ended: Sequence[Going] = ()
+    begun: Going | None = None
 
 
 class AccountKeeper:
@@ -149,7 +132,7 @@ class AccountKeeper:
         self,
         unit: Unit[AccountRepository],
         keys: AccountKeys,
-        login_keys: Callable[[Site, datetime], Sequence[LoginKey]],
+        good_login_keys: Callable[[Site, Sequence[WrappedLoginKey], datetime], Sequence[LoginKey]],
         vault: Vault,
         pseudonyms: PseudonymSource,
         visits: VisitBook,
@@ -161,15 +144,17 @@ class AccountKeeper:
         permits: Callable[[int, str, datetime], bool],
         node: str,
     ) -> None:
-        """`wipe` empties the write-ahead logs of spool and control database: what was deleted is then nowhere.
+        """`good_login_keys` opens login keys as they are kept, without those that have ended.
 
+        `wipe` empties the write-ahead logs of spool and control database: what was deleted is then nowhere.
         `permits(site_id, receipt, now)`: whether a consent to measurement is in force under a receipt. `node` names
         what only one process at a time can hold: what the one before it had taken on is free when this one begins.
         """
         self._unit = unit
-        self._together = Together(unit, lambda _, __: None, lambda _: None)
+        self._together = Together(keys.opening, lambda _, __: None, lambda _: None)
+        self._on_loop = LoopTogether(keys.opening, lambda _, __: None, lambda _: None)
         self._keys = keys
-        self._login_keys = login_keys
+        self._good_login_keys = good_login_keys
         self._vault = vault
         # A key that stays while those that wrap others are replaced: what it seals lives as long as a visit.
         self._link_sealer = vault.sealer(bytes.fromhex(vault.digest("promotion", "link")))
@@ -184,12 +169,8 @@ class AccountKeeper:
         self._node = node
         self._advancing = threading.Lock()
         # Sign-ins and sign-outs of one visitor wait for each other; those of others do not.
-        self._signing = [threading.Lock() for _ in range(_STRIPES)]
-        self._lock = threading.Lock()
-        # Promotions whose visits may still have rows on their way, and the same by visit: those are drawn, so no two
-        # sites share one.
-        self._going: dict[int, _Going] = {}
-        self._by_visit: dict[int, int] = {}
+        self._turns = Turns()
+        self._roster = SignedIn()
         self.wake = threading.Event()
 
     # What a website's page asks for
@@ -212,15 +193,18 @@ class AccountKeeper:
         or where the page names none and the browser sends no signal that `objects`. Raises `NotAuthenticated` naming
         ``token``, `InvalidInput` for identifiers that are none.
         """
-        _check_identifiers(visitor=visitor, visit=visit, consent=consent)
-        claims = check_token(token, self._login_keys(site, now), site.domain, now)
-        keeps = self._permits(site.id, consent, now) if consent else not objects
+        self._sign_in(self._by_token(site, token, visitor, visit, now, consent, objects=objects))
 
-        def identify(accounts: AccountRepository) -> int:
-            use_up(accounts, self._vault, site, claims)
-            return self._keys.find_or_add(accounts, site, claims, now)
+    async def login_soon(
+        self, site: Site, token: str, visitor: str, visit: str, now: datetime, consent: str, *, objects: bool
+    ) -> bool:
+        """Do as `login`, on an event loop that goes on meanwhile.
 
-        self._sign_in(site, identify, visitor, consent, now, keeps=keeps)
+        False where it would have to wait for another sign-in or a sign-out of the same visitor: nothing was done.
+        """
+        asked = self._by_token(site, token, visitor, visit, now, consent, objects=objects)
+        # To its end, also where whoever asked has gone: what is written down is known here as well.
+        return await asyncio.shield(self._sign_in_soon(asked))
 
     def login_as(
         self, site: Site, account: AccountName, visitor: str, visit: str, now: datetime, consent: str = ""
@@ -236,14 +220,12 @@ class AccountKeeper:
             raise InvalidInput.field("account", str(error)) from error
         claims = LoginClaims(subject, "", now, clean_attribute(account.email), clean_attribute(account.name))
         keeps = not consent or self._permits(site.id, consent, now)
-        self._sign_in(
-            site,
-            lambda accounts: self._keys.find_or_add(accounts, site, claims, now),
-            visitor,
-            consent,
-            now,
-            keeps=keeps,
-        )
+
+        def identify(opening: Opening) -> int:
+            found = self._keys.find(opening.accounts, site, claims.subject)
+            return self._keys.open_account(opening, site, found, claims, now)
+
+        self._sign_in(_SignIn(site, identify, self._names(site, visitor), consent, keeps, now))
 
     def logout(self, site: Site, visitor: str, visit: str, now: datetime) -> None:
         """End the signed-in visit: what follows is a new visit, in the event log again."""
@@ -251,12 +233,11 @@ class AccountKeeper:
         if not visitor:
             return
         visitor_id = self._pseudonyms.visitor_all(site.id, visitor)[0]
-        with self._signing[visitor_id % _STRIPES]:
+        with self._turns.of((site.id, visitor_id)):
             self._visits.end(site.id, visitor_id)
-            going = self._of_visitor(site.id, visitor_id)
+            going = self._roster.of_visitor(site.id, visitor_id)
             if going:
-                self._together.run(lambda accounts: _end(accounts, going, now))
-                self._note_ended(going, now)
+                self._end(going, now)
         self.wake.set()
 
     # What the hot path and the ingester ask for
@@ -266,8 +247,7 @@ class AccountKeeper:
 
     def promoted_visits(self) -> list[int]:
         """Return the visits of which rows may still be on their way; they are drawn, so no two sites share one."""
-        with self._lock:
-            return list(self._by_visit)
+        return self._roster.visits()
 
     def take(self, entries: Sequence[SpooledEntry]) -> list[Remainder]:
         """Store entries of accounts and of promoted visits in the account log, durably; return what they leave.
@@ -275,7 +255,7 @@ class AccountKeeper:
         A plain row of a promoted visit was on its way when its visitor signed in: it is sealed now.
         """
         sealed: list[SealedHit] = []
-        taken: list[tuple[SpooledEntry, _Going | None, Hit]] = []
+        taken: list[tuple[SpooledEntry, Going | None, Hit]] = []
         for spooled in entries:
             entry = spooled.entry
             going = self._going_of(entry)
@@ -292,33 +272,29 @@ class AccountKeeper:
         seen = _last_seen(taken)
         with self._unit() as accounts:
             accounts.put_hits(sealed)
-            for number, moment in seen.items():
-                accounts.seen(number, moment)
-        self._note_seen(seen)
+            accounts.seen(seen)
+        self._roster.note_seen(seen)
         return self._left(taken)
 
     def is_leaving(self, hit: Hit) -> bool:
         """Whether a row of the event log is on its way to an account: until it is there, nobody is shown it."""
-        with self._lock:
-            if hit.visit_id in self._by_visit:
-                return True
-            return any(_goes_along(one, hit) for one in self._going.values() if one.state is not State.DONE)
+        if self._roster.of_visit(hit.visit_id) is not None:
+            return True
+        return any(_goes_along(one, hit) for one in self._roster.not_done())
 
     # What an erasure asks for
 
     def end_account(self, account_id: int, now: datetime) -> None:
         """End every signed-in visit of an account, on whatever browser: what follows is nobody's."""
-        with self._lock:
-            going = [one for one in self._going.values() if not one.ended and one.promotion.account_id == account_id]
+        going = self._roster.of_account(account_id)
         for one in going:
             self._visits.end(one.site_id, one.link.visitor_id, one.link.visit_id)
-        self._together.run(lambda accounts: _end(accounts, going, now))
-        self._note_ended(going, now)
+        self._end(going, now)
         self.wake.set()
 
     def signed_in(self, site_id: int, pseudonyms: Sequence[int]) -> int | None:
         """Return the account that the visitor is signed in with, if any."""
-        going = [one for name in pseudonyms for one in self._of_visitor(site_id, name)]
+        going = [one for name in pseudonyms for one in self._roster.of_visitor(site_id, name)]
         return going[-1].promotion.account_id if going else None
 
     def delete_rows(self, account_id: int, concerned: Callable[[AccountRow], bool]) -> int:
@@ -342,7 +318,7 @@ class AccountKeeper:
         with self._unit() as accounts:
             for one in accounts.open_promotions():
                 since = _naive(one.requested_at) - _LONGEST_BEFORE
-                link = _Link(one.visitor_id, one.visit_id, since, "UTC", consent=one.consent)
+                link = Link(one.visitor_id, one.visit_id, since, "UTC", consent=one.consent)
                 accounts.seal_promotion(one.id, self._sealed_link(one.account_id, link))
             accounts.release_promotions(self._node)
             promotions = [self._open(one) for one in accounts.active_promotions()]
@@ -369,13 +345,9 @@ class AccountKeeper:
 
     def end_idle(self, now: datetime) -> int:
         """End the signed-in visits without a hit for half an hour, and return how many there were."""
-        with self._lock:
-            going = [one for one in self._going.values() if not one.ended]
-        idle = [one for one in going if self._is_idle(one, now)]
+        idle = [one for one in self._roster.lasting() if self._is_idle(one, now)]
         if idle:
-            with self._unit() as accounts:
-                _end(accounts, idle, now)
-            self._note_ended(idle, now)
+            self._end(idle, now)
         for one in idle:
             self._visits.end(one.site_id, one.link.visitor_id, one.link.visit_id)
         self._forget_ended(now)
@@ -383,76 +355,91 @@ class AccountKeeper:
 
     # Signing in
 
-    def _sign_in(
-        self,
-        site: Site,
-        identify: Callable[[AccountRepository], int],
-        visitor: str,
-        consent: str,
-        now: datetime,
-        *,
-        keeps: bool,
-    ) -> None:
-        """`identify` says whose sign-in it is, in the same transaction."""
-        if not visitor:
-            self._together.run(identify)
-            return
-        names = self._pseudonyms.visitor_all(site.id, visitor)
-        with self._signing[names[0] % _STRIPES]:
-            link = self._link(site, names, consent, now, keeps=keeps)
-            ended, begun = self._together.run(lambda accounts: self._request(accounts, site, identify, link, now))
-            self._note_ended(ended, now)
-            if begun is not None:
-                self._begin(begun)
-                self.wake.set()
+    def _by_token(
+        self, site: Site, token: str, visitor: str, visit: str, now: datetime, consent: str, *, objects: bool
+    ) -> _SignIn:
+        _check_identifiers(visitor=visitor, visit=visit, consent=consent)
+        keeps = self._permits(site.id, consent, now) if consent else not objects
 
-    def _request(
-        self,
-        accounts: AccountRepository,
-        site: Site,
-        identify: Callable[[AccountRepository], int],
-        link: _Link,
-        now: datetime,
-    ) -> tuple[list[_Going], _Going | None]:
-        """Write the promotion down; return what ends with it, and the promotion where it is a new one."""
-        account_id = identify(accounts)
-        going = self._of_visitor(site.id, link.visitor_id)
+        def identify(opening: Opening) -> int:
+            # What may be wrong is found before anything is written.
+            accounts = opening.accounts
+            keys = self._good_login_keys(site, accounts.login_keys(site.id), now)
+            claims = check_token(token, keys, site.domain, now)
+            found = self._keys.find(accounts, site, claims.subject)
+            use_up(accounts, self._vault, site, claims)
+            return self._keys.open_account(opening, site, found, claims, now)
+
+        return _SignIn(site, identify, self._names(site, visitor), consent, keeps, now)
+
+    def _names(self, site: Site, visitor: str) -> Sequence[int]:
+        return self._pseudonyms.visitor_all(site.id, visitor) if visitor else ()
+
+    def _sign_in(self, asked: _SignIn) -> None:
+        with self._turns.of(asked.visitor):
+            self._note(self._together.run(lambda opening: self._request(opening, asked)), asked.now)
+
+    async def _sign_in_soon(self, asked: _SignIn) -> bool:
+        if not self._turns.take(asked.visitor):
+            return False
+        try:
+            self._note(await self._on_loop.run(lambda opening: self._request(opening, asked)), asked.now)
+        finally:
+            self._turns.give_up(asked.visitor)
+        return True
+
+    def _request(self, opening: Opening, asked: _SignIn) -> _SignedIn:
+        """Write the promotion down, where there is one."""
+        account_id, now = asked.identify(opening), asked.now
+        if not asked.names:
+            return _SignedIn()
+        link = self._link(asked)
+        going = self._roster.of_visitor(asked.site.id, link.visitor_id)
         if any(one.promotion.account_id == account_id for one in going):
-            return [], None
+            return _SignedIn()
         if going:
             # Another account on the same browser: its visit ends here, and a new one, of this account, begins.
-            _end(accounts, going, now)
+            opening.accounts.end([one.id for one in going], now)
             link = msgspec.structs.replace(link, visit_id=secrets.randbits(63), since=_naive(now) - INACTIVITY)
         sealed = self._sealed_link(account_id, link)
-        number = accounts.add_promotion(site.id, account_id, sealed, now)
-        promotion = Promotion(number, site.id, account_id, sealed, State.REQUESTED, now, None)
-        return going, _Going(promotion, link)
+        number = opening.accounts.add_promotion(asked.site.id, account_id, sealed, now)
+        promotion = Promotion(number, asked.site.id, account_id, sealed, State.REQUESTED, now, None)
+        return _SignedIn(going, Going(promotion, link))
 
-    def _link(self, site: Site, names: Sequence[int], consent: str, now: datetime, *, keeps: bool) -> _Link:
+    def _note(self, signed_in: _SignedIn, now: datetime) -> None:
+        self._roster.note_ended((one.id for one in signed_in.ended), now)
+        if signed_in.begun is not None:
+            self._begin(signed_in.begun)
+            self.wake.set()
+
+    def _end(self, going: Sequence[Going], now: datetime) -> None:
+        numbers = [one.id for one in going]
+        self._together.run(lambda opening: opening.accounts.end(numbers, now))
+        self._roster.note_ended(numbers, now)
+
+    def _link(self, asked: _SignIn) -> Link:
+        site, names, now = asked.site, asked.names, asked.now
         # Begun here where none goes on: a hit that comes at the same moment is of the same visit.
         visit = self._visits.touch(site.id, names[0], now)
         # A hit with a time of its own may be of half an hour before the first of its visit.
         since = _naive(min(visit.started_at, now)) - INACTIVITY
         if site.promote_days:
             since = min(since, _naive(now) - timedelta(days=site.promote_days))
-        return _Link(
+        return Link(
             names[0],
             visit.visit_id,
             since,
             site.timezone,
             site.minimum_group_count,
             tuple(names) if site.promote_days else (),
-            secrets.token_bytes(32) if keeps else b"",
-            consent,
+            secrets.token_bytes(32) if asked.keeps else b"",
+            asked.consent,
         )
 
-    def _begin(self, one: _Going, *, lasts: bool = True) -> None:
+    def _begin(self, one: Going, *, lasts: bool = True) -> None:
         """Have the hits of the visit go to the account log, unless that is so already or the visit is over."""
-        with self._lock:
-            if one.id in self._going:
-                return
-            self._going[one.id] = one
-            self._by_visit[one.link.visit_id] = one.id
+
+        def assign() -> None:
             if lasts and not one.ended:
                 self._visits.assign(
                     one.site_id,
@@ -463,37 +450,18 @@ class AccountKeeper:
                     promotion_id=one.id,
                 )
 
-    def _of_visitor(self, site_id: int, visitor_id: int) -> list[_Going]:
-        with self._lock:
-            return [
-                one
-                for one in self._going.values()
-                if not one.ended and (one.site_id, one.link.visitor_id) == (site_id, visitor_id)
-            ]
+        self._roster.add(one, assign)
 
-    def _is_idle(self, one: _Going, now: datetime) -> bool:
+    def _is_idle(self, one: Going, now: datetime) -> bool:
         if now - one.promotion.last_seen_at < INACTIVITY:
             return False
         # What the ingester has not seen yet, the book of visits has.
         current = self._visits.current(one.site_id, one.link.visitor_id, now)
         return current != one.link.visit_id
 
-    def _note_ended(self, ended: Iterable[_Going], now: datetime) -> None:
-        with self._lock:
-            for one in ended:
-                if one.id in self._going:
-                    self._going[one.id] = self._going[one.id].but(ended_at=now)
-
-    def _note_seen(self, seen: Mapping[int, datetime]) -> None:
-        with self._lock:
-            for number, moment in seen.items():
-                known = self._going.get(number)
-                if known is not None:
-                    self._going[number] = known.but(last_seen_at=max(moment, known.promotion.last_seen_at))
-
     # The steps
 
-    def _bring_forward(self, holder: str, batch: Sequence[_Going], now: datetime) -> int:
+    def _bring_forward(self, holder: str, batch: Sequence[Going], now: datetime) -> int:
         for one in batch:
             self._begin(one)
         batch = self._moved(holder, batch, State.REQUESTED, State.SEALED, now)
@@ -509,13 +477,13 @@ class AccountKeeper:
         self._wipe()
         return len(self._moved(holder, batch, State.REMOVED, State.DONE, now))
 
-    def _has_to_wait(self, one: _Going) -> bool:
+    def _has_to_wait(self, one: Going) -> bool:
         """Rows of earlier visits are fetched once the spool has none: the ingester does not know whose they are."""
         if one.state is State.REMOVED or not one.link.pseudonyms:
             return False
         return self._spools.holds_consented(one.site_id, one.link.pseudonyms)
 
-    def _rows(self, batch: Sequence[_Going]) -> dict[int, list[Hit]]:
+    def _rows(self, batch: Sequence[Going]) -> dict[int, list[Hit]]:
         """Return each promotion's rows that are in the event log still, which is locked meanwhile."""
         fetched = [one for one in batch if one.state in {State.SEALED, State.COPIED}]
         if not fetched:
@@ -526,17 +494,17 @@ class AccountKeeper:
             visits[hit.site_id, hit.visit_id].append(hit)
         return {one.id: visits[one.site_id, one.link.visit_id] + self._earlier(one) for one in fetched}
 
-    def _earlier(self, one: _Going) -> list[Hit]:
+    def _earlier(self, one: Going) -> list[Hit]:
         """The visitor's rows of other visits that go along; not those of a visit that is another account's."""
         if not one.link.pseudonyms:
             return []
         found = self._events.consented_hits(one.site_id, one.link.pseudonyms, one.link.since)
-        with self._lock:
-            return [hit for hit in found if hit.visit_id not in self._by_visit]
+        known = self._roster.knows({hit.visit_id for hit in found})
+        return [hit for hit in found if hit.visit_id not in known]
 
     def _copy(
-        self, holder: str, batch: Sequence[_Going], rows: Mapping[int, Sequence[Hit]], now: datetime
-    ) -> list[_Going]:
+        self, holder: str, batch: Sequence[Going], rows: Mapping[int, Sequence[Hit]], now: datetime
+    ) -> list[Going]:
         """Store the rows in the account log and note it, in one transaction."""
         sealed = [
             self._seal_hit(one, hit)
@@ -549,7 +517,7 @@ class AccountKeeper:
             moved = _move(accounts, holder, batch, State.SEALED, State.COPIED, now)
         return self._note_state(batch, State.SEALED, State.COPIED, moved)
 
-    def _remove(self, batch: Sequence[_Going], rows: Mapping[int, Sequence[Hit]], now: datetime) -> None:
+    def _remove(self, batch: Sequence[Going], rows: Mapping[int, Sequence[Hit]], now: datetime) -> None:
         """Put in the place of the rows what is left of them: exactly of those that the account log has."""
         gone = [(one, hit) for one in batch if one.state is State.COPIED for hit in rows.get(one.id, ())]
         left = [(hit.hit_id, self._remainder(one, hit, now), one.link.group) for one, hit in gone]
@@ -559,9 +527,7 @@ class AccountKeeper:
         if replaced:
             self._events.replace(replaced, min(one.link.since for one in batch))
 
-    def _moved(
-        self, holder: str, batch: Sequence[_Going], before: State, after: State, now: datetime
-    ) -> list[_Going]:
+    def _moved(self, holder: str, batch: Sequence[Going], before: State, after: State, now: datetime) -> list[Going]:
         """Note a step of those in the state before it, and return all but those that somebody else has taken on."""
         if not any(one.state is before for one in batch):
             return list(batch)
@@ -569,16 +535,10 @@ class AccountKeeper:
             moved = _move(accounts, holder, batch, before, after, now)
         return self._note_state(batch, before, after, moved)
 
-    def _note_state(
-        self, batch: Sequence[_Going], before: State, after: State, moved: Collection[int]
-    ) -> list[_Going]:
+    def _note_state(self, batch: Sequence[Going], before: State, after: State, moved: Collection[int]) -> list[Going]:
         kept = [one.but(state=after) if one.id in moved else one for one in batch]
         kept = [one for one in kept if one.state is not before]
-        with self._lock:
-            for one in kept:
-                known = self._going.get(one.id)
-                if known is not None:
-                    self._going[one.id] = known.but(state=one.state)
+        self._roster.note_state({one.id: one.state for one in kept})
         return kept
 
     def _release(self, holder: str) -> None:
@@ -587,42 +547,36 @@ class AccountKeeper:
 
     def _forget_ended(self, now: datetime) -> None:
         """Destroy the links of visits that are over, once no row of theirs can still be on its way."""
-        with self._lock:
-            over = [one for one in self._going.values() if _is_over(one, now)]
+        over = [one for one in self._roster.ended() if _is_over(one, now)]
         if not over:
             return
         with self._log_lock:
             visits, promotions = self._spools.waiting([one.link.visit_id for one in over], [one.id for one in over])
             over = [one for one in over if one.link.visit_id not in visits and one.id not in promotions]
             with self._unit() as accounts:
-                for one in over:
-                    accounts.forget(one.id)
-            with self._lock:
-                for one in over:
-                    del self._going[one.id]
-                    self._by_visit.pop(one.link.visit_id, None)
+                accounts.forget([one.id for one in over])
+            self._roster.forget(over)
         if over:
             self._wipe()
 
     # Rows
 
-    def _going_of(self, entry: SpoolEntry) -> _Going | None:
-        with self._lock:
-            number = entry.visit_id if entry.account_id is not None else self._by_visit.get(entry.visit_id, 0)
-            return self._going.get(number)
+    def _going_of(self, entry: SpoolEntry) -> Going | None:
+        # Of a sealed one, its promotion's number stands in the place of the visit's.
+        return self._roster.of_visit(entry.visit_id) if entry.account_id is None else self._roster.get(entry.visit_id)
 
-    def _sealed(self, account_id: int, entry: SpoolEntry, going: _Going | None) -> tuple[Hit, bytes]:
+    def _sealed(self, account_id: int, entry: SpoolEntry, going: Going | None) -> tuple[Hit, bytes]:
         if entry.account_id is None:
             hit = decode_hit(entry.body)
             return hit, self._keys.seal(account_id, hit, going.link.consent if going else "")
         return self._keys.open(account_id, entry.hit_id, entry.body), entry.body
 
-    def _seal_hit(self, one: _Going, hit: Hit) -> SealedHit:
+    def _seal_hit(self, one: Going, hit: Hit) -> SealedHit:
         account_id = one.promotion.account_id
         sealed = self._keys.seal(account_id, hit, one.link.consent)
         return SealedHit(account_id, hit.site_id, hit.hit_id, hit.occurred_at.date(), sealed)
 
-    def _left(self, taken: Sequence[tuple[SpooledEntry, _Going | None, Hit]]) -> list[Remainder]:
+    def _left(self, taken: Sequence[tuple[SpooledEntry, Going | None, Hit]]) -> list[Remainder]:
         # Rows are of just now; where they waited over a day's end, they are of a day whose key may be gone.
         now = max(hit.occurred_at for _, _, hit in taken).replace(tzinfo=UTC)
         left = []
@@ -636,7 +590,7 @@ class AccountKeeper:
             for (spooled, _, _), row in zip(left, told, strict=True)
         ]
 
-    def _remainder(self, one: _Going, hit: Hit, now: datetime) -> Hit | None:
+    def _remainder(self, one: Going, hit: Hit, now: datetime) -> Hit | None:
         """Return what is left of a row for figures, under numbers that nothing leads back from after the visit."""
         if not one.link.remainder_key or hit.basis != Basis.CONSENT:
             return None
@@ -653,15 +607,15 @@ class AccountKeeper:
             visit_id=key.pseudonym("visit", str(hit.visit_id or one.link.visit_id)),
         )
 
-    def _sealed_link(self, account_id: int, link: _Link) -> bytes:
+    def _sealed_link(self, account_id: int, link: Link) -> bytes:
         return self._link_sealer.seal(msgspec.json.encode(link), _link_context(account_id))
 
-    def _open(self, one: Promotion) -> _Going:
+    def _open(self, one: Promotion) -> Going:
         link = self._link_sealer.open(one.link or b"", _link_context(one.account_id))
-        return _Going(one, msgspec.json.decode(link, type=_Link))
+        return Going(one, msgspec.json.decode(link, type=Link))
 
 
-def _goes_along(one: _Going, hit: Hit) -> bool:
+def _goes_along(one: Going, hit: Hit) -> bool:
     """Whether a row of another visit goes to the account with this one."""
     link = one.link
     if hit.site_id != one.site_id or hit.visitor_id not in link.pseudonyms:
@@ -670,23 +624,18 @@ def _goes_along(one: _Going, hit: Hit) -> bool:
 
 
 def _move(
-    accounts: AccountRepository, holder: str, batch: Sequence[_Going], before: State, after: State, now: datetime
+    accounts: AccountRepository, holder: str, batch: Sequence[Going], before: State, after: State, now: datetime
 ) -> Collection[int]:
     numbers = [one.id for one in batch if one.state is before]
     return accounts.move_promotions(numbers, before, after, holder, now + _CLAIM) if numbers else ()
 
 
-def _end(accounts: AccountRepository, promotions: Iterable[_Going], now: datetime) -> None:
-    for one in promotions:
-        accounts.end(one.id, now)
-
-
-def _is_over(one: _Going, now: datetime) -> bool:
+def _is_over(one: Going, now: datetime) -> bool:
     ended_at = one.promotion.ended_at
     return one.state is State.DONE and ended_at is not None and now - ended_at >= _SETTLING
 
 
-def _last_seen(taken: Sequence[tuple[SpooledEntry, _Going | None, Hit]]) -> dict[int, datetime]:
+def _last_seen(taken: Sequence[tuple[SpooledEntry, Going | None, Hit]]) -> dict[int, datetime]:
     seen: dict[int, datetime] = {}
     for _, going, hit in taken:
         if going is not None:

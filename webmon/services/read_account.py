@@ -92,7 +92,7 @@ class AccountReader:
             return []
         with self.unit() as accounts:
             rows = accounts.hits(account_id, limit, skip)
-        hits = [self.keys.open(account_id, hit_id, sealed) for hit_id, sealed in rows]
+        hits = self.keys.open_all(account_id, rows)
         return sorted(hits, key=lambda hit: hit.occurred_at)
 
     def show(

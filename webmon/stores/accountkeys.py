@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from webmon.stores.ports.keys import FIRST_KEY, DataKey, key_context
+from webmon.stores.ports.keys import FIRST_KEY, DataKey, NewKey, key_context
 
 _SCHEMA = """
 create table if not exists data_key (
@@ -39,10 +39,11 @@ class AccountKeyFile:
         self._connection.executescript(_SCHEMA)
         path.chmod(0o600)
 
-    def add(self, account_id: int, number: int, wrapped: bytes, now: datetime) -> None:
+    def add(self, keys: Sequence[NewKey]) -> None:
         with self._transaction() as connection:
-            connection.execute(
-                "insert or replace into data_key values (?, ?, ?, ?)", (account_id, number, wrapped, _seconds(now))
+            connection.executemany(
+                "insert or replace into data_key values (?, ?, ?, ?)",
+                [(one.account_id, one.number, one.wrapped, _seconds(one.made_at)) for one in keys],
             )
 
     def keys(self, account_id: int) -> Sequence[DataKey]:

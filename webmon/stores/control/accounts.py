@@ -3,50 +3,73 @@
 from __future__ import annotations
 
 import json
-import secrets
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from typing import Any, cast
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.exc import IntegrityError
 
 from webmon.domain.promotion import State
-from webmon.stores.control.models import AccountHitRow, AccountRow, AuditRow, PromotionRow, UsedTokenRow
+from webmon.stores.control.models import AccountHitRow, AccountRow, AuditRow, LoginKeyRow, PromotionRow, UsedTokenRow
 from webmon.stores.control.repository import Repository
 from webmon.stores.ports.accounts import Account, AccountRead, OpenPromotion, Promotion, SealedHit, SealedRow
+from webmon.stores.ports.sites import WrappedLoginKey
 
 # Parameters of one statement: databases allow so many and no more.
 _AT_ONCE = 500
-# What JSON's numbers hold exactly; enough that no two accounts ever draw the same.
-_ID_BITS = 52
 # In the place of a digest, which has 64 hexadecimal digits: the account names nobody any more.
 _ERASED = "erased"
+# What is written at every sign-in goes round the unit of work of the ORM, which costs more than the statement.
+# And it is put together once: that costs as much again.
+_ACCOUNT, _ACCOUNT_HIT, _PROMOTION, _USED_TOKEN = (
+    cast(Table, row.__table__) for row in (AccountRow, AccountHitRow, PromotionRow, UsedTokenRow)
+)
+_FIND = select(_ACCOUNT.c.id, _ACCOUNT.c.site_id).where(
+    _ACCOUNT.c.site_id == bindparam("site"), _ACCOUNT.c.subject_digest == bindparam("digest")
+)
+_LOGIN_KEYS = (
+    select(LoginKeyRow.id, LoginKeyRow.wrapped_key, LoginKeyRow.created_at, LoginKeyRow.ends_at)
+    .where(LoginKeyRow.site_id == bindparam("site"))
+    .order_by(LoginKeyRow.id.desc())
+)
+_ADD = insert(_ACCOUNT)
+_ADD_PROMOTION = insert(_PROMOTION).returning(_PROMOTION.c.id)
+_INSERTS: Mapping[str, Any] = {"sqlite": sqlite_insert, "postgresql": postgresql_insert}
+_USE_TOKEN = {
+    name: insert_(_USED_TOKEN).on_conflict_do_nothing().returning(_USED_TOKEN.c.digest)
+    for name, insert_ in _INSERTS.items()
+}
+_PUT_HITS = {name: insert_(_ACCOUNT_HIT).on_conflict_do_nothing() for name, insert_ in _INSERTS.items()}
+_OF_IT = update(_PROMOTION).where(_PROMOTION.c.id == bindparam("promotion"))
+_SEEN = _OF_IT.values(last_seen_at=bindparam("moment"))
+_ENDED = _OF_IT.values(ended_at=bindparam("moment"))
+_FORGOTTEN = _OF_IT.values(link=None, consent=None)
 
 
 class SqlAccounts(Repository):
     def find(self, site_id: int, subject_digest: str) -> Account | None:
-        row = self._session.scalar(
-            select(AccountRow).where(AccountRow.site_id == site_id, AccountRow.subject_digest == subject_digest)
-        )
-        return _account(row)
+        row = self._connection.execute(_FIND, {"site": site_id, "digest": subject_digest}).first()
+        return Account(row.id, row.site_id) if row else None
 
     def get(self, account_id: int) -> Account | None:
-        return _account(self._session.get(AccountRow, account_id))
+        row = self._session.get(AccountRow, account_id)
+        return Account(row.id, row.site_id) if row else None
 
-    def add(self, site_id: int, subject_digest: str, now: datetime) -> int:
-        row = AccountRow(
-            id=secrets.randbits(_ID_BITS),
-            site_id=site_id,
-            subject_digest=subject_digest,
-            subject_sealed=b"",
-            wrapped_key=b"",
-            created_at=now,
-        )
-        self._session.add(row)
-        self._session.flush()
-        return row.id
+    def login_keys(self, site_id: int) -> Sequence[WrappedLoginKey]:
+        return [WrappedLoginKey(*row) for row in self._connection.execute(_LOGIN_KEYS, {"site": site_id})]
+
+    def add(self, account: Account, subject_digest: str, subject_sealed: bytes, now: datetime) -> None:
+        values = {
+            "id": account.id,
+            "site_id": account.site_id,
+            "subject_digest": subject_digest,
+            "subject_sealed": subject_sealed,
+            "wrapped_key": b"",
+            "created_at": now,
+        }
+        self._connection.execute(_ADD, values)
 
     def finish(self, account_id: int, subject_sealed: bytes) -> None:
         self._session.execute(
@@ -83,6 +106,7 @@ class SqlAccounts(Repository):
             return None
         gone = self._session.execute(delete(AccountHitRow).where(AccountHitRow.account_id == account_id))
         row.subject_digest, row.subject_sealed, row.wrapped_key = f"{_ERASED}:{account_id}", b"", b""
+        self._session.flush()
         return int(getattr(gone, "rowcount", 0))
 
     def kept_keys(self) -> Iterable[tuple[int, bytes, datetime]]:
@@ -96,12 +120,8 @@ class SqlAccounts(Repository):
         self._session.execute(update(AccountRow).where(AccountRow.wrapped_key != b"").values(wrapped_key=b""))
 
     def use_token(self, digest: str, expires_at: datetime) -> bool:
-        try:
-            with self._session.begin_nested():
-                self._session.add(UsedTokenRow(digest=digest, expires_at=expires_at))
-        except IntegrityError:
-            return False
-        return True
+        statement = _USE_TOKEN[self._connection.dialect.name]
+        return self._connection.scalar(statement, {"digest": digest, "expires_at": expires_at}) is not None
 
     def put_hits(self, hits: Sequence[SealedHit]) -> None:
         if not hits:
@@ -116,18 +136,17 @@ class SqlAccounts(Repository):
             }
             for hit in hits
         ]
-        insert = postgresql_insert if self._session.get_bind().dialect.name == "postgresql" else sqlite_insert
-        self._session.execute(insert(AccountHitRow).on_conflict_do_nothing(), rows)
+        self._connection.execute(_PUT_HITS[self._connection.dialect.name], rows)
 
     def hits(self, account_id: int, limit: int | None, skip: int = 0) -> Sequence[tuple[int, bytes]]:
-        rows = self._session.execute(
-            select(AccountHitRow.hit_id, AccountHitRow.sealed)
-            .where(AccountHitRow.account_id == account_id)
-            .order_by(AccountHitRow.id.desc())
+        rows = self._connection.execute(
+            select(_ACCOUNT_HIT.c.hit_id, _ACCOUNT_HIT.c.sealed)
+            .where(_ACCOUNT_HIT.c.account_id == account_id)
+            .order_by(_ACCOUNT_HIT.c.id.desc())
             .limit(limit)
             .offset(skip)
         )
-        return [(row.hit_id, row.sealed) for row in rows]
+        return rows.tuples().all()
 
     def delete_hits(self, account_id: int, hit_ids: Sequence[int]) -> None:
         for start in range(0, len(hit_ids), _AT_ONCE):
@@ -146,17 +165,15 @@ class SqlAccounts(Repository):
         return [(row.site_id, row.hit_id) for row in reversed(rows)]
 
     def add_promotion(self, site_id: int, account_id: int, link: bytes, now: datetime) -> int:
-        row = PromotionRow(
-            site_id=site_id,
-            account_id=account_id,
-            link=link,
-            state=State.REQUESTED.value,
-            requested_at=now,
-            last_seen_at=now,
-        )
-        self._session.add(row)
-        self._session.flush()
-        return row.id
+        values = {
+            "site_id": site_id,
+            "account_id": account_id,
+            "link": link,
+            "state": State.REQUESTED.value,
+            "requested_at": now,
+            "last_seen_at": now,
+        }
+        return int(self._connection.execute(_ADD_PROMOTION, values).scalar_one())
 
     def active_promotions(self) -> Sequence[Promotion]:
         rows = self._session.scalars(
@@ -174,7 +191,11 @@ class SqlAccounts(Repository):
         ]
 
     def seal_promotion(self, promotion_id: int, link: bytes) -> None:
-        self._change(promotion_id, link=link, visitor_id=None, visit_id=None, consent=None)
+        self._session.execute(
+            update(PromotionRow)
+            .where(PromotionRow.id == promotion_id)
+            .values(link=link, visitor_id=None, visit_id=None, consent=None)
+        )
 
     def claim_promotions(self, holder: str, now: datetime, until: datetime, limit: int) -> Sequence[Promotion]:
         free = or_(PromotionRow.claimed_until_at.is_(None), PromotionRow.claimed_until_at <= now)
@@ -220,14 +241,19 @@ class SqlAccounts(Repository):
             .execution_options(synchronize_session=False)
         )
 
-    def seen(self, promotion_id: int, now: datetime) -> None:
-        self._change(promotion_id, last_seen_at=now)
+    def seen(self, moments: Mapping[int, datetime]) -> None:
+        if moments:
+            rows = [{"promotion": number, "moment": moment} for number, moment in moments.items()]
+            self._connection.execute(_SEEN, rows)
 
-    def end(self, promotion_id: int, now: datetime) -> None:
-        self._change(promotion_id, ended_at=now)
+    def end(self, promotion_ids: Collection[int], now: datetime) -> None:
+        if promotion_ids:
+            rows = [{"promotion": number, "moment": now} for number in promotion_ids]
+            self._connection.execute(_ENDED, rows)
 
-    def forget(self, promotion_id: int) -> None:
-        self._change(promotion_id, link=None, consent=None)
+    def forget(self, promotion_ids: Collection[int]) -> None:
+        if promotion_ids:
+            self._connection.execute(_FORGOTTEN, [{"promotion": number} for number in promotion_ids])
 
     def reads(self, site_id: int, account_id: int) -> Sequence[AccountRead]:
         rows = self._session.scalars(
@@ -271,12 +297,9 @@ class SqlAccounts(Repository):
         gone = self._session.execute(delete(UsedTokenRow).where(UsedTokenRow.expires_at <= now))
         return int(getattr(gone, "rowcount", 0))
 
-    def _change(self, promotion_id: int, **values: object) -> None:
-        self._session.execute(update(PromotionRow).where(PromotionRow.id == promotion_id).values(**values))
-
-
-def _account(row: AccountRow | None) -> Account | None:
-    return Account(row.id, row.site_id) if row else None
+    @property
+    def _connection(self) -> Connection:
+        return self._session.connection()
 
 
 def _promotion(row: PromotionRow) -> Promotion:

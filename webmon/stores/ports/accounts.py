@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
 from webmon.domain.promotion import State
 from webmon.stores.ports.audit import Audited
+from webmon.stores.ports.sites import WrappedLoginKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +79,11 @@ class AccountRepository(Audited, Protocol):
 
     def get(self, account_id: int) -> Account | None: ...
 
-    def add(self, site_id: int, subject_digest: str, now: datetime) -> int:
-        """Make room for an account and return its id, drawn by chance: that of an erased one never comes again.
+    def login_keys(self, site_id: int) -> Sequence[WrappedLoginKey]:
+        """Login keys of the site, newest first, with those that have ended."""
 
-        `finish` completes it in the same transaction.
-        """
+    def add(self, account: Account, subject_digest: str, subject_sealed: bytes, now: datetime) -> None:
+        """Add an account with its sealed identifier."""
 
     def finish(self, account_id: int, subject_sealed: bytes) -> None:
         """Put the account's sealed identifier in its place."""
@@ -144,11 +145,12 @@ class AccountRepository(Audited, Protocol):
     def release_promotions(self, holder: str) -> None:
         """Let others take on what the holder has, or all holders whose names begin with this and a full stop."""
 
-    def seen(self, promotion_id: int, now: datetime) -> None: ...
+    def seen(self, moments: Mapping[int, datetime]) -> None:
+        """Note when the visits of these promotions were seen last."""
 
-    def end(self, promotion_id: int, now: datetime) -> None: ...
+    def end(self, promotion_ids: Collection[int], now: datetime) -> None: ...
 
-    def forget(self, promotion_id: int) -> None:
-        """Empty the link of a promotion that is done and ended."""
+    def forget(self, promotion_ids: Collection[int]) -> None:
+        """Empty the links of promotions that are done and ended."""
 
     def reads(self, site_id: int, account_id: int) -> Sequence[AccountRead]: ...

@@ -18,6 +18,16 @@ class DataKey:
     wrapped: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A data key that is to be kept, wrapped."""
+
+    account_id: int
+    number: int
+    wrapped: bytes
+    made_at: datetime
+
+
 def key_context(account_id: int, number: int) -> str:
     """What a data key is bound to when it is wrapped."""
     # As it was when an account had but one key.
@@ -43,8 +53,8 @@ class WrappedStore(Protocol):
 class DataKeyStore(WrappedStore, Protocol):
     """Data keys of accounts. Each call is a transaction of its own, durable when it returns."""
 
-    def add(self, account_id: int, number: int, wrapped: bytes, now: datetime) -> None:
-        """Keep a key; one of that number which an interrupted sign-in left is replaced."""
+    def add(self, keys: Sequence[NewKey]) -> None:
+        """Keep keys; one of the same number which an interrupted sign-in left is replaced."""
 
     def keys(self, account_id: int) -> Sequence[DataKey]:
         """Return an account's keys, that in use first; none for one that was erased."""

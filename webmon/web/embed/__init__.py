@@ -33,7 +33,7 @@ from webmon.services.publish_notice import Notices
 from webmon.services.record_consent import Consents, check_receipt
 from webmon.services.sign_consents import Signer
 from webmon.services.site_directory import SiteDirectory
-from webmon.web.embed.answers import ConsentBody, HandoverBody, RedeemBody, request_of
+from webmon.web.embed.answers import ConsentBody, HandoverBody, LoginBody, RedeemBody, objects, request_of
 from webmon.web.shared.body import read_json
 from webmon.web.shared.client import client_of
 from webmon.web.shared.cors import allow_any_origin
@@ -65,19 +65,6 @@ TEXTS: Mapping[Model, Mapping[str, str]] = {
 class ShownBody(msgspec.Struct):
     site: str
     notice: str
-
-
-class LoginBody(msgspec.Struct):
-    """From a page with `token`, from a backend with `account` and an API key."""
-
-    site: str
-    token: str = ""
-    account: str = ""
-    email: str = ""
-    name: str = ""
-    visitor: str = ""
-    visit: str = ""
-    consent: str = ""
 
 
 class LogoutBody(msgspec.Struct):
@@ -303,9 +290,7 @@ def _register_sign_in(pages: Blueprint, it: Embed) -> None:
     def login() -> Response:
         body = read_json(request, LoginBody)
         site, now = it.sites.get(body.site), it.clock.now()
-        # A signal speaks for whoever does not say under which consent they are measured.
-        client = Client(*_who_asks())
-        objects = client.gpc or (site.honour_dnt and client.dnt)
+        against = objects(site, Client(*_who_asks()))
         if body.account and body.token:
             raise InvalidInput.field("account", "goes without a token")
         if body.account:
@@ -313,7 +298,7 @@ def _register_sign_in(pages: Blueprint, it: Embed) -> None:
             account = AccountName(body.account, body.email, body.name)
             it.accounts.login_as(site, account, body.visitor, body.visit, now, body.consent)
         elif body.token:
-            it.accounts.login(site, body.token, body.visitor, body.visit, now, consent=body.consent, objects=objects)
+            it.accounts.login(site, body.token, body.visitor, body.visit, now, consent=body.consent, objects=against)
         else:
             raise InvalidInput.field("token", "is required")
         return Response(status=204)

@@ -1,4 +1,4 @@
-"""What `POST /api/consent` says, whatever brings it."""
+"""What `POST /api/consent` and `POST /api/login` say, whatever brings them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from webmon.services.consent_counts import Observer
 from webmon.services.record_consent import ConsentRequest
 
 PATH = "/api/consent"
+LOGIN_PATH = "/api/login"
 
 
 class HandoverBody(msgspec.Struct):
@@ -54,6 +55,24 @@ class ConsentBody(msgspec.Struct):
     @property
     def domain(self) -> str:
         return self.site.strip().lower()
+
+
+class LoginBody(msgspec.Struct):
+    """From a page with `token`, from a backend with `account` and an API key."""
+
+    site: str
+    token: str = ""
+    account: str = ""
+    email: str = ""
+    name: str = ""
+    visitor: str = ""
+    visit: str = ""
+    consent: str = ""
+
+
+def objects(site: Site, client: Client) -> bool:
+    """Whether the browser's signals speak against being measured: they do for who names no consent."""
+    return client.gpc or (site.honour_dnt and client.dnt)
 
 
 def request_of(

@@ -1,28 +1,38 @@
-"""`POST /api/consent` for `webmon serve`: on the event loop, many answers to a transaction.
+"""`POST /api/consent` and `POST /api/login` for `webmon serve`: on the event loop, many to a transaction.
 
-Only answers that are recorded are given here, from what is in memory. Whatever is refused, erases or must be looked
-up first goes on to Flask, so that there is one place that says what is wrong; and the loop never waits for the disk.
+Only what is recorded is answered here, with what is in memory. Whatever is refused, erases or must be looked up first
+goes on to Flask, so that there is one place that says what is wrong; and the loop never waits for the disk.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from webmon.clock import Clock
+from webmon.domain.site import Site
 from webmon.errors import WebmonError
 from webmon.services.choose_policy import Policies
 from webmon.services.collect_hit import Client
 from webmon.services.consent_counts import Observer
+from webmon.services.promote_visit import AccountKeeper
 from webmon.services.publish_notice import Notices
 from webmon.services.record_consent import Consents
 from webmon.services.site_directory import SiteDirectory
-from webmon.web.embed.answers import PATH, ConsentBody, request_of
+from webmon.web.embed.answers import ConsentBody, LoginBody, objects, request_of
 from webmon.web.shared.asgi import AsgiApp, Receive, Scope, Send, headers_of, peer_of, read_again, read_body
 from webmon.web.shared.body import BODY_LIMIT, decode_json
+
+# Status, and the document where there is one.
+Answer = tuple[int, Mapping[str, Any] | None]
+_JSON = b"application/json"
+
+
+class Recording(Protocol):
+    async def record(self, raw: bytes, client: Client) -> Answer | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +46,7 @@ class Recorder:
     observer: Observer
     clock: Clock
 
-    async def record(self, raw: bytes, client: Client) -> tuple[int, Mapping[str, Any]] | None:
+    async def record(self, raw: bytes, client: Client) -> Answer | None:
         """Return status and document once the answer is durable; None for what is not for here."""
         if len(raw) > BODY_LIMIT:
             return None
@@ -53,24 +63,57 @@ class Recorder:
         return (200, {"counted": True}) if receipt is None else (201, receipt)
 
 
-class AsgiConsent:
-    """Answers `POST /api/consent` where it can, and hands everything else on."""
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Signs in who can be signed in at once, by a token."""
 
-    def __init__(self, inner: AsgiApp, recorder: Recorder, headers: Mapping[str, str]) -> None:
-        """`headers`: those of every answer."""
+    directory: SiteDirectory
+    consents: Consents
+    accounts: AccountKeeper
+    clock: Clock
+
+    async def record(self, raw: bytes, client: Client) -> Answer | None:
+        """Return the answer once the sign-in is durable; None for what is not for here."""
+        if len(raw) > BODY_LIMIT:
+            return None
+        now = self.clock.now()
+        try:
+            body = decode_json(raw, LoginBody)
+            site = self.directory.find(body.site, now)
+            if site is None or not body.token or body.account or not self._at_hand(site, body.consent):
+                return None
+            done = await self.accounts.login_soon(
+                site, body.token, body.visitor, body.visit, now, body.consent, objects=objects(site, client)
+            )
+        except WebmonError:  # nothing was written: what is wrong is found, and said, once more
+            return None
+        return (204, None) if done else None
+
+    def _at_hand(self, site: Site, consent: str) -> bool:
+        return not consent or self.consents.at_hand(site.id, consent)
+
+
+class AsgiEmbed:
+    """Answers `POST` to the paths of its recorders where they can, and hands everything else on."""
+
+    def __init__(self, inner: AsgiApp, recorders: Mapping[str, Recording], headers: Mapping[str, str]) -> None:
+        """`recorders`: by path. `headers`: those of every answer."""
         self._inner = inner
-        self._recorder = recorder
+        self._recorders = recorders
         self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST":
+        recorder = self._recorders.get(scope["path"]) if scope["type"] == "http" else None
+        if recorder is None or scope["method"] != "POST":
             return await self._inner(scope, receive, send)
         raw = await read_body(receive)
-        answer = await self._recorder.record(raw, Client(peer_of(scope), headers_of(scope)))
+        answer = await recorder.record(raw, Client(peer_of(scope), headers_of(scope)))
         if answer is None:
             return await self._inner(scope, read_again(raw, receive), send)
         status, document = answer
-        body = msgspec.json.encode(document)
-        typed = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": status, "headers": [*typed, *self._headers]})
+        headers, body = self._headers, b""
+        if document is not None:
+            body = msgspec.json.encode(document)
+            headers = [(b"content-type", _JSON), (b"content-length", str(len(body)).encode()), *headers]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         return await send({"type": "http.response.body", "body": body})
