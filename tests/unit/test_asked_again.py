@@ -56,11 +56,9 @@ def test_a_purpose_that_is_new_is_asked_for_alone() -> None:
     assert to_ask(DECIDED, before(), make_notice(now)) == {"research": Why.NEW}
 
 
-def test_a_purpose_that_is_not_asked_for_any_more_or_has_become_required_is_not_asked_for() -> None:
+def test_a_purpose_that_is_not_asked_for_any_more_is_not_asked_for() -> None:
     now = body() | {"services": [VIDEO]}
     now["purposes"] = [one for one in now["purposes"] if one["key"] != "functional"]
-    assert to_ask(DECIDED, before(), make_notice(now)) == {}
-    purpose(now, "analytics")["required"] = True
     assert to_ask(DECIDED, before(), make_notice(now)) == {}
 
 
