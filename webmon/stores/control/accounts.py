@@ -146,7 +146,7 @@ class SqlAccounts(Repository):
             .limit(limit)
             .offset(skip)
         )
-        return rows.tuples().all()
+        return rows.all()
 
     def delete_hits(self, account_id: int, hit_ids: Sequence[int]) -> None:
         for start in range(0, len(hit_ids), _AT_ONCE):
