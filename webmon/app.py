@@ -542,7 +542,7 @@ def create_wsgi(runtime: Runtime) -> WsgiCollect:
 
 def create_asgi(runtime: Runtime) -> AsgiCollect:
     """Return the same as an ASGI application: hits, consents and sign-ins on the event loop, Flask in threads."""
-    pages = WSGIMiddleware(cast(Any, create_app(runtime).wsgi_app), workers=runtime.settings.threads)
+    pages = WSGIMiddleware(cast(Any, _terminated(create_app(runtime).wsgi_app)), workers=runtime.settings.threads)
     recorder = Recorder(
         runtime.directory,
         runtime.notices,
@@ -555,6 +555,11 @@ def create_asgi(runtime: Runtime) -> AsgiCollect:
     recorders: Mapping[str, Recording] = {CONSENT_PATH: recorder, LOGIN_PATH: sign_in}
     answers = AsgiEmbed(pages, recorders, standing_headers(secure=runtime.settings.secure) | ANY_ORIGIN)
     return AsgiCollect(answers, _door(runtime), LoopStore(runtime.spools.live.append, runtime.once))
+
+
+def _terminated(pages: Callable[..., Any]) -> Callable[..., Any]:
+    """A body that comes in chunks has no length, and is taken for none unless it is said that it has an end."""
+    return lambda environ, start: pages(environ | {"wsgi.input_terminated": True}, start)
 
 
 def _door(runtime: Runtime) -> Door:

@@ -425,3 +425,28 @@ def test_a_database_that_breaks_below_its_tables_is_found_by_the_doctor(run: Run
     done = run("doctor", "--json", status=1)
     failures = [one["text"] for one in json.loads(done.output) if one["state"] == "failure"]
     assert any(f"{path} cannot be used" in text for text in failures), failures
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["audit", "export", "--since", "0001-01-01", "--until", "9999-12-31"], ""),
+        (["site", "login-key", "example.org", "--overlap-hours", "9" * 20], "is not in the range"),
+        (["site", "end-login-key", "example.org", "--key", "x", "--after-hours", "9" * 11], "is not in the range"),
+        (["site", "services", "import", "deep.json", "--site", "example.org"], "is not JSON"),
+        (["staff", "add", "\udcff@example.org", "--role", "owner"], "is not text in UTF-8"),
+        (["audit", "export", "--actor", "\udcff"], "is not text in UTF-8"),
+    ],
+)
+def test_odd_values_are_refused_in_a_sentence(run: Run, folder: Path, arguments: list[str], said: str) -> None:
+    run("site", "add", "example.org")
+    folder.parent.joinpath("deep.json").write_text("[" * 100_000)
+    done = CliRunner().invoke(main, arguments)
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+    assert said in done.output
+    assert done.exit_code == (2 if "range" in said or "UTF-8" in said else 1 if said else 0)
+
+
+def test_a_data_folder_that_cannot_be_made_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEBMON_DATA_DIR", "/proc/webmon")
+    assert "/proc/webmon" in run("site", "list", status=1).output

@@ -182,3 +182,15 @@ def test_both_ways_in_answer_alike(world: World) -> None:
         wsgi = {name.lower(): value for name, value in thread.headers.items()}
         assert loop.headers == wsgi
     assert json.loads(ask(create_asgi(world.runtime), Sent([b"{"]))[0].body)["errors"].keys() == {"body"}
+
+
+def test_a_body_in_chunks_is_read_by_every_endpoint_and_bounded(world: World) -> None:
+    app = create_asgi(world.runtime)
+    body = json.dumps({"site": "example.org", "visitor": "", "visit": ""}).encode()
+    answers = ask(
+        app,
+        Sent([body[:9], body[9:]], path="/api/logout"),
+        Sent([b"[" * 1000] * 70, path="/api/logout"),
+        Sent([b"[" * 1000] * 1200, path="/api/login"),
+    )
+    assert [one.status for one in answers] == [204, 413, 413]

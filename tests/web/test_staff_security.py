@@ -161,7 +161,7 @@ def test_the_second_factor_is_changed_by_who_knows_the_password_only(world: Worl
     sign_in(browser)
     enter(browser, app_code(world))
     for page in (FACTOR, f"{FACTOR}/remove"):
-        assert "is not your password" in send(browser, page, password="wrong").get_data(as_text=True)
+        assert "is not the right one" in send(browser, page, password="wrong").get_data(as_text=True)
     assert send(browser, f"{FACTOR}/remove", password=PASSWORD).status_code == 302
     assert sign_in(world.browser()).headers["Location"] == "/admin/"
     assert world.runtime.audit.newest()[1].action == "staff.second_factor_off"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -70,7 +70,14 @@ def export(domain: str | None, actor: str, action: str, since: datetime | None, 
         actor=actor,
         action=action,
         since=since.replace(tzinfo=UTC) if since else None,
-        until=until.replace(tzinfo=UTC) + timedelta(days=1) if until else None,
+        until=_end_of(until) if until else None,
     )
     for entry in core.audit.export(core.clock.now(), actor="operator", where=where):
         click.echo(json.dumps(entry.document(), ensure_ascii=False))
+
+
+def _end_of(day: datetime) -> datetime | None:
+    """The moment before which an entry of the day is; None where there is no later day."""
+    if day.date() == date.max:
+        return None
+    return day.replace(tzinfo=UTC) + timedelta(days=1)

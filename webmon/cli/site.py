@@ -14,6 +14,8 @@ from webmon.domain.site import Mode
 from webmon.errors import InvalidInput
 
 ACTOR = "operator"
+# Ten years: what is to last longer needs no end.
+MOST_HOURS = 87_600
 POLICY = click.Choice([one.value for one in Jurisdiction])
 
 
@@ -152,7 +154,9 @@ def list_(as_json: bool) -> None:
 @command.command("login-key")
 @click.argument("domain")
 @click.option("--public-key", type=click.File(encoding="utf-8"), help="Register this Ed25519 public key instead.")
-@click.option("--overlap-hours", type=click.IntRange(0), help="Accept older keys for so long, and then no more.")
+@click.option(
+    "--overlap-hours", type=click.IntRange(0, MOST_HOURS), help="Accept older keys for so long, and then no more."
+)
 def login_key(domain: str, public_key: IO[str] | None, overlap_hours: int | None) -> None:
     """Make a key that signs login tokens of DOMAIN, and print it, once; or register the public half of a key of
     yours, and print its number. Older keys go on to be accepted."""
@@ -199,7 +203,9 @@ def login_keys(domain: str, as_json: bool) -> None:
 @command.command("end-login-key")
 @click.argument("domain")
 @click.option("--key", "key_id", required=True, help="Its number, as login-keys lists it.")
-@click.option("--after-hours", default=0, show_default=True, type=click.IntRange(0), help="Only after so long.")
+@click.option(
+    "--after-hours", default=0, show_default=True, type=click.IntRange(0, MOST_HOURS), help="Only after so long."
+)
 def end_login_key(domain: str, key_id: str, after_hours: int) -> None:
     """Accept tokens of DOMAIN that are signed with a key no more."""
     from webmon.app import Core
@@ -237,7 +243,7 @@ def import_services(file: IO[str], site: str, publish: bool) -> None:
     found, now = core.sites.get(site), core.clock.now()
     try:
         listed = json.load(file)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput.field("file", f"is not JSON: {error}") from error
     count = core.register.replace(found, listed, now, actor=ACTOR)
     click.echo(f"{count} services are in the register of {found.domain}.")

@@ -1,6 +1,7 @@
-"""Which pages several people have seen: only those may stand in what a signed-in visit leaves for figures.
+"""Which pages and events several people have seen: only those may stand in what a signed-in visit leaves for figures.
 
-A page that nobody else has seen would say whose visit it was, however little else is said.
+A page that nobody else has seen would say whose visit it was, however little else is said; so would the name of an
+event that befell nobody else.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from typing import Protocol
 
 import msgspec
 
+from webmon.domain.event import PAGEVIEW
 from webmon.domain.hit import Hit
 from webmon.domain.remainder import section_of
 from webmon.errors import Unavailable
+from webmon.stores.ports.events import EVENT
 
 # How far back others are looked for, and for how long it is remembered what was found.
 LOOK_BACK = timedelta(days=7)
@@ -25,15 +28,18 @@ _REMEMBERED = 50_000
 # Even where a site hides no small groups: a page of one alone is not shared by anybody.
 FEWEST = 2
 
-# Site, host, page or section.
+# The name of events whose own name would say too much.
+OTHER = "other"
+
+# Site, host, page or section or name of an event.
 _Page = tuple[int, str, str]
 
 
 class EventLog(Protocol):
     def page_visitors(
-        self, site_id: int, pages: Collection[str], sections: Collection[str], since: datetime
+        self, site_id: int, pages: Collection[str], sections: Collection[str], names: Collection[str], since: datetime
     ) -> list[tuple[str, str, int]]:
-        """Host, page or section, and how many visitors it has had at or after `since`."""
+        """Host, page or section or (after `EVENT`) name of an event, and its visitors at or after `since`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class CommonPages:
     _known: OrderedDict[_Page, tuple[int, datetime]] = field(default_factory=OrderedDict)
 
     def only(self, rows: Iterable[tuple[Hit, int]]) -> list[Hit]:
-        """Return the rows, each with its page where enough have seen that, else its section, else none.
+        """Return the rows, each with its page where enough have seen that, else its section, else none; names alike.
 
         With each row: the site's minimum group.
         """
@@ -53,23 +59,26 @@ class CommonPages:
         return [self._told(row, max(minimum, FEWEST)) for row, minimum in found]
 
     def _told(self, row: Hit, minimum: int) -> Hit:
-        for page in (row.pathname, section_of(row.pathname)):
-            count, _ = self._known.get((row.site_id, row.hostname, page), (0, None))
-            if count >= minimum:
-                return msgspec.structs.replace(row, pathname=page)
-        return msgspec.structs.replace(row, pathname="/")
+        pages = (row.pathname, section_of(row.pathname))
+        page = next((one for one in pages if self._count(row, one) >= minimum), "/")
+        common = row.name == PAGEVIEW or self._count(row, EVENT + row.name) >= minimum
+        return msgspec.structs.replace(row, pathname=page, name=row.name if common else OTHER)
+
+    def _count(self, row: Hit, place: str) -> int:
+        return self._known.get((row.site_id, row.hostname, place), (0, None))[0]
 
     def _look_up(self, rows: Collection[Hit]) -> None:
         site_id, now = next(iter(rows)).site_id, max(row.occurred_at for row in rows)
-        wanted = {(site_id, row.hostname, page) for row in rows for page in (row.pathname, section_of(row.pathname))}
+        wanted = {(site_id, row.hostname, place) for row in rows for place in _places(row)}
         with self._lock:
             unknown = {page for page in wanted if not self._remembers(page, now)}
         if not unknown:
             return
         pages = {row.pathname for row in rows if (site_id, row.hostname, row.pathname) in unknown}
         sections = {section_of(row.pathname) for row in rows}
+        names = {row.name for row in rows if row.name != PAGEVIEW}
         try:
-            counted = self.events.page_visitors(site_id, pages, sections, now - LOOK_BACK)
+            counted = self.events.page_visitors(site_id, pages, sections, names, now - LOOK_BACK)
         except Unavailable:
             return  # as long as nobody can say, nobody is named
         counts: dict[_Page, int] = dict.fromkeys(unknown, 0)
@@ -87,3 +96,7 @@ class CommonPages:
     def _remembers(self, page: _Page, now: datetime) -> bool:
         known = self._known.get(page)
         return known is not None and abs(now - known[1]) < _REMEMBERED_FOR
+
+
+def _places(row: Hit) -> tuple[str, ...]:
+    return row.pathname, section_of(row.pathname), EVENT + row.name

@@ -228,9 +228,14 @@ class StaffAccounts:
         """See that whoever uses the session knows the password; raises `InvalidInput` naming the field."""
         with self.unit() as staff:
             found = staff.by_id(member.id)
-        if found is None or _locked(found, now) or not self._verify(found, password):
+        if found is not None and _locked(found, now):
+            # Not counted: whoever tries from elsewhere must not keep the owner of the session out for longer.
+            raise InvalidInput.field(
+                name, "was not looked at: too many attempts, so wait a few minutes and try again"
+            )
+        if found is None or not self._verify(found, password):
             self._note_failure(member, now)
-            raise InvalidInput.field(name, "is not your password")
+            raise InvalidInput.field(name, "is not the right one")
 
     def second_factor_of(self, member: Staff) -> int | None:
         """Return how many recovery codes somebody has left, or None where they have no second factor."""

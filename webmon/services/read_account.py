@@ -137,13 +137,16 @@ class AccountReader:
                 found = accounts.get(asked.account_id)
                 return found.id if found is not None and found.site_id == site.id else None
             # By a keyed digest: the identifier itself is stored nowhere in the clear.
-            found = accounts.find(site.id, self.vault.digest("account", str(site.id), asked.subject.strip()))
-        return found.id if found else None
+            for name in dict.fromkeys((asked.subject, asked.subject.strip())):  # as it is, then as it was meant
+                found = accounts.find(site.id, self.keys.digest(site, name))
+                if found is not None:
+                    return found.id
+        return None
 
 
 def _cleaned(asked: Question) -> tuple[str, tuple[str, ...]]:
     errors: dict[str, list[str]] = {}
-    subject = asked.subject.strip()
+    subject = asked.subject
     if bool(subject) is (asked.account_id is not None):
         errors["subject"] = ["is required, or the account's number in its place"]
     if len(subject) > _LONGEST_SUBJECT:

@@ -29,7 +29,7 @@ from webmon.domain.hit import Basis, Hit, encode_hit
 from webmon.domain.remainder import Cell
 from webmon.errors import Unavailable
 from webmon.stores.events.schema import DEFAULTS, duckdb_columns
-from webmon.stores.ports.events import Chunk, VisitSeen
+from webmon.stores.ports.events import EVENT, Chunk, VisitSeen
 
 _COLUMNS = duckdb_columns()
 # A month's own file, or one of its recent rows: those are numbered.
@@ -282,11 +282,11 @@ class DuckDBEventLog:
         return self._hits(condition, [site_id, _naive(since), list(visitor_ids), Basis.CONSENT])
 
     def page_visitors(
-        self, site_id: int, pages: Collection[str], sections: Collection[str], since: datetime
+        self, site_id: int, pages: Collection[str], sections: Collection[str], names: Collection[str], since: datetime
     ) -> list[tuple[str, str, int]]:
-        """Return host, page or section, and how many visitors it has had at or after `since`."""
+        """Return host, page or section or (after `EVENT`) name of an event, and its visitors at or after `since`."""
         section = "'/' || split_part(pathname, '/', 2)"
-        places = {"pathname": pages, section: sections}
+        places = {"pathname": pages, section: sections, f"'{EVENT}' || name": [EVENT + name for name in names]}
         return [
             row
             for place, wanted in places.items()

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+# Stands before the name of an event where pages are named too: no page begins with it.
+EVENT = "event "
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
