@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.test_consent import faults
+from tests.browser.test_consent import VIDEO, faults
 from tests.support.server import WebmonServer, request, wait_until
 from tests.support.website import Website, page
 from webmon.app import Core
@@ -131,8 +131,7 @@ def receipt(place: Place, context: BrowserContext) -> dict[str, Any]:
 # Asked again is only what is new
 
 
-@pytest.mark.parametrize("answer", ["accept", "reject"])
-def test_who_has_agreed_is_asked_for_the_new_purpose_alone(person: Person, place: Place, answer: str) -> None:
+def test_who_has_agreed_is_asked_for_the_new_purpose_alone(person: Person, place: Place) -> None:
     context = person()
     opened = arrive(context, place)
     opened.locator("[data-webmon=choose]").click()
@@ -151,14 +150,42 @@ def test_who_has_agreed_is_asked_for_the_new_purpose_alone(person: Person, place
     assert faults(opened) == []
     # Until then what was answered before holds.
     assert opened.evaluate("webmon.consent.get().analytics") is True
-    opened.locator(f"[data-webmon={answer}]").click()
+    opened.locator("[data-webmon=accept]").click()
     answered(opened)
-    told = dict.fromkeys(KEYS, False) | {"analytics": True, "research": answer == "accept"}
+    told = dict.fromkeys(KEYS, False) | {"analytics": True, "research": True}
     assert [(one["decisions"], one["action"], one["notice"]) for one in sent] == [(told, "custom", notice)]
     assert receipt(place, later)["decisions"] == told
     assert receipt(place, later)["ask"] == []
     opened = arrive(later, place, "/b")
     expect(opened.locator("[data-webmon=banner]")).to_have_count(0)
+
+
+@pytest.mark.parametrize("layer", ["banner", "preferences"])
+def test_who_rejects_all_when_asked_again_takes_back_what_was_allowed(person: Person, place: Place, layer: str) -> None:
+    service = copy.deepcopy(VIDEO)
+    place.publish(lambda body: body["services"].append(service))
+    context = person()
+    opened = arrive(context, place)
+    opened.locator("[data-webmon=accept]").click()
+    answered(opened)
+    opened.evaluate("document.cookie = 'vid_id=1;path=/;max-age=999'")
+    place.publish(lambda body: body["purposes"].append(RESEARCH))
+
+    later = another_day(person, context)
+    sent = posted(later)
+    opened = arrive(later, place)
+    expect(opened.locator("[data-webmon=banner]")).to_contain_text("We ask only about that.")
+    assert cookie(later, place, "vid_id")
+    if layer == "preferences":
+        opened.locator("[data-webmon=choose]").click()
+    opened.locator(f"[data-webmon={layer}] [data-webmon=reject]").click()
+    answered(opened)
+    told = dict.fromkeys((*KEYS, "research"), False)
+    assert [(one["decisions"], one["action"], one["ui_source"]) for one in sent] == [(told, "reject_all", layer)]
+    _, _, _, decisions, number, _ = cookie(later, place)["value"].split("~")
+    assert (decisions, number) == ("analytics:0,functional:0,marketing:0,research:0", "")
+    for gone in ("vid_id", "webmon_id", "webmon_visit"):
+        assert cookie(later, place, gone) is None
 
 
 def test_who_has_refused_is_asked_for_the_new_purpose_alone_and_stays_unknown(person: Person, place: Place) -> None:
@@ -241,7 +268,9 @@ def test_a_purpose_that_reads_otherwise_is_asked_for_again(person: Person, place
     later = another_day(person, context)
     opened = arrive(later, place)
     expect(opened.locator("[data-webmon=banner]")).to_contain_text("Advertisements.")
-    opened.locator("[data-webmon=reject]").click()
+    opened.locator("[data-webmon=choose]").click()
+    opened.locator("[data-webmon=preferences] [name=marketing]").uncheck()
+    opened.locator("[data-webmon=preferences] [data-webmon=save]").click()
     answered(opened)
     assert receipt(place, later)["decisions"] == dict.fromkeys(KEYS, True) | {"marketing": False}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.support.server import WebmonServer, request, wait_until
 from tests.support.website import Website, page
@@ -346,6 +346,99 @@ def test_what_waits_runs_in_its_order_and_withdrawal_clears_what_is_listed(
     assert "vid_id" not in names
     assert opened.evaluate("Object.keys(localStorage)") == ["other"]
     assert opened.evaluate("ran") == []
+
+
+LATE = """([text, source]) => {
+  const script = document.createElement("script"), frame = document.createElement("iframe");
+  for (const one of [script, frame]) one.dataset.category = "marketing";
+  Object.assign(script, {type: "text/plain", text});
+  frame.dataset.src = source; frame.title = "A film"; document.body.append(frame, script) }"""
+
+
+@pytest.mark.parametrize("answer", ["accept", "reject"])
+def test_what_comes_later_waits_for_whoever_returns_where_the_tag_says_so(
+    person: Person, shown: Shown, site: Website, webmon: WebmonServer, answer: str
+) -> None:
+    site.pages |= {"/": page(webmon.url, "<script>ran = []</script>", extra="data-category"), "/film": "A film"}
+    context = person()
+    opened = shown(context)
+    opened.locator(f"[data-webmon=banner] [data-webmon={answer}]").click()
+    expect(opened.locator("[data-webmon=banner]")).to_have_count(0)
+    with opened.expect_response("**/gate.*.js"):
+        opened.goto(site.url)
+    opened.wait_for_timeout(300)
+    opened.evaluate(LATE, ["ran.push(1)", f"{site.url}/film"])
+    gate = opened.get_by_role("group", name="A film")
+    if answer == "accept":
+        opened.wait_for_function("ran.length == 1")
+        expect(opened.frame_locator("iframe").locator("body")).to_have_text("A film")
+        expect(gate).to_have_count(0)
+    else:
+        expect(gate).to_be_visible()
+        assert opened.evaluate("ran") == []
+        assert opened.locator("iframe").get_attribute("src") is None
+    # The tag itself stays what it is.
+    assert opened.locator("script[data-site]").count() == 1
+
+
+def test_what_comes_while_a_script_loads_does_not_overtake(
+    person: Person, shown: Shown, site: Website, webmon: WebmonServer
+) -> None:
+    site.pages |= {"/": page(webmon.url, f"<script>ran = []</script>{WAITING}"), "/picture.png": "none", "/film": "A film"}
+    context = person()
+    held: list[Route] = []
+    context.route("**/one.js", lambda route: held.append(route))
+    opened = shown(context)
+    opened.locator("[data-webmon=accept]").click()
+    wait_until(lambda: opened.wait_for_timeout(20) or held, 10, "the first script is asked for")
+    opened.evaluate(LATE, ["ran.push('late')", f"{site.url}/film"])
+    # What is no script has not to wait for one.
+    expect(opened.frame_locator("iframe").locator("body")).to_have_text("A film")
+    opened.wait_for_timeout(200)
+    assert opened.evaluate("ran") == []
+    held[0].fulfill(body="ran.push('one')", content_type="text/javascript")
+    opened.wait_for_function("ran.length == 4")
+    assert opened.evaluate("ran") == ["one", "two", "never", "late"]
+
+
+def test_a_script_that_waits_for_another_does_not_run_once_it_is_withdrawn_or_taken_out(
+    person: Person, shown: Shown, site: Website, webmon: WebmonServer
+) -> None:
+    first = '<script type="text/plain" data-category="functional" data-src="/one.js"></script>'
+    out = '<script id="out" type="text/plain" data-category="functional" data-src="/out.js"></script>'
+    last = '<script type="text/plain" data-category="functional">ran.push("last")</script>'
+    site.pages["/"] = page(webmon.url, f"<script>ran = []</script>{first}{out}{WAITING}{last}")
+    site.pages["/picture.png"] = "no picture, but an answer"
+    context = person()
+    held: list[Route] = []
+    context.route("**/one.js", lambda route: held.append(route))
+    opened = shown(context)
+    opened.locator("[data-webmon=accept]").click()
+    wait_until(lambda: opened.wait_for_timeout(20) or held, 10, "the first script is asked for")
+    opened.evaluate("document.getElementById('out').remove()")
+    opened.evaluate("void webmon.consent.show()")
+    opened.get_by_label("Marketing and embedded media").uncheck()
+    opened.get_by_label("Measurement").uncheck()
+    opened.locator("[data-webmon=save]").click()
+    opened.wait_for_function("webmon.consent.get().marketing === false")
+    held[0].fulfill(body="ran.push('one')", content_type="text/javascript")
+    opened.wait_for_function("ran.length == 2")
+    assert opened.evaluate("ran") == ["one", "last"]
+
+
+@pytest.mark.parametrize("hook", ["load", "always"])
+@pytest.mark.parametrize("element", ["iframe", "img"])
+def test_the_focus_goes_on_from_a_placeholder_to_what_it_stood_for(
+    person: Person, shown: Shown, site: Website, webmon: WebmonServer, element: str, hook: str
+) -> None:
+    waiting = f'<{element} data-category="marketing" data-src="/film" title="A film"></{element}>'
+    site.pages |= {"/": page(webmon.url, waiting), "/film": "A film"}
+    opened = shown(person())
+    button = opened.get_by_role("group", name="A film").locator(f"[data-webmon={hook}]")
+    button.focus()
+    opened.keyboard.press("Enter")
+    expect(button).to_have_count(0)
+    expect(opened.locator(element)).to_be_focused()
 
 
 def test_without_a_script_that_has_run_withdrawal_does_not_load_the_page_again(person: Person, shown: Shown) -> None:

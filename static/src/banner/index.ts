@@ -106,12 +106,14 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
   };
 
   const choices = (one: Shown, ui: UiSource, only?: string[], shared?: HTMLInputElement): Record<string, () => void> => {
-    const all = (value: boolean) => (): void => {
-      const decisions = every(one.notice, value, only);
-      const said = Object.values(decisions);
-      void decide(one, decisions, said.every(Boolean) ? "accept_all" : said.some(Boolean) ? "custom" : "reject_all", ui, shared?.checked);
+    const all = (decisions: Decisions, action: Action) => (): void => void decide(one, decisions, action, ui, shared?.checked);
+    const granted = every(one.notice, true, only);
+    return {
+      accept: all(granted, Object.values(granted).every(Boolean) ? "accept_all" : "custom"),
+      // As it says: what was allowed before is taken back, too.
+      reject: all(every(one.notice, false), "reject_all"),
+      choose: () => void show(only),
     };
-    return { accept: all(true), reject: all(false), choose: () => void show(only) };
   };
 
   const ask = async (): Promise<void> => {
@@ -328,7 +330,7 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
   const openGates = async (): Promise<void> => {
     if (!document.querySelector("[data-category]")) return;
     const [gate, { notice }] = await Promise.all([import(base + settings.gate), fetchNotice()]);
-    await gate.default(choice(), notice, sheets, grant, ran);
+    await gate.default(choice, notice, sheets, grant, ran);
   };
 
   /** After each answer: what was taken back goes, and what is allowed now comes. */

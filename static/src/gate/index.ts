@@ -29,30 +29,43 @@ const run = (waiting: HTMLScriptElement, ran: Set<string>): Promise<void> =>
     waiting.replaceWith(script);
   });
 
+// One after another, also where elements come while a script still loads.
+let scripts = Promise.resolve();
+
 /** Show what is allowed by now, and a placeholder in place of what is not; `ran` gets the categories of scripts that run. */
-export default async (
-  allowed: Choice,
+export default (
+  choice: () => Choice,
   notice: Notice,
   sheets: CSSStyleSheet[],
   always: (category: string) => void,
   ran: Set<string>,
 ): Promise<void> => {
-  const ok = (one: HTMLElement): boolean => one.dataset.category === "necessary" || allowed[one.dataset.category!] === true;
+  const ok = (one: HTMLElement): boolean => one.dataset.category === "necessary" || choice()[one.dataset.category!] === true;
   for (const one of document.querySelectorAll<HTMLElement>("iframe[data-category][data-src],img[data-category][data-src]")) {
     if (ok(one)) reveal(one);
     else if (!one.hidden) hide(one, notice, sheets, always);
   }
-  for (const one of document.querySelectorAll<HTMLScriptElement>('script[type="text/plain"][data-category]')) {
-    if (ok(one)) await run(one, ran);
-  }
+  const runAll = async (): Promise<void> => {
+    for (const one of document.querySelectorAll<HTMLScriptElement>('script[type="text/plain"][data-category]')) {
+      // The page may have taken it out while it waited, and the visitor may have answered anew.
+      if (one.isConnected && ok(one)) await run(one, ran);
+    }
+  };
+  return (scripts = scripts.then(runAll, runAll));
 };
 
 function reveal(one: HTMLElement): void {
-  (one.previousElementSibling as HTMLElement | null)?.matches(".webmon-gate") && one.previousElementSibling!.remove();
+  const host = one.previousElementSibling;
+  const focused = host === document.activeElement;
+  if (host?.matches(".webmon-gate")) host.remove();
   one.hidden = false;
   one.style.removeProperty("display");
   (one as HTMLIFrameElement).src = one.dataset.src!;
   one.removeAttribute("data-src");
+  if (!focused) return;
+  // Whoever pressed a button that is gone goes on where it was.
+  if (one.tagName === "IMG") one.tabIndex = -1;
+  one.focus();
 }
 
 function hide(one: HTMLElement, notice: Notice, sheets: CSSStyleSheet[], always: (category: string) => void): void {
