@@ -355,6 +355,17 @@ LATE = """([text, source]) => {
   frame.dataset.src = source; frame.title = "A film"; document.body.append(frame, script) }"""
 
 
+def holding(context: BrowserContext, address: str) -> list[Route]:
+    """Requests for the address, which wait for an answer from the test."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    context.route(address, hold)
+    return held
+
+
 @pytest.mark.parametrize("answer", ["accept", "reject"])
 def test_what_comes_later_waits_for_whoever_returns_where_the_tag_says_so(
     person: Person, shown: Shown, site: Website, webmon: WebmonServer, answer: str
@@ -384,10 +395,10 @@ def test_what_comes_later_waits_for_whoever_returns_where_the_tag_says_so(
 def test_what_comes_while_a_script_loads_does_not_overtake(
     person: Person, shown: Shown, site: Website, webmon: WebmonServer
 ) -> None:
-    site.pages |= {"/": page(webmon.url, f"<script>ran = []</script>{WAITING}"), "/picture.png": "none", "/film": "A film"}
+    site.pages["/"] = page(webmon.url, f"<script>ran = []</script>{WAITING}")
+    site.pages |= {"/picture.png": "no picture, but an answer", "/film": "A film"}
     context = person()
-    held: list[Route] = []
-    context.route("**/one.js", lambda route: held.append(route))
+    held = holding(context, "**/one.js")
     opened = shown(context)
     opened.locator("[data-webmon=accept]").click()
     wait_until(lambda: opened.wait_for_timeout(20) or held, 10, "the first script is asked for")
@@ -410,8 +421,7 @@ def test_a_script_that_waits_for_another_does_not_run_once_it_is_withdrawn_or_ta
     site.pages["/"] = page(webmon.url, f"<script>ran = []</script>{first}{out}{WAITING}{last}")
     site.pages["/picture.png"] = "no picture, but an answer"
     context = person()
-    held: list[Route] = []
-    context.route("**/one.js", lambda route: held.append(route))
+    held = holding(context, "**/one.js")
     opened = shown(context)
     opened.locator("[data-webmon=accept]").click()
     wait_until(lambda: opened.wait_for_timeout(20) or held, 10, "the first script is asked for")
