@@ -405,7 +405,6 @@ def test_what_comes_while_a_script_loads_does_not_overtake(
     opened.evaluate(LATE, ["ran.push('late')", f"{site.url}/film"])
     # What is no script has not to wait for one.
     expect(opened.frame_locator("iframe").locator("body")).to_have_text("A film")
-    opened.wait_for_timeout(200)
     assert opened.evaluate("ran") == []
     held[0].fulfill(body="ran.push('one')", content_type="text/javascript")
     opened.wait_for_function("ran.length == 4")
