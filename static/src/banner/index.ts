@@ -203,7 +203,8 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
       const made = element("li");
       const id = `webmon-p-${key}-d`;
       if (boxes && !required) {
-        const head = tick(key, name, choice()[key] === true, { "aria-describedby": id });
+        // What reads otherwise now is not ticked by what was agreed to before.
+        const head = tick(key, name, !only && choice()[key] === true, { "aria-describedby": id });
         boxes[key] = head[1];
         made.append(...head);
       } else made.append(element("b", {}, name), element("span", { class: "q" }, required ? notice.texts.always_on : ""));
