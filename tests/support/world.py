@@ -95,6 +95,7 @@ class World:
             "action": "accept_all" if decisions is None else "custom",
             "ui_source": "banner",
             "language": "en",
+            "asked": True,
         }
         return self.post("/api/consent", known | fields)
 

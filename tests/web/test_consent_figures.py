@@ -40,8 +40,9 @@ def some(world: World) -> None:
     world.consent(REFUSED, action="reject_all")
     receipt = world.consent().get_json()["consent_receipt_id"]
     world.consent({**GRANTED, "marketing": False})
-    world.consent(REFUSED, action="withdraw", previous=receipt)
-    world.consent(REFUSED, action="gpc")
+    world.consent(REFUSED, action="withdraw", previous=receipt, asked=False)
+    # A change of mind answers no question that stood open.
+    world.consent(REFUSED, action="gpc", asked=False)
 
 
 def test_what_was_shown_and_answered_is_told_in_all_and_by_day(world: World) -> None:
@@ -279,3 +280,20 @@ def test_the_page_folds_small_groups_and_says_so(world: World) -> None:
     page = world.staff("owner").get(f"{PAGE}?by=device").get_data(as_text=True)
     assert "groups of fewer than 4 on a day" in page
     assert "Mobile" not in page
+
+
+def test_who_changes_an_answer_is_none_of_those_who_were_asked(world: World) -> None:
+    for _ in range(3):
+        shown(world)
+    world.consent(REFUSED, action="reject_all")
+    for _ in range(2):
+        world.consent(REFUSED, action="reject_all", ui_source="preferences", asked=False)
+    totals = ask(world).get_json()["totals"]
+    assert (totals["shown"], totals["refused"], totals["ignored"]) == (3, 3, 2)
+
+
+def test_a_browser_that_sends_the_privacy_signal_is_counted_as_such_when_it_is_shown(world: World) -> None:
+    shown(world, Sec_GPC="1")
+    shown(world, Sec_GPC="0")
+    totals = ask(world).get_json()["totals"]
+    assert (totals["shown"], totals["gpc"], totals["ignored"]) == (2, 1, 2)

@@ -9,9 +9,10 @@ from typing import TypeVar
 
 from webmon.domain.consent import Action
 
-# Counted beside the actions: that somebody was shown the notice.
+# Counted beside the actions: that somebody was shown the notice, and that somebody who was asked by it has answered.
 SHOWN = "shown"
-COUNTED = frozenset({SHOWN, *Action})
+ANSWERED = "answered"
+COUNTED = frozenset({SHOWN, ANSWERED, *Action})
 # What figures can be told apart by; "language" is the notice's.
 DIMENSIONS = {"notice": "Notice", "language": "Language", "country": "Country", "device": "Device"}
 OTHER = "(other)"
@@ -30,9 +31,10 @@ NOWHERE_KNOWN = Segment()
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """`ignored`: shown and not answered. Changes made later count as answers too, so it errs towards too few."""
+    """`answered`: answers to a question that stood open; a change of mind is none. `ignored`: shown, not answered."""
 
     shown: int = 0
+    answered: int = 0
     accepted: int = 0
     refused: int = 0
     custom: int = 0
@@ -41,12 +43,12 @@ class Figures:
 
     @property
     def ignored(self) -> int:
-        return max(0, self.shown - self.accepted - self.refused - self.custom)
+        return max(0, self.shown - self.answered)
 
     @property
     def size(self) -> int:
         """About how many people stand behind the figures."""
-        return max(self.shown, self.accepted + self.refused + self.custom + self.withdrawn + self.gpc)
+        return max(self.shown, self.gpc, self.accepted + self.refused + self.custom + self.withdrawn)
 
     def counting(self, action: str, count: int) -> Figures:
         name = _NAMES[action]
@@ -61,6 +63,7 @@ class Figures:
 
 _NAMES = {
     SHOWN: "shown",
+    ANSWERED: "answered",
     Action.ACCEPT_ALL: "accepted",
     Action.REJECT_ALL: "refused",
     Action.OPT_OUT: "refused",

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from webmon.domain.address import NO_NETWORKS, Networks, Place, client_address
 from webmon.domain.agent import parse_agent
+from webmon.domain.consent import Action
 from webmon.domain.consent_figures import DIMENSIONS, SHOWN, Figures, Segment, by_day, by_value, total
 from webmon.domain.drop import DropReason
 from webmon.domain.query import DateRange, resolve_range
@@ -66,15 +67,19 @@ class ConsentCounts(AddingUp[Counter]):
         self._unit = unit
         self._notices = notices
 
-    def shown(self, site: Site, notice_hash: str, segment: Segment, now: datetime) -> None:
-        """Count that a notice was shown; raises `InvalidInput` for one that is none of the site's."""
+    def shown(self, site: Site, notice_hash: str, segment: Segment, now: datetime, *, gpc: bool = False) -> None:
+        """Count that a notice was shown, and whether the browser sent Global Privacy Control with it.
+
+        Raises `InvalidInput` for a notice that is none of the site's.
+        """
         try:
             notice = self._notices.get(notice_hash)
         except NotFound:
             notice = None
         if notice is None or notice.site != site.domain:
             raise InvalidInput.field("notice", "is not a notice of this site")
-        self.count(site, notice_hash, SHOWN, segment, now)
+        for what in (SHOWN, *([Action.GPC.value] if gpc else [])):
+            self.count(site, notice_hash, what, segment, now)
 
     def count(self, site: Site, notice_hash: str, action: str, segment: Segment, now: datetime) -> None:
         """Count one action on a notice that is known to be the site's, on the site's own day."""

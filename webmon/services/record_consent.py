@@ -24,7 +24,7 @@ from webmon.domain.consent import (
     receipt,
     to_ask,
 )
-from webmon.domain.consent_figures import NOWHERE_KNOWN, Segment
+from webmon.domain.consent_figures import ANSWERED, NOWHERE_KNOWN, Segment
 from webmon.domain.jurisdiction import Policy
 from webmon.domain.notice import Notice
 from webmon.domain.pseudonym import is_raw_id
@@ -49,7 +49,7 @@ class ConsentRequest:
     `receipt` is the number that whoever answers has drawn for it, so that it can be sent again; or empty. `policy` is
     what they were asked under, decided here and not by whoever answers.
     `segment` is for the figures alone and in no record. `erase`: whose rows are to go with a withdrawal. `until`: its
-    end, where that is before the site's answers do.
+    end, where that is before the site's answers do. `asked`: whether the question stood open, for the figures alone.
     """
 
     notice: str
@@ -63,6 +63,7 @@ class ConsentRequest:
     segment: Segment = NOWHERE_KNOWN
     erase: Collected = NOBODY
     until: datetime | None = None
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +235,8 @@ class Consents:
         self, site: Site, answer: Answer, request: ConsentRequest, written: _Written, now: datetime
     ) -> dict[str, Any] | None:
         if not written.sent_again:
-            self.counter.count(site, answer.notice.hash, answer.action.value, request.segment, now)
+            for what in (answer.action.value, *([ANSWERED] if request.asked else [])):
+                self.counter.count(site, answer.notice.hash, what, request.segment, now)
         if written.body is None:
             return None
         # The new one too: a hit that names it may have been faster.

@@ -18,6 +18,8 @@ type Answer = {
   language: string;
   previous?: string;
   receipt?: string;
+  /** That the question stood open: whoever changes an answer was not asked. */
+  asked?: boolean;
   /** Only for who sends it again: webmon is not told. */
   session?: boolean;
 };
@@ -115,7 +117,9 @@ export function recorder(
     const previous = before.receipt || undefined;
     // With a number of its own, an answer that is sent again is one record. A refusal that nobody records gets none.
     const receipt = grants || previous ? number() : undefined;
-    const answer: Answer = { site: settings.site, notice, decisions, action, ui_source: ui, language, previous, receipt };
+    // The last field of a choice is the version of the notices that it was made to.
+    const asked = !own("consent")?.endsWith(`~${settings.version}`);
+    const answer: Answer = { site: settings.site, notice, decisions, action, ui_source: ui, language, previous, receipt, asked };
     if (grants) {
       wait({ ...answer, session: session || undefined });
       if (!(await settle(answer))) {

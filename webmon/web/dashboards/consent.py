@@ -24,9 +24,9 @@ _WORDS = {
     "accepted": ("Accepted", "Answers that allow every purpose."),
     "refused": ("Refused", "Answers that allow none."),
     "custom": ("Custom", "Answers that allow some purposes."),
-    "ignored": ("Ignored", "Shown, and not answered."),
+    "ignored": ("Ignored", "Shown, and the question not answered."),
     "withdrawn": ("Withdrawn", "Consents taken back."),
-    "gpc": ("Privacy signal", "Objections by Global Privacy Control; nobody was asked."),
+    "gpc": ("Privacy signal", "Shown to browsers that send Global Privacy Control, which is honoured."),
 }
 _FIRST_METRIC, _FIRST_DIMENSION = "shown", "language"
 _TABS = ("language", "country", "device", "notice")

@@ -251,7 +251,8 @@ def _register_consent(pages: Blueprint, it: Embed) -> None:
             raise UnknownSite(body.site)
         reason = it.observer.reason_not_to_count(*asking)
         if reason is None:
-            it.counts.shown(site, body.notice, it.observer.segment(*asking), now)
+            gpc = Client(*asking).gpc
+            it.counts.shown(site, body.notice, it.observer.segment(*asking), now, gpc=gpc)
             return Response(status=204)
         told = {"x-webmon-dropped": "1", "x-webmon-drop-reason": reason.value}
         return Response(status=204, headers=told)

@@ -51,6 +51,7 @@ class ConsentBody(msgspec.Struct):
     preview: str | None = None
     erase: bool = False
     visitor: str = ""
+    asked: bool = False
 
     @property
     def domain(self) -> str:
@@ -95,4 +96,5 @@ def request_of(
         policy=policies.answered(site, client, body.preview or ""),
         segment=observer.segment(client.peer, client.headers),
         erase=erase,
+        asked=body.asked,
     )
