@@ -95,7 +95,6 @@ class World:
             "action": "accept_all" if decisions is None else "custom",
             "ui_source": "banner",
             "language": "en",
-            "asked": True,
         }
         return self.post("/api/consent", known | fields)
 

@@ -37,12 +37,12 @@ def some(world: World) -> None:
     for _ in range(5):
         assert shown(world).status_code == 204
     shown(world, "de", User_Agent=PHONE)
-    world.consent(REFUSED, action="reject_all")
-    receipt = world.consent().get_json()["consent_receipt_id"]
-    world.consent({**GRANTED, "marketing": False})
-    world.consent(REFUSED, action="withdraw", previous=receipt, asked=False)
+    world.consent(REFUSED, action="reject_all", asked=True)
+    receipt = world.consent(asked=True).get_json()["consent_receipt_id"]
+    world.consent({**GRANTED, "marketing": False}, asked=True)
     # A change of mind answers no question that stood open.
-    world.consent(REFUSED, action="gpc", asked=False)
+    world.consent(REFUSED, action="withdraw", previous=receipt)
+    world.consent(REFUSED, action="gpc")
 
 
 def test_what_was_shown_and_answered_is_told_in_all_and_by_day(world: World) -> None:
@@ -285,9 +285,9 @@ def test_the_page_folds_small_groups_and_says_so(world: World) -> None:
 def test_who_changes_an_answer_is_none_of_those_who_were_asked(world: World) -> None:
     for _ in range(3):
         shown(world)
-    world.consent(REFUSED, action="reject_all")
+    world.consent(REFUSED, action="reject_all", asked=True)
     for _ in range(2):
-        world.consent(REFUSED, action="reject_all", ui_source="preferences", asked=False)
+        world.consent(REFUSED, action="reject_all", ui_source="preferences")
     totals = ask(world).get_json()["totals"]
     assert (totals["shown"], totals["refused"], totals["ignored"]) == (3, 3, 2)
 

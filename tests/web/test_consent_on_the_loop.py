@@ -41,7 +41,7 @@ def sent(document: Any, **headers: str) -> Sent:
 @pytest.fixture
 def warm(world: World) -> World:
     """The notice has been asked for once, so that the loop has it at hand."""
-    world.consent(REFUSED, action="reject_all", asked=False)
+    world.consent(REFUSED, action="reject_all")
     return world
 
 
