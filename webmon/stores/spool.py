@@ -55,6 +55,8 @@ _LINES = (
     "select cast(group_concat(body, char(10)) as blob) from hit"  # noqa: S608
     f" where id > ? and id <= ? and month = ? and not {_PERSONAL}"
 )
+_DELETE_THROUGH = "delete from hit where id <= min(?, (select min(id) from hit) + ? - 1)"
+_COUNT_STORED = "update meta set value = cast(cast(value as integer) + ? as text) where key = 'stored'"
 _CONSENTED = (
     "site_id = ? and account_id is null"
     " and json_extract(cast(body as text), '$.visitor_id') in (select value from json_each(?))"
@@ -70,6 +72,8 @@ _WAITING_SEALED = (
 )
 # Within SQLite's bound of 32,766 parameters to a statement.
 _ROWS_AT_ONCE = 1000
+# Hits that arrive wait for it: some milliseconds.
+_DELETED_AT_ONCE = 500
 
 
 @dataclass(slots=True)
@@ -97,6 +101,21 @@ class _Group:
             lock.release()
 
 
+class _Turns:
+    """A lock that goes to who waits: one that is released and taken again at once would never reach the others."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        with self._turn:
+            self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
 class Spool:
     """A file of acknowledged hits; safe for many appending threads and one that drains."""
 
@@ -105,7 +124,7 @@ class Spool:
         self.path = path
         self._limit = limit
         self._enter = threading.Lock()
-        self._commit = threading.Lock()
+        self._commit = _Turns()
         self._drain = threading.Lock()
         self._group = _Group()
         self._writer = _connect(path)
@@ -169,16 +188,21 @@ class Spool:
 
     def delete_through(self, last_id: int, stored_count: int) -> int:
         """Forget the entries up to `last_id`, all of which are in their log now; return how many there were."""
-        with self._drain, _transaction(self._reader) as connection:
-            gone = int(connection.execute("delete from hit where id <= ?", (last_id,)).rowcount)
-            connection.execute(
-                "update meta set value = cast(cast(value as integer) + ? as text) where key = 'stored'",
-                (stored_count,),
-            )
-        with self._enter:
-            self._depth = max(0, self._depth - gone)
+        gone = 0
+        while (part := self._delete_some(last_id, stored_count if gone == 0 else 0)) > 0:
+            gone += part
         if self._depth == 0:
             self.truncate()
+        return gone
+
+    def _delete_some(self, last_id: int, stored_count: int) -> int:
+        # SQLite has one writer at a time, and who meets another sleeps: waiting for one's turn is shorter.
+        with self._commit, self._drain, _transaction(self._reader) as connection:
+            gone = int(connection.execute(_DELETE_THROUGH, (last_id, _DELETED_AT_ONCE)).rowcount)
+            if stored_count:
+                connection.execute(_COUNT_STORED, (stored_count,))
+        with self._enter:
+            self._depth = max(0, self._depth - gone)
         return gone
 
     def count(self) -> int:
