@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     )
     threads: int = Field(16, ge=1, le=256, description="Threads that answer requests.")
     event_log_memory: str = Field(
-        "128MB", pattern=r"^\d+(MB|GB)$", description="Memory the event log's engine may use."
+        "120MB", pattern=r"^\d+(MB|GB)$", description="Memory the event log's engine may use."
     )
     min_password_length: int = Field(12, ge=8, le=128, description="Shortest password a staff member may set.")
     wrapping_key: str = Field(

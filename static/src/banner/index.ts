@@ -130,8 +130,8 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     // A question in the middle of the page has to be answered; Escape is no answer.
     if (notice.layout === "dialog") cover(host);
     else document.body.append((open = host));
-    // Counted, about nobody (docs/wire.md).
-    void post("consent/shown", { site: settings.site, notice: one.hash }).catch(() => 0);
+    // Counted, about nobody (docs/wire.md), once it is painted.
+    requestAnimationFrame(() => setTimeout(() => post("consent/shown", { site: settings.site, notice: one.hash }).catch(() => 0)));
   };
 
   /** What is said instead where nobody is asked where this one is: webmon knows places, and the page does not. */

@@ -92,6 +92,7 @@ const report = (event?: Event): void => {
   if (since) engaged += now - since;
   since = doc.hasFocus() && !doc.hidden && now;
   if (shown && engaged > 999 && !(event && since)) {
+    scrolled();
     send("engagement", { e: engaged, sd: depth });
     engaged = 0;
   }
@@ -107,7 +108,6 @@ const view = (again?: boolean): void => {
   const referrer = (!again && shown) || doc.referrer;
   shown = url;
   engaged = depth = 0;
-  scrolled();
   send("pageview", { referrer, w: innerWidth });
   // Nothing more is loaded where nothing may be sent.
   if (shown && data.track) load(settings.more, data.track);
@@ -148,6 +148,9 @@ api.consent = {
 const run = safe(async () => {
   await prepare();
   if (!settings) throw 0;
+  // First, as it has the longest way to go. An answer that is on its way to be recorded decides nothing yet, and asks for
+  // nothing more than to be sent again. Nor does one that was made to other notices.
+  if (((settings.ask || cookie("consent")) && choice().version !== settings.version) || doc.querySelector("[data-category]")) ui("start");
   (window as any).webmon = api;
   (["pushState", "replaceState"] as const).map((name) => {
     const inner = history[name];
@@ -173,9 +176,6 @@ const run = safe(async () => {
   before?.q?.map((call: any) => call[0] === "logout" && api(...call));
   routed(data);
   before?.q?.map((call: any) => call[0] !== "logout" && api(...call));
-  // An answer that is on its way to be recorded decides nothing yet, and asks for nothing more than to be sent again.
-  // Nor does one that was made to other notices.
-  if (doc.querySelector("[data-category]") || ((settings.ask || cookie("consent")) && choice().version !== settings.version)) ui("start");
 });
 
 if (!before?.consent) {

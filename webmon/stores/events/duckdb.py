@@ -44,7 +44,7 @@ _IS_RECAST = "e.site_id = ? and e.basis = ? and " + " and ".join(f'e."{name}" = 
 class DuckDBEventLog:
     """One process at a time holds the folder; within it, any number of threads."""
 
-    def __init__(self, folder: Path, memory: str = "128MB") -> None:
+    def __init__(self, folder: Path, memory: str = "120MB") -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
         self._scratch = folder / "tmp"
