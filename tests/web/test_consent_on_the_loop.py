@@ -227,3 +227,34 @@ def test_what_cannot_be_written_is_not_acknowledged(warm: World, monkeypatch: py
     assert records(world) == []
     assert {one.status for one in ask(create_asgi(world.runtime), *answers)} == {201}
     assert len(records(world)) == 5
+
+
+def test_what_was_agreed_to_is_known_at_once_and_nothing_is_asked_of_the_disk(no_flask: World) -> None:
+    world = no_flask
+    (given,) = ask(create_asgi(world.runtime), sent(answer_of(world)))
+    receipt = given.json()["consent_receipt_id"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SqlConsents, "standing", lambda *_: pytest.fail("the ledger was read"))
+        grant = world.runtime.consents.grant(world.site.id, receipt, world.clock.now())
+    assert grant is not None
+    assert grant.purposes == {key for key, granted in GRANTED.items() if granted}
+
+
+def test_a_withdrawal_that_is_known_of_before_what_it_takes_back_holds(
+    warm: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another tab takes an answer back once it is durable, and before the one who gave it is told so."""
+    world, number = warm, "drawn-by-the-browser-1"
+    count = type(world.runtime.consent_counts).count
+
+    def withdraw_meanwhile(self: Any, site: Any, notice: str, action: str, *rest: Any) -> None:
+        count(self, site, notice, action, *rest)
+        if action == "accept_all":
+            taken_back = world.consent(REFUSED, action="withdraw", previous=number)
+            assert taken_back.status_code == 201, taken_back.get_data(as_text=True)
+
+    monkeypatch.setattr(type(world.runtime.consent_counts), "count", withdraw_meanwhile)
+    assert world.consent(receipt=number).status_code == 201
+    line = [body["receipt_id"] for body in records(world)]
+    assert len(line) == 2
+    assert [world.runtime.consents.grant(world.site.id, one, world.clock.now()) for one in line] == [None, None]

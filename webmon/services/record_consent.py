@@ -68,11 +68,15 @@ class ConsentRequest:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A consent in force: the notice it was given to, what it grants, and until when."""
+    """A consent in force: the notice it was given to, what it grants, and until when.
+
+    `seq` is its record's place in the site's ledger.
+    """
 
     notice: str
     purposes: frozenset[str]
     expires_at: datetime
+    seq: int
 
 
 class AnswerCounter(Protocol):
@@ -85,6 +89,13 @@ class _Memory:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     grants: OrderedDict[tuple[int, str], Grant | None] = field(default_factory=OrderedDict)
+
+    def keep(self, key: tuple[int, str], grant: Grant | None) -> None:
+        """Within the lock."""
+        self.grants[key] = grant
+        self.grants.move_to_end(key)
+        if len(self.grants) > _REMEMBERED:
+            self.grants.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +250,8 @@ class Consents:
                 self.counter.count(site, answer.notice.hash, what, request.segment, now)
         if written.body is None:
             return None
-        # The new one too: a hit that names it may have been faster.
-        self._forget(site.id, [written.body["receipt_id"], *written.replaced])
+        if written.grant is not None:
+            self._remember(site.id, [written.body["receipt_id"], *written.replaced], written.grant)
         return self._receipt(written.body, answer.notice)
 
     def _receipt(self, body: Mapping[str, Any], notice: Notice) -> dict[str, Any]:
@@ -268,17 +279,20 @@ class Consents:
             standing = _latest(consents, site_id, receipt_id)
             found = None
             if standing is not None:
-                purposes = frozenset(key for key, granted in standing.body["decisions"].items() if granted)
-                found = Grant(standing.body["notice"], purposes, standing.expires_at)
-            self._memory.grants[site_id, receipt_id] = found
-            if len(self._memory.grants) > _REMEMBERED:
-                self._memory.grants.popitem(last=False)
+                body = standing.body
+                found = Grant(body["notice"], _granted(body["decisions"]), standing.expires_at, standing.seq)
+            self._memory.keep((site_id, receipt_id), found)
         return found
 
-    def _forget(self, site_id: int, receipt_ids: Sequence[str]) -> None:
+    def _remember(self, site_id: int, receipt_ids: Sequence[str], grant: Grant) -> None:
+        """Whoever holds one of these receipts has decided this last, unless a later answer was known of sooner."""
         with self._memory.lock:
             for receipt_id in receipt_ids:
-                self._memory.grants.pop((site_id, receipt_id), None)
+                key = (site_id, receipt_id)
+                # Nothing, where a hit that names it was faster.
+                known = self._memory.grants.get(key)
+                if known is None or known.seq < grant.seq:
+                    self._memory.keep(key, grant)
 
 
 def check_receipt(number: str) -> None:
@@ -289,10 +303,14 @@ def check_receipt(number: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """The record of an answer, if there is one, and the receipts whose place it takes."""
+    """The record of an answer, if there is one, and the receipts whose place it takes.
+
+    `grant` is what it grants; none where it is there since an earlier time.
+    """
 
     body: Mapping[str, Any] | None
     replaced: Sequence[str] = ()
+    grant: Grant | None = None
     sent_again: bool = False
 
 
@@ -321,12 +339,16 @@ def _write(
     number = request.receipt or str(uuid.uuid4())
     ends_at = min(now + site.choice_lifetime, request.until or datetime.max.replace(tzinfo=UTC))
     record = Record(number, site.domain, site.mode.value, answer, request.policy, now, ends_at)
-    consents.append(site.id, record)
+    seq = consents.append(site.id, record)
     if request.erase:
         consents.add_erasure(site.id, request.erase, answer.previous, now)
         _account_for(consents, site, request.erase, now)
     replaced = [answer.previous, *_before(consents, site.id, answer.previous)] if latest else []
-    return _Written(record.body(), replaced)
+    return _Written(record.body(), replaced, Grant(answer.notice.hash, _granted(answer.decisions), ends_at, seq))
+
+
+def _granted(decisions: Mapping[str, bool]) -> frozenset[str]:
+    return frozenset(key for key, granted in decisions.items() if granted)
 
 
 def _account_for(consents: ConsentRepository, site: Site, whose: Collected, now: datetime) -> None:

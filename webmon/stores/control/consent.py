@@ -185,7 +185,7 @@ class SqlConsents(Repository):
         row = self._session.get(NoticeRow, notice_hash)
         return Notice(row.hash, row.body, _json(row.body)["site"], row.language) if row else None
 
-    def append(self, site_id: int, record: Record) -> None:
+    def append(self, site_id: int, record: Record) -> int:
         tip = self._tips.get(site_id) or self.tip(site_id)
         text = canonical(record.body())
         own = self._tips[site_id] = Anchor(tip.seq + 1, link(tip.chain_hash, text))
@@ -207,6 +207,7 @@ class SqlConsents(Repository):
             {"receipt": record.receipt_id, "key": purpose, "answer": granted}
             for purpose, granted in record.answer.decisions.items()
         ]
+        return own.seq
 
     def flush(self) -> None:
         # All at once, and below the ORM: statement by statement they take the longer part of what a consent costs.
@@ -297,7 +298,7 @@ class SqlConsents(Repository):
             ConsentRow.site_id == site_id, ConsentRow.previous_id == receipt_id, ConsentRow.seq > row.seq
         )
         successor = self._session.scalar(later.order_by(ConsentRow.seq.desc()).limit(1))
-        return Standing(_json(row.body), row.expires_at, successor)
+        return Standing(_json(row.body), row.expires_at, row.seq, successor)
 
     def look_up(self, receipt_ids: Sequence[str]) -> None:
         found = self._session.scalars(_WHICH_ARE_TAKEN, {"receipts": list(receipt_ids)}) if receipt_ids else ()

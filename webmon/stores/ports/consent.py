@@ -39,10 +39,11 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A record as the ledger holds it, and the receipt id of the one that took its place, if any did."""
+    """A record as the ledger holds it, its place there, and the receipt id of the one that took its place, if any."""
 
     body: Mapping[str, Any]
     expires_at: datetime
+    seq: int
     successor: str | None
 
 
@@ -102,8 +103,8 @@ class ConsentRepository(Audited, Protocol):
 
     def notice(self, notice_hash: str) -> Notice | None: ...
 
-    def append(self, site_id: int, record: Record) -> None:
-        """Add a record to the site's chain; `flush` ends what was appended, before the transaction does."""
+    def append(self, site_id: int, record: Record) -> int:
+        """Add a record to the site's chain and return its place; `flush` ends what was appended."""
 
     def flush(self) -> None: ...
 
