@@ -37,7 +37,7 @@ from webmon.stores.ports.accounts import SealedHit
 PAGES = 20
 GRANTED = {"analytics": True, "functional": True, "marketing": True}
 OWN_ROWS = 10_000
-_THREADS = 4
+_THREADS = 16
 _SETTLE_SECONDS = 60
 
 
