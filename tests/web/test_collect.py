@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -343,3 +346,19 @@ def test_an_imported_log_goes_by_the_rules_of_its_site(open_world: World) -> Non
     open_world.settle()
     (row,) = open_world.rows()
     assert (row.pathname, row.referrer) == ("/patients/:name/*?lang=de", "elsewhere.example/u/:email")
+
+
+def test_a_hit_waits_for_nobody_who_writes_in_the_control_database(world: World) -> None:
+    """Its consent and its site are read anew, while somebody else has the database for as long as they like."""
+    visitor = world.visitor()
+    world.reopen()
+    with contextlib.closing(sqlite3.connect(world.folder / "control.db")) as writer:
+        writer.execute("begin immediate")
+        with ThreadPoolExecutor(1) as other:
+            answered = other.submit(visitor.sees, "/while-somebody-writes")
+            try:
+                answered.result(10)
+            finally:
+                writer.rollback()
+    world.settle()
+    assert [row.pathname for row in world.rows()] == ["/while-somebody-writes"]

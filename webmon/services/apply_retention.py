@@ -105,11 +105,11 @@ class Retention:
         return report
 
     def runs(self, limit: int = 20) -> Sequence[tuple[datetime, datetime, Mapping[str, Any]]]:
-        with self.unit() as rules:
+        with self.unit.reading() as rules:
             return rules.runs(limit)
 
     def _rules(self, site: Site, file: FileRules) -> list[Rule]:
-        with self.unit() as rules:
+        with self.unit.reading() as rules:
             set_here = rules.rules(site.id)
         from_file = file.of(site.domain)
         return [_rule(kind, set_here, from_file) for kind in InfoClass]

@@ -98,7 +98,7 @@ class ConsentCounts(AddingUp[Counter]):
         """
         if dimension and dimension not in DIMENSIONS:
             raise InvalidInput.field("dimension", f"must be one of {', '.join(DIMENSIONS)}")
-        with self._unit() as figures:
+        with self._unit.reading() as figures:
             first = figures.first_day(site.id) if date_range == "all" else None
             dates = resolve_range(date_range, site.zone, now, first)
             cells = figures.cells(site.id, dates.first_day, dates.last_day, dimension)
@@ -107,5 +107,5 @@ class ConsentCounts(AddingUp[Counter]):
 
     def is_empty(self, site: Site) -> bool:
         """Whether nothing was ever counted for the site."""
-        with self._unit() as figures:
+        with self._unit.reading() as figures:
             return figures.first_day(site.id) is None

@@ -35,6 +35,6 @@ class DropCounts(AddingUp[_Key]):
 
     def read(self, site_id: int, first: date, last: date) -> Mapping[DropReason, int]:
         """Return what was flushed, from the first to the last day, the most frequent reason first."""
-        with self._unit() as drops:
+        with self._unit.reading() as drops:
             found = drops.counts(site_id, first, last)
         return dict(sorted(found.items(), key=lambda one: (-one[1], one[0])))

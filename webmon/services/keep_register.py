@@ -24,7 +24,7 @@ class Register:
     notices: Notices
 
     def services(self, site: Site) -> Sequence[RegisteredService]:
-        with self.unit() as register:
+        with self.unit.reading() as register:
             return register.services(site.id)
 
     def get(self, site: Site, key: str) -> RegisteredService:

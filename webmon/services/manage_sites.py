@@ -175,14 +175,14 @@ class Sites:
 
     def get(self, domain: str, field: str = "site") -> Site:
         """Return the site, or raise `UnknownSite` naming `field`."""
-        with self.unit() as sites:
+        with self.unit.reading() as sites:
             site = sites.by_domain(domain.strip().lower())
         if site is None:
             raise UnknownSite(domain, field)
         return site
 
     def all(self) -> Sequence[Site]:
-        with self.unit() as sites:
+        with self.unit.reading() as sites:
             return sites.all()
 
     def new_login_key(self, site: Site, now: datetime, *, actor: str, overlap: timedelta | None = None) -> str:
@@ -207,7 +207,7 @@ class Sites:
 
     def login_keys(self, site: Site, now: datetime) -> list[LoginKey]:
         """Return the keys that a token may be signed with now, newest first."""
-        with self.unit() as sites:
+        with self.unit.reading() as sites:
             return self.good_login_keys(site, sites.login_keys(site.id), now)
 
     def good_login_keys(self, site: Site, kept: Sequence[WrappedLoginKey], now: datetime) -> list[LoginKey]:
@@ -216,7 +216,7 @@ class Sites:
 
     def kept_login_keys(self, site: Site) -> list[KeptLoginKey]:
         """Return the site's login keys, newest first, with those that have ended and are not deleted yet."""
-        with self.unit() as sites:
+        with self.unit.reading() as sites:
             return self._kept(sites, site)
 
     def end_login_key(self, site: Site, key_id: str, now: datetime, *, actor: str, after: timedelta) -> datetime:
@@ -271,7 +271,7 @@ class Sites:
         The key is looked up by its SHA-256: a comparison of digests tells nothing about a key by its timing, and 256
         random bits need no salt.
         """
-        with self.unit() as sites:
+        with self.unit.reading() as sites:
             found = sites.api_key(_digest(key))
         if found is None or found[1] not in {scope, Scope.ADMIN}:
             raise NotAuthenticated(f"needs an API key of scope {scope}", "authorization")

@@ -86,7 +86,7 @@ class Pseudonyms:
     def _keys(self, site_id: int) -> list[PseudonymKey]:
         found = self._epochs.get(site_id)
         if found is None:
-            with self.unit() as sites:
+            with self.unit.reading() as sites:
                 rows = sites.epoch_keys(site_id)
             unwrapped = (self.vault.unwrap(wrapped, f"epoch:{site_id}:{epoch}") for epoch, wrapped, _ in rows)
             found = [PseudonymKey(key) for key in unwrapped]

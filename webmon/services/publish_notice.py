@@ -96,11 +96,11 @@ class Notices:
 
     def draft(self, site: Site, language: str) -> Draft:
         """Return the draft in a language, or raise `NotFound`."""
-        with self.unit() as consents:
+        with self.unit.reading() as consents:
             return _draft(consents, site, language)
 
     def drafts(self, site: Site) -> Sequence[Draft]:
-        with self.unit() as consents:
+        with self.unit.reading() as consents:
             return consents.drafts(site.id)
 
     def delete_draft(self, site: Site, language: str, now: datetime, *, actor: str) -> None:
@@ -112,7 +112,7 @@ class Notices:
 
     def current(self, site: Site, now: datetime) -> Mapping[str, str]:
         """Return language to the hash of the notice that is in force at `now`."""
-        with self.unit() as consents:
+        with self.unit.reading() as consents:
             return consents.current_notices(site.id, now)
 
     def version(self, site: Site, now: datetime) -> str:
@@ -131,11 +131,11 @@ class Notices:
         return self.get(current[language])
 
     def scheduled(self, site: Site, now: datetime) -> Sequence[Publication]:
-        with self.unit() as consents:
+        with self.unit.reading() as consents:
             return consents.scheduled(site.id, now)
 
     def history(self, site: Site, limit: int = 50) -> Sequence[Publication]:
-        with self.unit() as consents:
+        with self.unit.reading() as consents:
             return consents.publications(site.id, limit)
 
     def since(self, site: Site, now: datetime) -> Mapping[str, datetime]:
@@ -147,7 +147,7 @@ class Notices:
         """Return a notice of any age, or raise `NotFound`."""
         found = self._known.get(notice_hash)
         if found is None:
-            with self.unit() as consents:
+            with self.unit.reading() as consents:
                 found = consents.notice(notice_hash)
             if found is None:
                 raise NotFound("There is no such notice")
@@ -158,7 +158,7 @@ class Notices:
     def has_been_in_force(self, notice_hash: str, now: datetime) -> bool:
         """Whether a notice is in force, or was; a draft is not, nor what is scheduled or was cancelled before."""
         if notice_hash not in self._came:
-            with self.unit() as consents:
+            with self.unit.reading() as consents:
                 if not consents.has_been_in_force(notice_hash, now):
                     return False
             if len(self._came) < _CACHED:
@@ -176,7 +176,7 @@ class Notices:
             if notice.site != site.domain:
                 raise NotFound("There is no such notice")
             return notice
-        with self.unit() as consents:
+        with self.unit.reading() as consents:
             draft = consents.draft(site.id, name)
             current = consents.current_notices(site.id, now)
         if draft is not None:

@@ -90,7 +90,7 @@ class AccountReader:
             accounts.audit.record(now, actor, "account_log.read", site_id=site.id, detail=detail)
         if self.keys.is_gone(account_id):
             return []
-        with self.unit() as accounts:
+        with self.unit.reading() as accounts:
             rows = accounts.hits(account_id, limit, skip)
         hits = self.keys.open_all(account_id, rows)
         return sorted(hits, key=lambda hit: hit.occurred_at)
@@ -123,16 +123,16 @@ class AccountReader:
 
     def holds_any(self, site: Site) -> bool:
         """Whether the site's account log holds anything, about whomever."""
-        with self.unit() as accounts:
+        with self.unit.reading() as accounts:
             return accounts.count_hits(site.id) > 0
 
     def reads(self, site: Site, account_id: int) -> Sequence[AccountRead]:
         """Return who read the account's rows, newest first."""
-        with self.unit() as accounts:
+        with self.unit.reading() as accounts:
             return accounts.reads(site.id, account_id)
 
     def _find(self, site: Site, asked: Question) -> int | None:
-        with self.unit() as accounts:
+        with self.unit.reading() as accounts:
             if asked.account_id is not None:
                 found = accounts.get(asked.account_id)
                 return found.id if found is not None and found.site_id == site.id else None

@@ -60,12 +60,12 @@ class AuditLog:
         self, before_seq: int | None = None, limit: int = PAGE_COUNT, where: AuditFilter = ANY
     ) -> Sequence[Entry]:
         """Return entries, newest first, from the one before `before_seq` on."""
-        with self.unit() as reading:
+        with self.unit.reading() as reading:
             return [_entry(*one) for one in _bodies(reading.audit.newest(limit, before_seq, where))]
 
     def actions(self) -> Sequence[str]:
         """Return every action that some entry has."""
-        with self.unit() as reading:
+        with self.unit.reading() as reading:
             return reading.audit.actions()
 
     def export(self, now: datetime, *, actor: str, where: AuditFilter = ANY) -> Iterator[Entry]:
@@ -85,7 +85,7 @@ class AuditLog:
         def is_ours(one: Checkpoint) -> bool:
             return one.type == AUDIT and one.site == "" and one.holds(key)
 
-        with self.unit() as reading:
+        with self.unit.reading() as reading:
             trail = reading.audit
             return verify_signed(
                 trail.anchor(), trail.entries(), [*trail.checkpoints(), *kept], is_ours, _disagreement
@@ -108,7 +108,7 @@ class AuditLog:
         # A transaction for each part: a long export keeps nobody from writing.
         seq = 0
         while seq < last:
-            with self.unit() as reading:
+            with self.unit.reading() as reading:
                 found = [_entry(*one) for one in _bodies(reading.audit.following(_EXPORTED_AT_ONCE, seq, where))]
             yield from (entry for entry in found if entry.seq <= last)
             if len(found) < _EXPORTED_AT_ONCE:

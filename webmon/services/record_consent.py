@@ -153,7 +153,7 @@ class Consents:
         erase: Collected = NOBODY,
     ) -> dict[str, Any] | None:
         """Withdraw a consent: as easy as giving it. `erase`: whose rows are to go with it."""
-        with self.unit() as consents:
+        with self.unit.reading() as consents:
             standing = consents.standing(site.id, receipt_id)
         if standing is None:
             raise NotFound("There is no such receipt")
@@ -184,7 +184,7 @@ class Consents:
 
     def receipt(self, site: Site, receipt_id: str) -> dict[str, Any]:
         """Return a receipt, or raise `NotFound`."""
-        with self.unit() as consents:
+        with self.unit.reading() as consents:
             standing = consents.standing(site.id, receipt_id)
         if standing is None:
             raise NotFound("There is no such receipt")
@@ -196,7 +196,7 @@ class Consents:
         The notice that is asked with is the one in force in the language of the last answer, unless `languages` are
         wanted before it. Raises `NotFound` for an unknown receipt.
         """
-        with self.unit() as consents:
+        with self.unit.reading() as consents:
             latest = _latest(consents, site.id, receipt_id)
         if latest is None:
             raise NotFound("There is no such receipt")
@@ -219,13 +219,13 @@ class Consents:
 
     def decided(self, site: Site, receipt_id: str, now: datetime) -> Mapping[str, Any] | None:
         """Return the record that holds for whoever has the receipt; None where there is none, or it has ended."""
-        with self.unit() as consents:
+        with self.unit.reading() as consents:
             latest = _latest(consents, site.id, receipt_id)
         return latest.body if latest is not None and now < latest.expires_at else None
 
     def line(self, site: Site, receipt_id: str) -> list[dict[str, Any]]:
         """Return every receipt of the line that this one stands in, newest first; none where there is no such one."""
-        with self.unit() as consents:
+        with self.unit.reading() as consents:
             latest = _latest(consents, site.id, receipt_id)
             if latest is None:
                 return []
@@ -239,7 +239,7 @@ class Consents:
         `kept`: checkpoints of the site that were kept elsewhere.
         """
         key = self.signer.public_key()
-        with self.unit() as consents:
+        with self.unit.reading() as consents:
             return verify_ledger(consents, site, key, kept)
 
     def _acknowledge(
@@ -275,7 +275,7 @@ class Consents:
     def _look_up(self, site_id: int, receipt_id: str) -> Grant | None:
         """What was decided last by whoever holds the receipt, wherever they decided it."""
         # Within the lock: a withdrawal at the same moment must find the memory empty or filled, not about to be.
-        with self._memory.lock, self.unit() as consents:
+        with self._memory.lock, self.unit.reading() as consents:
             standing = _latest(consents, site_id, receipt_id)
             found = None
             if standing is not None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from webmon.errors import Unavailable, WebmonError
-from webmon.stores.ports import Unit
+from webmon.stores.ports import Transaction
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class _Job(Generic[R]):
 class _Transactions(Generic[R]):
     """`begin` and `finish` do what can be done in one go for all of a transaction; `begin` is given their keys."""
 
-    unit: Unit[R]
+    unit: Transaction[R]
     begin: Callable[[R, Sequence[str]], None]
     finish: Callable[[R], None]
 
@@ -75,7 +75,9 @@ class Together(Generic[R]):
     For threads. A piece of work that raises a `WebmonError` must not have written anything yet.
     """
 
-    def __init__(self, unit: Unit[R], begin: Callable[[R, Sequence[str]], None], finish: Callable[[R], None]) -> None:
+    def __init__(
+        self, unit: Transaction[R], begin: Callable[[R, Sequence[str]], None], finish: Callable[[R], None]
+    ) -> None:
         """`begin` and `finish` are called in each transaction, for what can be done in one go."""
         self._transactions = _Transactions(unit, begin, finish)
         self._lock = threading.Lock()
@@ -111,7 +113,9 @@ class LoopTogether(Generic[R]):
     Transactions have a thread of their own, which mostly waits for the disk.
     """
 
-    def __init__(self, unit: Unit[R], begin: Callable[[R, Sequence[str]], None], finish: Callable[[R], None]) -> None:
+    def __init__(
+        self, unit: Transaction[R], begin: Callable[[R, Sequence[str]], None], finish: Callable[[R], None]
+    ) -> None:
         self._transactions = _Transactions(unit, begin, finish)
         self._waiting: list[tuple[_Job[R], asyncio.Future[None]]] = []
         self._committing: asyncio.Task[None] | None = None

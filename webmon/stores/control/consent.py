@@ -61,6 +61,24 @@ _WHICH_ARE_TAKEN = select(_consents.c.receipt_id).where(
 )
 _TAKEN = select(_consents.c.id).where(_consents.c.receipt_id == bindparam("receipt"))
 
+_later = _consents.alias("later")
+# Hits wait for this where their consent is not remembered: one statement, below the ORM.
+_STANDING = select(
+    _consents.c.body,
+    _consents.c.expires_at,
+    _consents.c.seq,
+    select(_later.c.receipt_id)
+    .where(
+        _later.c.site_id == _consents.c.site_id,
+        _later.c.previous_id == _consents.c.receipt_id,
+        _later.c.seq > _consents.c.seq,
+    )
+    .order_by(_later.c.seq.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("successor"),
+).where(_consents.c.site_id == bindparam("site"), _consents.c.receipt_id == bindparam("receipt"))
+
 
 class SqlConsents(Repository):
     def __init__(self, session: Session) -> None:
@@ -289,16 +307,8 @@ class SqlConsents(Repository):
 
     def standing(self, site_id: int, receipt_id: str) -> Standing | None:
         self.flush()
-        row = self._session.scalar(
-            select(ConsentRow).where(ConsentRow.site_id == site_id, ConsentRow.receipt_id == receipt_id)
-        )
-        if row is None:
-            return None
-        later = select(ConsentRow.receipt_id).where(
-            ConsentRow.site_id == site_id, ConsentRow.previous_id == receipt_id, ConsentRow.seq > row.seq
-        )
-        successor = self._session.scalar(later.order_by(ConsentRow.seq.desc()).limit(1))
-        return Standing(_json(row.body), row.expires_at, row.seq, successor)
+        row = self._session.execute(_STANDING, {"site": site_id, "receipt": receipt_id}).one_or_none()
+        return Standing(_json(row.body), row.expires_at, row.seq, row.successor) if row else None
 
     def look_up(self, receipt_ids: Sequence[str]) -> None:
         found = self._session.scalars(_WHICH_ARE_TAKEN, {"receipts": list(receipt_ids)}) if receipt_ids else ()

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, ExceptionContext, create_engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.orm import Session
 
 from webmon.errors import Unavailable
+from webmon.stores.ports import Unit
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 T = TypeVar("T")
@@ -40,20 +42,18 @@ class ControlDatabase:
             command.upgrade(config, "head")
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
-        """One transaction: committed at the end, rolled back by an exception."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+    def session(self, *, reads: bool = False) -> Iterator[Session]:
+        """One transaction: committed at the end, rolled back by an exception.
+
+        One that only `reads` waits for nobody who writes.
+        """
+        engine = self.engine.execution_options(reads=True) if reads else self.engine
+        with Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
 
-    def unit(self, repository: Callable[[Session], T]) -> Callable[[], AbstractContextManager[T]]:
-        """Return what a service needs: a function that opens one transaction of the repository."""
-
-        @contextmanager
-        def begin() -> Iterator[T]:
-            with self.session() as session:
-                yield repository(session)
-
-        return begin
+    def unit(self, repository: Callable[[Session], T]) -> Unit[T]:
+        """Return what a service needs: what opens one transaction of the repository."""
+        return _Unit(self, repository)
 
     def faults(self) -> list[str]:
         """Return what is wrong with the database: nothing, where it is whole and at the newest version."""
@@ -80,6 +80,22 @@ class ControlDatabase:
         self.engine.dispose()
 
 
+@dataclass(frozen=True, slots=True)
+class _Unit(Generic[T]):
+    database: ControlDatabase
+    repository: Callable[[Session], T]
+
+    @contextmanager
+    def __call__(self) -> Iterator[T]:
+        with self.database.session() as session:
+            yield self.repository(session)
+
+    @contextmanager
+    def reading(self) -> Iterator[T]:
+        with self.database.session(reads=True) as session:
+            yield self.repository(session)
+
+
 def sqlite_url(path: Path) -> str:
     return f"sqlite:///{path}"
 
@@ -89,12 +105,17 @@ def _engine(url: str) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "handle_error", _name_a_broken_file)
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("begin immediate"))
+        event.listen(engine, "begin", _begin)
     return engine
 
 
+def _begin(connection: Connection) -> None:
+    # A transaction that reads first and writes later could not wait its turn.
+    connection.exec_driver_sql("begin" if connection.get_execution_options().get("reads") else "begin immediate")
+
+
 def _configure_sqlite(connection: Any, _record: Any) -> None:
-    # Transactions are begun by hand: a transaction that reads first and writes later could not wait its turn.
+    # Transactions are begun by hand (`_begin`).
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in ("journal_mode = wal", "synchronous = full", "foreign_keys = on", "secure_delete = on"):
