@@ -10,6 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
+from webmon.domain.chain import Anchor
 from webmon.domain.consent_figures import Figures
 from webmon.domain.scrub import NO_RULES
 from webmon.stores.control.consent import SqlConsents
@@ -103,3 +104,39 @@ def test_notices_that_were_in_force_before_there_were_times_for_it_still_are(tmp
         (one,) = consents.publications(1, 10)
     database.close()
     assert (one.effective_at, one.cancelled_at) == (at, None)
+
+
+def test_ledgers_of_before_there_was_a_note_of_their_last_record_are_noted(tmp_path: Path) -> None:
+    database = ControlDatabase(sqlite_url(tmp_path / "control.db"))
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    at = "2026-11-23 10:30:00.000000"
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0015")
+        sites = [(number, f"{number}.example", at) for number in (1, 2, 3)]
+        records = [(seq, f"receipt-{seq}", at, at, f"hash-{seq}") for seq in (7, 8)]
+        anchors = [("consent:1", 6, "hash-6", 6, at), ("consent:2", 4, "hash-4", 4, at)]
+        for statement, rows in (
+            (
+                "insert into site (id, domain, timezone, mode, minimum_group_count, created_at)"
+                " values (?, ?, 'UTC', 'consented_only', 1, ?)",
+                sites,
+            ),
+            (
+                "insert into notice (hash, site_id, language, body, created_at) values ('sha256-1', 1, 'en', '{}', ?)",
+                [(at,)],
+            ),
+            (
+                "insert into consent (site_id, seq, receipt_id, notice_hash, recorded_at, expires_at, body, chain_hash)"
+                " values (1, ?, ?, 'sha256-1', ?, ?, '{}', ?)",
+                records,
+            ),
+            ("insert into chain_anchor values (?, ?, ?, ?, ?)", anchors),
+        ):
+            connection.exec_driver_sql(statement, rows)
+    database.migrate()
+    with database.unit(SqlConsents)() as consents:
+        assert [consents.head(number) for number in (1, 2, 3)] == [Anchor(8, "hash-8"), Anchor(4, "hash-4"), None]
+        assert [consents.tip(number) for number in (1, 2, 3)] == [Anchor(8, "hash-8"), Anchor(4, "hash-4"), Anchor()]
+    database.close()

@@ -152,6 +152,53 @@ def test_a_tail_that_was_cut_off_after_a_checkpoint_is_found(ledger: World) -> N
     assert broken(ledger) == 1
 
 
+def test_the_last_record_that_was_taken_out_at_once_is_missed_at_once(world: World) -> None:
+    """Before anything was signed: what is noted beside the ledger is one record ahead of it."""
+    world.consent()
+    world.consent()
+    tamper(world, "delete from consent_decision where consent_id = 2", "delete from consent where seq = 2")
+    said = run(world, "verify", "--site", "example.org", status=1).output
+    assert said == "example.org: 1 records hold; record 2 is missing: record 2 was noted as the last\n"
+    # What comes later does not take its place, and what is signed later says that it was there.
+    world.consent()
+    world.runtime.sign_checkpoints(world.clock.now())
+    assert broken(world) == 2
+    tamper(world, "delete from consent_decision", "delete from consent")
+    assert broken(world) == 1
+
+
+def test_a_record_that_is_put_behind_the_last_one_is_named(ledger: World) -> None:
+    from webmon.domain.chain import link
+
+    last = stored(ledger, "consent")[-1]
+    columns = "site_id, notice_hash, recorded_at, expires_at, previous_id"
+    body = last["body"].replace(last["receipt_id"], "forged")
+    forged = f"'forged', 5, {quoted(body)}, {quoted(link(last['chain_hash'], body))}"
+    tamper(
+        ledger,
+        f"insert into consent (receipt_id, seq, body, chain_hash, {columns})"  # noqa: S608
+        f" select {forged}, {columns} from consent where seq = 4",
+        "insert into consent_decision select 5, purpose, granted from consent_decision where consent_id = 4",
+    )
+    verdict = ledger.runtime.consents.verify(ledger.site)
+    assert (verdict.broken_seq, verdict.reason) == (5, "was put behind record 4, noted as the last")
+
+
+@pytest.mark.parametrize("change", ["seq = 5", "seq = 3", "seq = 'four'", "chain_hash = 'x'", "site_id = 2"])
+def test_a_note_of_the_last_record_that_was_changed_is_named(ledger: World, change: str) -> None:
+    tamper(ledger, f"update consent_head set {change}")  # noqa: S608
+    assert broken(ledger) is not None
+
+
+def test_a_ledger_without_the_note_of_its_last_record_does_not_hold(ledger: World) -> None:
+    tamper(ledger, "delete from consent_head")
+    said = run(ledger, "verify", "--site", "example.org", status=1).output
+    assert "record 4 is not noted as the last" in said
+    # And people can go on answering.
+    ledger.consent()
+    assert broken(ledger) is None
+
+
 def test_a_chain_that_was_written_anew_from_some_record_on_is_found_at_the_checkpoint(ledger: World) -> None:
     from webmon.domain.chain import canonical, link
 
@@ -179,6 +226,7 @@ def test_a_checkpoint_kept_elsewhere_proves_what_was_cut_off_with_its_own(ledger
         "delete from consent_decision where consent_id = 4",
         "delete from consent where seq = 4",
         "delete from consent_checkpoint where seq = 4",
+        "update consent_head set (seq, chain_hash) = (select seq, chain_hash from consent where seq = 3)",
     )
     run(ledger, "verify")
     assert "record 4 is missing" in run(ledger, "verify", "--checkpoints", str(kept), status=1).output

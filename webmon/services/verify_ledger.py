@@ -1,15 +1,16 @@
-"""Walking a site's ledger: chain, columns, notices and checkpoints, and the first record that does not hold."""
+"""Walking a site's ledger: chain, columns, notices, checkpoints, its end; and the first record that does not hold."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from webmon.domain.chain import Verdict
+from webmon.domain.chain import Anchor, Verdict
 from webmon.domain.checkpoint import CONSENT, Checkpoint, verify_signed
 from webmon.domain.notice import hash_of
 from webmon.domain.site import Site
@@ -24,8 +25,28 @@ def verify_ledger(
     def is_ours(one: Checkpoint) -> bool:
         return one.type == CONSENT and one.site == site.domain and one.holds(key)
 
-    checkpoints = [*consents.checkpoints(site.id), *kept]
-    return verify_signed(consents.anchor(site.id), consents.entries(site.id), checkpoints, is_ours, _disagreement)
+    head = consents.head(site.id)
+
+    def fault(entry: LedgerEntry) -> str:
+        is_last = head is not None and entry.seq == head.seq
+        unlike = is_last and head is not None and entry.chain_hash != head.chain_hash
+        return _disagreement(entry) or ("is not what was recorded last" if unlike else "")
+
+    anchor, checkpoints = consents.anchor(site.id), [*consents.checkpoints(site.id), *kept]
+    walked = verify_signed(anchor, consents.entries(site.id), checkpoints, is_ours, fault)
+    return _to_its_end(walked, anchor.seq + walked.checked_count, head) if walked.holds else walked
+
+
+def _to_its_end(walked: Verdict, end: int, head: Anchor | None) -> Verdict:
+    """See that the walk ended where the ledger does by the note beside it, which is written with each record."""
+    if head is None:
+        # Without any record there has been nothing to note.
+        return replace(walked, broken_seq=end, reason="is not noted as the last") if end else walked
+    if head.seq > end:
+        return replace(walked, broken_seq=end + 1, reason=f"is missing: record {head.seq} was noted as the last")
+    if head.seq < end:
+        return replace(walked, broken_seq=head.seq + 1, reason=f"was put behind record {head.seq}, noted as the last")
+    return walked
 
 
 def _disagreement(entry: LedgerEntry) -> str:

@@ -8,15 +8,18 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Integer,
     bindparam,
+    cast,
     delete,
     func,
     insert,
     or_,
     select,
     type_coerce,
+    union_all,
     update,
 )
 from sqlalchemy.orm import Session, aliased
@@ -29,6 +32,7 @@ from webmon.stores.control.models import (
     ChainAnchorRow,
     CheckpointRow,
     ConsentDecisionRow,
+    ConsentHeadRow,
     ConsentRow,
     ErasureRow,
     NoticeDraftRow,
@@ -47,6 +51,7 @@ _ONE_KEY = 1
 _READ_AT_ONCE = 500
 _consents: Any = ConsentRow.__table__
 _decisions: Any = ConsentDecisionRow.__table__
+_heads: Any = ConsentHeadRow.__table__
 _ADD_CONSENTS = insert(_consents)
 _ADD_DECISIONS = insert(_decisions).from_select(
     ["consent_id", "purpose", "granted"],
@@ -59,6 +64,19 @@ _ADD_DECISIONS = insert(_decisions).from_select(
 _WHICH_ARE_TAKEN = select(_consents.c.receipt_id).where(
     _consents.c.receipt_id.in_(bindparam("receipts", expanding=True))
 )
+# The last record that there is, and the last that was written: they differ where it was taken out.
+_LAST = (
+    select(_consents.c.seq, _consents.c.chain_hash)
+    .where(_consents.c.site_id == bindparam("site"))
+    .order_by(_consents.c.seq.desc())
+    .limit(1)
+    .subquery()
+)
+_TIP = union_all(
+    select(_LAST.c.seq, _LAST.c.chain_hash),
+    select(_heads.c.seq, _heads.c.chain_hash).where(_heads.c.site_id == bindparam("site")),
+).order_by("seq")
+_NOTE_HEAD = update(_heads).where(_heads.c.site_id == bindparam("site"))
 _TAKEN = select(_consents.c.id).where(_consents.c.receipt_id == bindparam("receipt"))
 
 _later = _consents.alias("later")
@@ -232,16 +250,26 @@ class SqlConsents(Repository):
         if self._appended:
             self._session.execute(_ADD_CONSENTS, self._appended)
             self._session.execute(_ADD_DECISIONS, self._answers)
+            for site_id in {row["site_id"] for row in self._appended}:
+                self._put_head(site_id, self._tips[site_id])
             self._appended, self._answers = [], []
 
-    def tip(self, site_id: int) -> Anchor:
-        last = self._session.execute(
-            select(ConsentRow.seq, ConsentRow.chain_hash)
-            .where(ConsentRow.site_id == site_id)
-            .order_by(ConsentRow.seq.desc())
-            .limit(1)
+    def _put_head(self, site_id: int, tip: Anchor) -> None:
+        now = {"seq": tip.seq, "chain_hash": tip.chain_hash}
+        if getattr(self._session.execute(_NOTE_HEAD, {"site": site_id} | now), "rowcount", 0) == 0:
+            self._session.execute(insert(_heads), {"site_id": site_id} | now)
+
+    def head(self, site_id: int) -> Anchor | None:
+        seq, chain_hash = cast(ConsentHeadRow.seq, BigInteger), self._raw(ConsentHeadRow.chain_hash, "chain_hash")
+        row = self._session.execute(
+            select(seq.label("seq"), chain_hash).where(ConsentHeadRow.site_id == site_id)
         ).first()
-        return Anchor(last.seq, last.chain_hash) if last else self.anchor(site_id)
+        return Anchor(row.seq, _text(row.chain_hash)) if row else None
+
+    def tip(self, site_id: int) -> Anchor:
+        # Also where the last record was taken out the chain goes on behind it: its place stays empty.
+        found = self._session.execute(_TIP, {"site": site_id}).all()
+        return Anchor(found[-1].seq, found[-1].chain_hash) if found else self.anchor(site_id)
 
     def put_checkpoint(self, site_id: int, checkpoint: Checkpoint) -> None:
         self._session.add(

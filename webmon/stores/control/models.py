@@ -283,6 +283,16 @@ class SigningKeyRow(Base):
     wrapped_key: Mapped[bytes]
 
 
+class ConsentHeadRow(Base):
+    """What a site's ledger ends with: written with each record, so that a last one that was taken out is missed."""
+
+    __tablename__ = "consent_head"
+
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    chain_hash: Mapped[str] = mapped_column(String(64))
+
+
 class CheckpointRow(Base):
     """What a site's ledger ended with at a moment, signed. `made_at` is the text that was signed."""
 

@@ -121,8 +121,11 @@ class ConsentRepository(Audited, Protocol):
     def entries(self, site_id: int) -> Iterator[LedgerEntry]:
         """The ledger of a site, oldest first, and entries that belong to no site at all."""
 
+    def head(self, site_id: int) -> Anchor | None:
+        """Number and hash of the entry that was written last, as noted beside the ledger; None where none was."""
+
     def tip(self, site_id: int) -> Anchor:
-        """Number and hash of the site's last entry; the anchor's where there is none."""
+        """What the next entry follows: the last one, also where it was taken out; the anchor where there is none."""
 
     def put_checkpoint(self, site_id: int, checkpoint: Checkpoint) -> None: ...
 
