@@ -124,11 +124,13 @@ def test_ledgers_of_before_there_was_a_note_of_their_last_record_are_noted(tmp_p
                 sites,
             ),
             (
-                "insert into notice (hash, site_id, language, body, created_at) values ('sha256-1', 1, 'en', '{}', ?)",
+                "insert into notice (hash, site_id, language, body, created_at)"
+                " values ('sha256-1', 1, 'en', '{}', ?)",
                 [(at,)],
             ),
             (
-                "insert into consent (site_id, seq, receipt_id, notice_hash, recorded_at, expires_at, body, chain_hash)"
+                "insert into consent"
+                " (site_id, seq, receipt_id, notice_hash, recorded_at, expires_at, body, chain_hash)"
                 " values (1, ?, ?, 'sha256-1', ?, ?, '{}', ?)",
                 records,
             ),

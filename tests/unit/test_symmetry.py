@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from webmon.domain.label import has_letter, read_as, shows
 from webmon.domain.language import LANGUAGES
 from webmon.domain.notice import SCHEMA, default_body, make_draft, make_notice, read_body, upgraded
-from webmon.domain.symmetry import LEAST_CONTRAST, RULES, contrast, failures
+from webmon.domain.symmetry import LEAST_CONTRAST, PRESSED, RULES, contrast, failures
 from webmon.domain.theme import COLOURS, FONTS, default_theme
 from webmon.errors import InvalidInput
 
@@ -23,6 +26,10 @@ def body(**change: Any) -> dict[str, Any]:
 
 def styled(**styles: Any) -> dict[str, Any]:
     return body(theme=default_theme() | {"buttons_style": styles})
+
+
+def labelled(**texts: str) -> dict[str, Any]:
+    return body(texts=body()["texts"] | texts)
 
 
 def coloured(scheme: str, **colours: str) -> dict[str, Any]:
@@ -46,6 +53,39 @@ BROKEN = {
     "accept first, reject last": (body(buttons=["accept", "choose", "reject"]), "tab_order", "buttons"),
     "a smaller reject": (styled(reject={"size": 90}), "size", "theme.buttons_style.reject.size"),
     "a larger accept": (styled(accept={"size": 120}), "size", "theme.buttons_style.reject.size"),
+    "a choose twice as large": (styled(choose={"size": 200}), "size", "theme.buttons_style.choose.size"),
+    "a choose a little larger": (styled(choose={"size": 110}), "size", "theme.buttons_style.choose.size"),
+    "a reject without a label": (labelled(reject="\u200b\u2060"), "labels", "texts.reject"),
+    "a reject that is a point": (labelled(reject="."), "labels", "texts.reject"),
+    "a choose that is an arrow": (labelled(choose="→"), "labels", "texts.choose"),
+    "a withdraw that is a dash": (labelled(withdraw="\u2013"), "labels", "texts.withdraw"),
+    "a question that shows nothing": (labelled(body="\u2063"), "labels", "texts.body"),
+    "reject that reads as accept": (labelled(reject="Accept all"), "distinct", "texts.reject"),
+    "reject that reads almost as accept": (labelled(reject="accept\u00a0ALL\u200d."), "distinct", "texts.reject"),
+    "reject that reads as choose": (labelled(reject="Choose"), "distinct", "texts.choose"),
+    "save that reads as accept": (labelled(save="\uff21ccept all"), "distinct", "texts.save"),
+    "a reject that nobody reads": (labelled(reject="Reject " + "all " * 9), "length", "texts.reject"),
+    "an accept in many words": (
+        labelled(accept="Accept all, and go on right away", reject="No"),
+        "length",
+        "texts.accept",
+    ),
+    "an accept made wide": (labelled(accept="Yes" + "\u2003" * 20, reject="No"), "length", "texts.accept"),
+    "buttons in the colour of the notice": (
+        coloured("light", accent="#ffffff", on_accent="#1c2430"),
+        "visible",
+        "theme.light.accent",
+    ),
+    "buttons hardly to be told from the notice": (
+        coloured("dark", accent="#20262f", on_accent="#e9edf3"),
+        "visible",
+        "theme.dark.accent",
+    ),
+    "a choose that is bare text": (
+        styled(choose={"light": {"background": "#ffffff", "text": "#1c2430"}}),
+        "visible",
+        "theme.buttons_style.choose.light",
+    ),
     "a grey reject": (
         styled(reject={"light": {"background": "#757575"}}),
         "weight",
@@ -80,7 +120,7 @@ BROKEN = {
 def test_a_broken_rule_is_named_and_where(broken: dict[str, Any], rule: str, where: str) -> None:
     assert make_draft(broken).body == broken, "it may be kept as a draft"
     assert (rule, where) in {(one.rule, one.where) for one in failures(broken)}
-    assert {one.rule for one in failures(broken)} <= {rule, "contrast"}
+    assert {one.rule for one in failures(broken)} <= {rule, "contrast", "visible"}
     with pytest.raises(InvalidInput) as refused:
         make_notice(broken)
     assert where in refused.value.errors
@@ -109,12 +149,56 @@ def test_every_rule_is_broken_by_some_case_and_documented() -> None:
         body(buttons=["reject", "choose", "accept"]),
         body(preselected=[]),
         styled(reject={"size": 120}),
-        styled(accept={"size": 80}, reject={"size": 80}),
+        styled(accept={"size": 80}, reject={"size": 80}, choose={"size": 80}),
+        styled(choose={"size": 50}),
+        labelled(close="\u00d7"),
+        labelled(accept="Accept", reject="Use what is strictly necessary only"),
+        labelled(accept="Accept all", reject="No"),
+        labelled(accept="同意", reject="拒否", choose="選ぶ"),
+        labelled(reject="می\u200cپذیرم", choose="क्षि"),
         styled(accept={"light": {"background": "#2f5f9f"}}),
     ],
 )
 def test_what_makes_refusing_no_harder_is_published(fair: dict[str, Any]) -> None:
     assert make_notice(fair).body == fair
+
+
+# Whatever shows nothing, mixed with what is no word: for each button that one answers with.
+UNSEEN = st.text(
+    st.characters(categories=["Zs", "Zl", "Zp", "Cc", "Cf"])
+    | st.sampled_from("\u00ad\u034f\u115f\u1160\u17b4\u180b\u200b\u2800\u3164\ufe0f\uffa0\U000e0100"),
+    max_size=12,
+)
+WORDLESS = st.text(st.characters(categories=["P", "S", "Z", "M", "Cc", "Cf"]), max_size=12)
+
+
+@given(st.sampled_from(PRESSED), UNSEEN)
+def test_a_label_that_shows_nothing_is_blank(key: str, text: str) -> None:
+    assert not shows(text)
+    found = [one for one in failures(labelled(**{key: text})) if one.rule == "labels"]
+    assert [(one.where, one.text) for one in found] == [(f"texts.{key}", "shows nothing in en")]
+
+
+@given(st.sampled_from(PRESSED), WORDLESS)
+def test_a_label_without_a_letter_is_no_word(key: str, text: str) -> None:
+    assert [one.where for one in failures(labelled(**{key: text})) if one.rule == "labels"] == [f"texts.{key}"]
+
+
+@given(st.lists(UNSEEN, min_size=11, max_size=11), st.sampled_from(["accept", "choose", "save"]))
+def test_what_shows_nothing_between_its_letters_makes_no_other_label(parts: list[str], key: str) -> None:
+    words = body()["texts"][key]
+    text = "".join(part + letter for part, letter in zip(parts, words, strict=False)) + words[len(parts) :]
+    assert read_as(text) == read_as(words)
+    assert "distinct" in {one.rule for one in failures(labelled(reject=text))}
+
+
+@given(st.text())
+def test_no_label_is_too_odd_to_be_judged(text: str) -> None:
+    assert (
+        (not shows(text))
+        <= (not has_letter(text))
+        <= ("labels" in {one.rule for one in failures(labelled(reject=text))})
+    )
 
 
 # Ratios as the WCAG's own examples and checkers give them.
