@@ -450,6 +450,45 @@ def test_the_focus_goes_on_from_a_placeholder_to_what_it_stood_for(
     expect(opened.locator(element)).to_be_focused()
 
 
+def test_always_allow_is_an_answer_for_its_purpose_alone_and_says_where_it_was_given(
+    person: Person, shown: Shown, site: Website, webmon: WebmonServer
+) -> None:
+    waiting = '<iframe data-category="marketing" data-src="/film" title="A film"></iframe>'
+    site.pages |= {"/": page(webmon.url, waiting), "/film": "A film"}
+    opened = shown(person())
+    expect(opened.locator("[data-webmon=banner]")).to_have_count(1)
+    with opened.expect_response(lambda one: one.url.endswith("/api/consent")) as answer:
+        opened.get_by_role("group", name="A film").locator("[data-webmon=always]").click()
+    assert answer.value.status == 201
+    receipt = answer.value.json()
+    assert (receipt["action"], receipt["collection_method"]) == ("custom", "placeholder")
+    assert receipt["decisions"] == {"analytics": False, "functional": False, "marketing": True}
+    expect(opened.frame_locator("iframe").locator("body")).to_have_text("A film")
+    # It was not asked about the others, and is not asked again.
+    expect(opened.locator("[data-webmon=banner]")).to_have_count(0)
+    assert {one["name"] for one in opened.context.cookies()} == {"webmon_consent"}
+    # What is allowed already stays so.
+    opened.evaluate("void webmon.consent.show()")
+    opened.get_by_label("Measurement").check()
+    opened.get_by_label("Marketing and embedded media").uncheck()
+    opened.locator("[data-webmon=save]").click()
+    opened.wait_for_function("webmon.consent.get().analytics === true")
+    opened.reload()
+    with opened.expect_response(lambda one: one.url.endswith("/api/consent")) as answer:
+        opened.get_by_role("group", name="A film").locator("[data-webmon=always]").click()
+    assert answer.value.json()["decisions"] == {"analytics": True, "functional": False, "marketing": True}
+
+
+def test_load_once_decides_nothing(person: Person, shown: Shown, site: Website, webmon: WebmonServer) -> None:
+    waiting = '<iframe data-category="marketing" data-src="/film" title="A film"></iframe>'
+    site.pages |= {"/": page(webmon.url, waiting), "/film": "A film"}
+    opened = shown(person())
+    opened.get_by_role("group", name="A film").locator("[data-webmon=load]").click()
+    expect(opened.frame_locator("iframe").locator("body")).to_have_text("A film")
+    expect(opened.locator("[data-webmon=banner]")).to_have_count(1)
+    assert opened.context.cookies() == []
+
+
 def test_without_a_script_that_has_run_withdrawal_does_not_load_the_page_again(person: Person, shown: Shown) -> None:
     opened = shown(person())
     opened.locator("[data-webmon=accept]").click()

@@ -162,7 +162,8 @@ def test_a_notice_asks_nothing_and_comes_where_a_visit_begins(person: Person, vi
     context = person()
     opened = visit(context, "tells.example")
     box = opened.locator("[data-webmon=notice]")
-    expect(box).to_contain_text("You can change your mind at any time.")
+    expect(box).to_contain_text("This website counts visits. You may change your choice at any time.")
+    expect(box).not_to_contain_text("consent")
     assert [one.get_attribute("data-webmon") for one in box.get_by_role("button").all()] == ["choose", "close"]
     opened.get_by_role("link", name="On").click()
     opened.wait_for_function("window.webmon?.consent")

@@ -58,6 +58,16 @@ def test_what_breaks_a_rule_is_said_by_rule_and_part(run: Run) -> None:
     assert json.loads(run("notice", "check", "-", "--json", given=json.dumps(body())).output) == []
 
 
+def test_a_file_of_before_there_were_all_texts_is_as_good_as_with_them(run: Run) -> None:
+    run("site", "add", "example.org")
+    texts = {key: text for key, text in body()["texts"].items() if key not in {"party", "counting_note"}}
+    old = json.dumps(body(texts=texts))
+    assert "Nothing keeps it" in run("notice", "check", "-", given=old).output
+    run("notice", "import", "-", "--site", "example.org", given=old)
+    named = ("notice", "export", "--site", "example.org", "--language", "en", "--draft")
+    assert json.loads(run(*named).output) == body()
+
+
 @pytest.mark.parametrize(("text", "where"), [("no JSON", "body"), (json.dumps(body(layout="wall")), "layout")])
 def test_what_is_no_notice_is_said_by_part(run: Run, text: str, where: str) -> None:
     assert f"form: {where} " in run("notice", "check", "-", status=1, given=text).output

@@ -16,10 +16,12 @@ from werkzeug.test import Client, TestResponse
 
 from webmon.app import Runtime, create_wsgi
 from webmon.clock import FixedClock
+from webmon.domain.chain import canonical
 from webmon.domain.hit import Basis, Hit
+from webmon.domain.notice import hash_of
 from webmon.domain.site import Mode
 from webmon.settings import Settings
-from webmon.stores.control.models import AccountHitRow
+from webmon.stores.control.models import AccountHitRow, NoticeRow, PublicationRow
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
@@ -97,6 +99,17 @@ class World:
             "language": "en",
         }
         return self.post("/api/consent", known | fields)
+
+    def put_in_force(self, body: dict[str, Any]) -> str:
+        """Publish as an older webmon did, which knew fewer texts and rules; returns the notice's hash."""
+        text, now = canonical(body), self.clock.now()
+        with self.runtime.database.session() as session:
+            whose = {"site_id": self.site.id, "language": body["language"]}
+            session.add(NoticeRow(hash=hash_of(text), body=text, created_at=now, **whose))
+            session.flush()
+            when = {"published_at": now, "published_by": "test", "effective_at": now}
+            session.add(PublicationRow(notice_hash=hash_of(text), **whose, **when))
+        return hash_of(text)
 
     def visitor(self) -> Visitor:
         """Somebody who has accepted everything."""

@@ -45,6 +45,14 @@ def test_a_consent_is_recorded_with_the_very_notice_that_was_shown(world: World)
     assert record["receipt_id"] == receipt["consent_receipt_id"]
 
 
+@pytest.mark.parametrize("where", ["banner", "preferences", "placeholder", "form"])
+def test_a_record_says_where_it_was_answered(world: World, where: str) -> None:
+    receipt = world.consent(REFUSED | {"marketing": True}, ui_source=where).get_json()
+    assert receipt["collection_method"] == where
+    (record,) = records(world)
+    assert (record["ui_source"], record["decisions"]) == (where, REFUSED | {"marketing": True})
+
+
 def test_a_notice_that_was_replaced_is_still_there_word_for_word(world: World) -> None:
     before = world.client.get(f"/api/notices/{world.runtime.notices.current(world.site, world.clock.now())['en']}")
     body = json.loads(before.get_data())

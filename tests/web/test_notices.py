@@ -18,7 +18,7 @@ from webmon.domain.chain import canonical
 from webmon.domain.language import LANGUAGES
 from webmon.domain.notice import default_body, hash_of
 from webmon.errors import NotFound
-from webmon.stores.control.models import NoticeRow, PublicationRow
+from webmon.stores.control.models import NoticeDraftRow
 
 EDIT, DRAFT = f"{SITE}/notices/en/edit", f"{SITE}/notices/en/draft"
 
@@ -218,7 +218,9 @@ def test_a_notice_in_which_refusing_is_harder_is_a_draft_and_no_more(world: Worl
     assert bring_in(officer, json.dumps(body)).headers["Location"] == DRAFT
     page = officer.get(DRAFT)
     shown = text_of(page)
-    assert "Broken: Reject is no smaller than accept." in re.sub(r"<[^>]*>", "", shown)
+    assert "Broken: Reject is no smaller than accept, and choose no larger than reject." in re.sub(
+        r"<[^>]*>", "", shown
+    )
     assert "theme.buttons_style.reject.size" in shown
     assert "has marketing: a purpose is off" in shown
     before = in_force(world)
@@ -226,6 +228,46 @@ def test_a_notice_in_which_refusing_is_harder_is_a_draft_and_no_more(world: Worl
     form = {"csrf_token": csrf(page), "revision": revision, "when": "now"}
     assert "reject is smaller" in text_of(officer.post(f"{SITE}/notices/en/publish", data=form))
     assert in_force(world) == before
+
+
+def unfair(part: str, **change: Any) -> dict[str, Any]:
+    """A notice in German with one part that is not fair; `part` is one of its body."""
+    body = default_body("example.org", "de")
+    merged: dict[str, Any] = body | {part: body[part] | change}
+    return merged
+
+
+PALE = default_body("example.org", "de")["theme"]["light"] | {"accent": "#ffffff", "on_accent": "#1c2430"}
+UNFAIR = {
+    "blank": (unfair("texts", reject="\u200b \u3164"), "texts.reject shows nothing in de"),
+    "point": (unfair("texts", reject="."), "texts.reject has no word on it in de"),
+    "as accept": (unfair("texts", reject="alle annehmen!"), "texts.reject reads like accept in de"),
+    "as choose": (unfair("texts", choose="Alle ablehnen"), "texts.choose reads like reject in de"),
+    "long": (unfair("texts", reject="Nein, " * 7 + "nein"), "texts.reject is 46 characters long in de"),
+    "many times": (
+        unfair("texts", accept="Ja, ich nehme wirklich alles an", reject="Nein"),
+        "texts.accept is 31 characters long in de, and reject 4",
+    ),
+    "unseen": (unfair("theme", light=PALE), "theme.light.accent stands out from the notice by 1.0:1"),
+    "choose": (
+        unfair("theme", buttons_style={"choose": {"size": 200}}),
+        "theme.buttons_style.choose.size is 200 percent where reject has 100",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "said"), UNFAIR.values(), ids=UNFAIR)
+def test_buttons_that_cannot_be_read_told_apart_or_seen_are_not_published(
+    world: World, officer: Client, body: dict[str, Any], said: str
+) -> None:
+    before, draft = in_force(world, "de"), f"{SITE}/notices/de/draft"
+    assert bring_in(officer, json.dumps(body)).headers["Location"] == draft
+    page = officer.get(draft)
+    revision = world.runtime.notices.draft(world.site, "de").revision
+    form = {"csrf_token": csrf(page), "revision": revision, "when": "now"}
+    for told in (page, officer.post(f"{SITE}/notices/de/publish", data=form)):
+        assert said in re.sub(r"<[^>]*>", "", text_of(told))
+    assert in_force(world, "de") == before
 
 
 def test_a_scheduled_notice_comes_into_force_just_then_also_after_a_restart(world: World, officer: Client) -> None:
@@ -443,7 +485,57 @@ def test_a_file_that_is_no_notice_of_the_site_is_refused(
     assert world.runtime.notices.drafts(world.site) == []
 
 
+def test_a_notice_written_out_before_there_were_all_texts_is_brought_in_with_those_that_it_lacks(
+    world: World, officer: Client
+) -> None:
+    body = default_body("example.org", "de")
+    body["texts"]["title"] = "Unsere Frage"
+    for key in ("party", "counting_note"):
+        del body["texts"][key]
+    assert bring_in(officer, json.dumps(body)).status_code == 302
+    draft = world.runtime.notices.draft(world.site, "de").notice.body
+    assert draft["texts"] == default_body("example.org", "de")["texts"] | {"title": "Unsere Frage"}
+    # What is there and is no text stays wrong.
+    for texts, said in (({"party": ""}, "texts.party is required"), (None, "texts must be an object")):
+        assert said in text_of(bring_in(officer, json.dumps(body | {"texts": texts})))
+
+
+def test_a_draft_of_before_there_were_all_texts_is_shown_and_published_with_those_that_it_lacks(
+    world: World, officer: Client
+) -> None:
+    save(officer, title="Still a draft")
+    with world.runtime.database.session() as session:
+        row = session.get_one(NoticeDraftRow, (world.site.id, "en"))
+        body = json.loads(row.body)
+        del body["texts"]["counting_note"]
+        row.body = canonical(body)
+    looked_at = world.runtime.notices.draft(world.site, "en").notice
+    assert looked_at.hash in text_of(officer.get(DRAFT))
+    assert publish(officer).status_code == 302
+    assert in_force(world) == looked_at.hash
+    texts = world.client.get("/api/notice?site=example.org").get_json()["notice"]["texts"]
+    assert texts == default_body("example.org", "en")["texts"] | {"title": "Still a draft"}
+
+
 # For ever
+
+
+def test_what_was_published_before_there_was_a_rule_against_it_goes_on_to_be_shown(
+    world: World, officer: Client
+) -> None:
+    body = default_body("example.org", "en")
+    body["texts"]["reject"] = "."
+    body["theme"]["buttons_style"] = {"choose": {"size": 200}}
+    del body["texts"]["counting_note"]
+    old = world.put_in_force(body)
+    assert in_force(world) == old
+    assert world.client.get(f"/api/notices/{old}").get_data(as_text=True) == canonical(body)
+    assert f'"hash":"{old}"' in world.client.get("/banner.js?site=example.org").get_data(as_text=True)
+    for path in (old, f"{old}/preview", f"{old}/preview/frame", f"{old}/export", "en/edit"):
+        assert officer.get(f"{SITE}/notices/{path}").status_code == 200, path
+    consent = world.consent(notice=old).get_json()
+    assert consent["notice_hash"] == old
+    assert world.runtime.consents.verify(world.site).holds
 
 
 def test_after_ten_more_the_first_is_the_same_byte_for_byte(world: World, officer: Client) -> None:
@@ -471,13 +563,8 @@ def test_a_notice_of_the_first_schema_is_shown_as_it_was_and_edited_into_a_prese
     body["texts"]["title"] = "An old question"
     for part in ("services", "position", "theme"):
         del body[part]
-    text, now = canonical(body), world.clock.now()
-    with world.runtime.database.session() as session:
-        old = {"site_id": world.site.id, "language": "en"}
-        session.add(NoticeRow(hash=hash_of(text), body=text, created_at=now, **old))
-        session.flush()
-        old_one = {"published_at": now, "published_by": "test", "effective_at": now}
-        session.add(PublicationRow(notice_hash=hash_of(text), **old, **old_one))
+    text = canonical(body)
+    world.put_in_force(body)
     assert in_force(world) == hash_of(text)
     assert world.client.get(f"/api/notices/{hash_of(text)}").get_data(as_text=True) == text
     for path in (f"{hash_of(text)}", f"{hash_of(text)}/preview", f"{hash_of(text)}/preview/frame", "en/edit"):

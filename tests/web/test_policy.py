@@ -308,6 +308,8 @@ def test_the_settings_say_the_model_or_that_it_must_be_asked_for(placed: World) 
     # Nobody is asked there; still something is shown on arrival.
     assert settings("opt_out") == ("opt_out", True)
     assert settings("notice_only") == ("notice_only", True)
+    # Where nobody is asked, what is shown asks nobody.
+    assert policy(placed, SWEDEN).get_json()["texts"] == {"note": "counting_note", "control": "reopen"}
 
 
 def test_the_support_of_the_signal_is_stated_with_the_day_since_when(world: World) -> None:

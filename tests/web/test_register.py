@@ -15,7 +15,7 @@ from tests.web.test_admin import fields_of
 from webmon.app import ROOT
 from webmon.cli import main
 from webmon.domain.language import LANGUAGES
-from webmon.domain.notice import own_services
+from webmon.domain.notice import default_body, own_services
 from webmon.domain.register import new_key, read_register
 
 SITE = "/admin/sites/example.org"
@@ -101,6 +101,20 @@ def test_a_service_is_added_and_in_force_once_it_is_published(world: World, offi
     assert dict(world.runtime.notices.current(world.site, world.clock.now())) == dict(after), (
         "nothing new makes no new notice"
     )
+
+
+def test_the_register_comes_into_force_also_where_a_notice_is_older_than_some_texts(
+    world: World, officer: Client
+) -> None:
+    body = default_body("example.org", "de")
+    body["texts"] = {key: text for key, text in body["texts"].items() if key != "counting_note"}
+    world.move(minutes=1)
+    world.put_in_force(body)
+    put(world)
+    publish(officer)
+    now = world.runtime.notices.in_force(world.site, "de", world.clock.now())
+    assert [one.key for one in now.services] == ["webmon", "video"]
+    assert now.body["texts"] == default_body("example.org", "de")["texts"]
 
 
 def test_a_consent_goes_on_to_name_the_notice_with_the_services_it_was_given_to(

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from webmon.domain.notice import make_draft, read_body
+from webmon.domain.notice import completed, make_draft, read_body
 from webmon.domain.symmetry import failures
 from webmon.errors import InvalidInput
 
@@ -68,7 +68,7 @@ def export(domain: str, language: str, draft: bool) -> None:
 def _found(text: bytes) -> list[dict[str, Any]]:
     """What is wrong with a notice: under ``form`` where it is not well formed, else under the rule that it breaks."""
     try:
-        notice = make_draft(read_body(text))
+        notice = make_draft(completed(read_body(text)))
     except InvalidInput as error:
         return [
             {"rule": "form", "where": where, "text": text} for where, texts in error.errors.items() for text in texts

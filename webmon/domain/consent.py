@@ -31,13 +31,15 @@ class Action(StrEnum):
 class UiSource(StrEnum):
     BANNER = "banner"
     PREFERENCES = "preferences"
+    # The button in the place of content that waits: one purpose was allowed, the others were left as they were.
+    PLACEHOLDER = "placeholder"
     FORM = "form"
     # A choice that was made on another website of the family, and came along with a link.
     FAMILY = "family"
 
 
 # What a page or a form may say of itself: what comes by a link is told by the link alone.
-SHOWN = (UiSource.BANNER, UiSource.PREFERENCES, UiSource.FORM)
+SHOWN = (UiSource.BANNER, UiSource.PREFERENCES, UiSource.PLACEHOLDER, UiSource.FORM)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import msgspec
 
 from webmon.domain import symmetry
 from webmon.domain.chain import canonical
-from webmon.domain.language import LANGUAGES
+from webmon.domain.language import LANGUAGES, closest
 from webmon.domain.theme import default_theme, theme_faults
 from webmon.errors import InvalidInput
 
@@ -150,6 +150,12 @@ def _purposes_of(text: str) -> tuple[Purpose, ...]:
     return tuple(Purpose(**purpose) for purpose in json.loads(text)["purposes"])
 
 
+def with_all_texts(notice: Notice) -> Notice:
+    """Return a notice with the texts that it lacks, as `completed` has them; one that lacks none is the same."""
+    text = canonical(completed(notice.body))
+    return Notice(hash_of(text), text, notice.site, notice.language)
+
+
 def hash_of(text: str) -> str:
     return f"sha256-{hashlib.sha256(text.encode()).hexdigest()}"
 
@@ -176,10 +182,26 @@ def make_draft(body: Body) -> Notice:
 
 def upgraded(body: Body) -> dict[str, Any]:
     """Return a body of any age with what the present schema has besides: where a new draft begins."""
-    default = default_body(body["site"], body["language"] if body["language"] in LANGUAGES else "en")
+    default = default_body(body["site"], _nearest(body))
     texts = {key: body["texts"].get(key, text) for key, text in default["texts"].items()}
     place = body.get("position", POSITIONS[body["layout"]][0])
     return {**default, **body, "schema": SCHEMA, "texts": texts, "position": place}
+
+
+def completed(body: Body) -> Body:
+    """Return a body, well formed or not, with the texts that webmon ships in the place of those that it lacks.
+
+    Notices have got more texts since some were written.
+    """
+    texts = body.get("texts")
+    if not isinstance(texts, dict):
+        return body
+    return {**body, "texts": {**_defaults(_nearest(body))["texts"], **texts}}
+
+
+def _nearest(body: Body) -> str:
+    """The language that webmon speaks and that is nearest to the notice's, else English."""
+    return closest([str(body.get("language"))[:LANGUAGE_LIMIT]], LANGUAGES) or "en"
 
 
 def read_body(text: str | bytes) -> dict[str, Any]:

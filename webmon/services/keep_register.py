@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from webmon.domain.notice import Notice, make_notice, with_services
+from webmon.domain.notice import Notice, completed, make_notice, with_services
 from webmon.domain.register import FALLBACK, RegisteredService, check_register, new_key, read_register, services_in
 from webmon.domain.site import Site
 from webmon.errors import InvalidInput, NotFound
@@ -105,7 +105,7 @@ class Register:
         """
         register = self.services(site)
         wanted = [
-            make_notice(with_services(before.body, services_in(register, before.language)))
+            make_notice(with_services(completed(before.body), services_in(register, before.language)))
             for before in self._in_force(site, now)
             if before.services != services_in(register, before.language)
         ]

@@ -5,11 +5,19 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from webmon.domain.language import ENGLISH, LANGUAGES, closest
-from webmon.domain.notice import Body, Notice, default_body, make_draft, make_notice
+from webmon.domain.notice import (
+    Body,
+    Notice,
+    completed,
+    default_body,
+    make_draft,
+    make_notice,
+    with_all_texts,
+)
 from webmon.domain.site import Site
 from webmon.errors import Conflict, InvalidInput, NotFound
 from webmon.stores.ports import Unit
@@ -90,9 +98,9 @@ class Notices:
             return _save(consents, site, body, now, actor, "notice.draft", seen)
 
     def import_draft(self, site: Site, body: Body, now: datetime, *, actor: str) -> Draft:
-        """Keep what was drawn up elsewhere as the draft of its language, as `save_draft` does."""
+        """Keep what was drawn up elsewhere, or before notices had all these texts, as `save_draft` does."""
         with self.unit() as consents:
-            return _save(consents, site, body, now, actor, "notice.import", None)
+            return _save(consents, site, completed(body), now, actor, "notice.import", None)
 
     def draft(self, site: Site, language: str) -> Draft:
         """Return the draft in a language, or raise `NotFound`."""
@@ -101,7 +109,7 @@ class Notices:
 
     def drafts(self, site: Site) -> Sequence[Draft]:
         with self.unit.reading() as consents:
-            return consents.drafts(site.id)
+            return [_whole(draft) for draft in consents.drafts(site.id)]
 
     def delete_draft(self, site: Site, language: str, now: datetime, *, actor: str) -> None:
         with self.unit() as consents:
@@ -180,7 +188,7 @@ class Notices:
             draft = consents.draft(site.id, name)
             current = consents.current_notices(site.id, now)
         if draft is not None:
-            return draft.notice
+            return _whole(draft).notice
         if name not in current:
             raise NotFound("There is no notice in this language")
         return self.get(current[name])
@@ -208,7 +216,12 @@ def _draft(consents: ConsentRepository, site: Site, language: str) -> Draft:
     draft = consents.draft(site.id, language)
     if draft is None:
         raise NotFound("There is no draft in this language")
-    return draft
+    return _whole(draft)
+
+
+def _whole(draft: Draft) -> Draft:
+    """What is looked at is what is published: a draft of before there were all these texts gets them here."""
+    return replace(draft, notice=with_all_texts(draft.notice))
 
 
 def _publish(

@@ -149,7 +149,8 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     const { notice } = await fetchNotice();
     const { texts } = notice;
     const controls = control === "reopen" ? [] : [button(texts[control], "opt-out", () => void optOut(), "k")];
-    say(notice, texts[note], ...controls, button(texts.reopen, "choose", () => void show(), "k"));
+    // Older notices may lack it.
+    say(notice, texts[note] || texts.body, ...controls, button(texts.reopen, "choose", () => void show(), "k"));
   };
 
   const say = (notice: Notice, text: string, ...controls: HTMLElement[]): void => {
@@ -312,11 +313,12 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     await decide(one, every(one.notice, false), "withdraw", "preferences");
   };
 
+  /** Allow one purpose, from the placeholder of its content; the others stay as they are (docs/decisions/always-allow.md). */
   const grant = async (category: string): Promise<void> => {
     const one = await fetchNotice();
     const decisions = { ...every(one.notice, false), [category]: true };
     for (const key in decisions) decisions[key] ||= choice()[key] === true;
-    await decide(one, decisions, "custom", "preferences");
+    await decide(one, decisions, "custom", "placeholder");
   };
 
   const watched = new MutationObserver((changes) => {

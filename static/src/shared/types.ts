@@ -33,7 +33,7 @@ export interface Settings {
 }
 
 export type Decisions = Record<string, boolean>;
-export type UiSource = "banner" | "preferences" | "form";
+export type UiSource = "banner" | "preferences" | "placeholder" | "form";
 export type Action = "accept_all" | "reject_all" | "custom" | "withdraw" | "opt_out" | "gpc";
 
 /** A choice, as the cookie holds it: the purposes, and beside them what follows. Nothing of it before a choice. */

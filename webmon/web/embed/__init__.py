@@ -58,7 +58,7 @@ TEXTS: Mapping[Model, Mapping[str, str]] = {
     Model.OPT_IN: {"note": "body", "control": "reopen"},
     Model.OPT_OUT: {"note": "optout_note", "control": "do_not_sell"},
     Model.EXEMPT: {"note": "exempt_note", "control": "object"},
-    Model.NOTICE_ONLY: {"note": "body", "control": "reopen"},
+    Model.NOTICE_ONLY: {"note": "counting_note", "control": "reopen"},
 }
 
 
