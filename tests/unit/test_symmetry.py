@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from webmon.domain.label import has_letter, read_as, shows
 from webmon.domain.language import LANGUAGES
-from webmon.domain.notice import SCHEMA, default_body, make_draft, make_notice, read_body, upgraded
+from webmon.domain.notice import SCHEMA, completed, default_body, make_draft, make_notice, read_body, upgraded
 from webmon.domain.symmetry import LEAST_CONTRAST, PRESSED, RULES, contrast, failures
 from webmon.domain.theme import COLOURS, FONTS, default_theme
 from webmon.errors import InvalidInput
@@ -277,6 +277,15 @@ def test_a_file_that_holds_no_notice_is_refused(text: str | bytes) -> None:
     with pytest.raises(InvalidInput) as refused:
         read_body(text)
     assert list(refused.value.errors) == ["body"]
+
+
+@pytest.mark.parametrize(
+    ("language", "nearest"),
+    [("de", "de"), ("pt-BR", "pt"), ("is", "en"), (None, "en"), (["de"], "en"), ("x-" * 100_000, "en")],
+)
+def test_texts_that_are_lacking_are_those_of_the_nearest_language(language: Any, nearest: str) -> None:
+    found = completed({"language": language, "texts": {"title": "Ours"}})
+    assert found["texts"] == default_body("example.org", nearest)["texts"] | {"title": "Ours"}
 
 
 def test_every_part_of_a_theme_is_documented_as_the_custom_property_that_it_is() -> None:
