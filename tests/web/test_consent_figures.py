@@ -217,7 +217,7 @@ def test_what_cannot_be_written_is_written_the_next_time(world: World) -> None:
         counts.flush()
     full = False
     assert (counts.flush(), counts.flush()) == (1, 0)
-    assert counts.read(world.site, "day", NOW, "country").groups == {"DE": Figures(shown=1)}
+    assert world.runtime.consent_counts.read(world.site, "day", NOW, "country").groups == {"DE": Figures(shown=1)}
 
 
 def test_figures_are_kept_as_long_as_consent_records(world: World) -> None:

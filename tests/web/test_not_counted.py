@@ -119,4 +119,4 @@ def test_what_cannot_be_written_is_written_the_next_time(world: World) -> None:
     full = False
     assert counts.flush() == 1
     assert counts.flush() == 0
-    assert counts.read(world.site.id, TODAY, TODAY) == {DropReason.GPC: 1}
+    assert world.runtime.drop_counts.read(world.site.id, TODAY, TODAY) == {DropReason.GPC: 1}
