@@ -308,8 +308,17 @@ def test_the_settings_say_the_model_or_that_it_must_be_asked_for(placed: World) 
     # Nobody is asked there; still something is shown on arrival.
     assert settings("opt_out") == ("opt_out", True)
     assert settings("notice_only") == ("notice_only", True)
-    # Where nobody is asked, what is shown asks nobody.
-    assert policy(placed, SWEDEN).get_json()["texts"] == {"note": "counting_note", "control": "reopen"}
+
+
+@pytest.mark.parametrize(
+    ("mode", "note"), [(Mode.COOKIELESS_UNTIL_CONSENT, "counting_note"), (Mode.CONSENTED_ONLY, "body")]
+)
+def test_who_is_not_asked_is_told_that_visits_are_counted_where_they_are(
+    tmp_path: Path, mode: Mode, note: str
+) -> None:
+    world = made(tmp_path / "data", Jurisdiction.NOTICE_ONLY, mode)
+    assert policy(world, SWEDEN).get_json()["texts"] == {"note": note, "control": "reopen"}
+    world.close()
 
 
 def test_the_support_of_the_signal_is_stated_with_the_day_since_when(world: World) -> None:

@@ -320,8 +320,14 @@ def policy_shown(site: Site, policy: Policy, preview: str) -> dict[str, Any]:
         # A signal speaks for who has not chosen; whatever somebody chooses outweighs it.
         "overridable": True,
         "ask": policy.model is Model.OPT_IN and site.mode is not Mode.COOKIELESS_ALWAYS,
-        "texts": TEXTS[policy.model],
+        "texts": _texts(site, policy.model),
     }
+
+
+def _texts(site: Site, model: Model) -> Mapping[str, str]:
+    # That visits are counted is not true where they are counted with consent only.
+    counts = site.mode is not Mode.CONSENTED_ONLY or model is not Model.NOTICE_ONLY
+    return TEXTS[model] if counts else TEXTS[Model.OPT_IN]
 
 
 def _who_asks() -> tuple[str, dict[str, str]]:
