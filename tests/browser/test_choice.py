@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.browser.test_consent import VIDEO, faults
 from tests.support.server import WebmonServer, request, wait_until
 from tests.support.website import Website, page
-from webmon.app import Core
+from webmon.core import Core
 from webmon.settings import Settings
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("choice")]
