@@ -172,13 +172,15 @@ def _pages(runtime: Runtime) -> list[Blueprint]:
         ),
         dashboards.blueprint(
             runtime.sites,
-            runtime.stats,
-            runtime.drop_counts,
+            dashboards.Board(
+                runtime.stats,
+                runtime.drop_counts,
+                runtime.account_reader.holds_any,
+                lambda: (runtime.event_log.revision, runtime.drop_counts.revision),
+                runtime.clock,
+            ),
             runtime.consent_counts,
-            runtime.account_reader.holds_any,
             guard,
-            lambda: (runtime.event_log.revision, runtime.drop_counts.revision),
-            runtime.clock,
         ),
     ]
 
