@@ -46,17 +46,14 @@ def create_wsgi(runtime: Runtime) -> WsgiCollect:
 def create_asgi(runtime: Runtime) -> AsgiCollect:
     """Return the same as an ASGI application: hits, consents and sign-ins on the event loop, Flask in threads."""
     pages = WSGIMiddleware(cast(Any, _terminated(create_app(runtime).wsgi_app)), workers=runtime.settings.threads)
-    recorder = Recorder(
-        runtime.directory,
-        runtime.notices,
-        runtime.consents,
-        runtime.policies,
-        runtime.observer,
-        runtime.clock,
-    )
-    sign_in = SignIn(runtime.directory, runtime.consents, runtime.accounts, runtime.clock)
-    recorders: Mapping[str, Recording] = {CONSENT_PATH: recorder, LOGIN_PATH: sign_in}
-    answers = AsgiEmbed(pages, recorders, standing_headers(secure=runtime.settings.secure) | ANY_ORIGIN)
+    recorders: Mapping[str, Recording] = {
+        CONSENT_PATH: Recorder(
+            runtime.directory, runtime.notices, runtime.consents, runtime.policies, runtime.observer
+        ),
+        LOGIN_PATH: SignIn(runtime.directory, runtime.consents, runtime.accounts),
+    }
+    headers = standing_headers(secure=runtime.settings.secure) | ANY_ORIGIN
+    answers = AsgiEmbed(pages, recorders, headers, runtime.clock)
     return AsgiCollect(answers, _door(runtime), LoopStore(runtime.spools.live.append, runtime.once))
 
 
