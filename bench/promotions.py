@@ -26,10 +26,10 @@ import jwt
 from bench import load
 from bench.machine import cpu_seconds
 from tests.support.server import BROWSER, WebmonServer, wait_until
-from webmon.app import Runtime
 from webmon.domain.hit import Hit
 from webmon.domain.login import LoginClaims
 from webmon.domain.site import Site
+from webmon.runtime import Runtime
 from webmon.settings import Settings
 from webmon.stores.control.accounts import SqlAccounts
 from webmon.stores.ports.accounts import SealedHit

@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -47,15 +48,15 @@ def main() -> int:
     add_site()
     env = os.environ | demo_settings(data / "demo.env", url)
     link = owner_link()
-    children = {
-        "webmon": start([WEBMON, "serve", "--port", str(options.port)], dict(os.environ)),
-        "the demo website": start([sys.executable, str(HERE / "site.py"), "--port", str(options.demo_port)], env),
-    }
+    children: dict[str, subprocess.Popen[bytes]] = {}
     try:
-        demo = f"http://{SITE}:{options.demo_port}/"
-        wait_for(children, [f"http://127.0.0.1:{options.port}/healthz", f"http://127.0.0.1:{options.demo_port}/"])
-        if not stopping.is_set():
-            tell(demo, url, link)
+        children["webmon"] = start([WEBMON, "serve", "--port", str(options.port)], dict(os.environ))
+        # A page that is opened before webmon answers asks nothing until it is loaded again.
+        if wait_for(children, f"http://127.0.0.1:{options.port}/healthz"):
+            site = [sys.executable, str(HERE / "site.py"), "--port", str(options.demo_port)]
+            children["the demo website"] = start(site, env)
+            if wait_for(children, f"http://127.0.0.1:{options.demo_port}/"):
+                tell(f"http://{SITE}:{options.demo_port}/", url, link)
         return watch(children)
     finally:
         stop(children.values())
@@ -126,16 +127,16 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def wait_for(children: dict[str, subprocess.Popen[bytes]], addresses: list[str]) -> None:
-    for address in addresses:
-        for _ in range(READY_SECONDS * 10):
-            if stopping.is_set() or any(child.poll() is not None for child in children.values()):
-                return
-            if answers(address):
-                break
-            stopping.wait(0.1)
-        else:
+def wait_for(children: dict[str, subprocess.Popen[bytes]], address: str) -> bool:
+    """Return whether the address answers: not, where a child has ended or the end is asked for before it does."""
+    end = time.monotonic() + READY_SECONDS
+    while not answers(address):
+        if stopping.is_set() or any(child.poll() is not None for child in children.values()):
+            return False
+        if time.monotonic() > end:
             give_up(f"{address} does not answer after {READY_SECONDS} seconds")
+        stopping.wait(0.1)
+    return True
 
 
 def answers(address: str) -> bool:

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from webmon.app import Runtime
 from webmon.logs import configure_logs
 from webmon.running import lock_data, tell_where
+from webmon.runtime import Runtime
 from webmon.settings import load_settings
 
 _open = ExitStack()

@@ -13,8 +13,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.test_consent import VIDEO, faults
 from tests.support.server import WebmonServer, request, wait_until
+from tests.support.settled import settle
 from tests.support.website import Website, page
-from webmon.app import Core
+from webmon.core import Core
 from webmon.settings import Settings
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("choice")]
@@ -250,7 +251,7 @@ def test_another_wording_of_the_question_is_no_new_question_and_looked_at_once(p
     assert abs(after["expires"] - before["expires"]) < 86400
     assert opened.locator("[data-webmon=banner]").count() == 0
     loaded.clear()
-    arrive(later, place, "/b").wait_for_timeout(300)
+    settle(arrive(later, place, "/b"))
     assert not [url for url in loaded if "/banner." in url]
 
 
@@ -286,8 +287,9 @@ def test_where_webmon_cannot_be_asked_what_was_answered_stays(person: Person, pl
     later.route("**/api/consent/*", lambda route: route.fulfill(status=200, json={}, headers=headers))
     later.route("**/api/consent/*?*", lambda route: route.fulfill(status=200, body="{", headers=headers))
     before = cookie(later, place)["value"]
-    opened = arrive(later, place)
-    opened.wait_for_timeout(500)
+    with later.expect_event("requestfinished", lambda one: "/api/consent/" in one.url):
+        opened = arrive(later, place)
+    settle(opened)
     assert cookie(later, place)["value"] == before
     assert opened.evaluate("webmon.consent.get().analytics") is True
 

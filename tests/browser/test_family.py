@@ -12,6 +12,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.test_choice import NUMBERS, RESEARCH, Place, answered, faults
 from tests.support.server import WebmonServer, request, wait_until
+from tests.support.settled import settle
 from tests.support.website import page
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("choice")]
@@ -117,7 +118,7 @@ def test_a_consent_goes_along_and_nobody_is_asked_again(person: Person, two: Two
         follow(opened, two)
     assert opened.url == two.there, "the address holds nothing of it"
     assert opened.evaluate("webmon.consent.get().analytics") is True
-    opened.wait_for_timeout(300)
+    settle(opened)
     expect(opened.locator("[data-webmon=banner]")).to_have_count(0)
     assert not [url for url, _ in sent if "/banner" in url], "nothing that asks is loaded"
     # The page view is measured under the second site's own consent, by its own visitor.
@@ -143,7 +144,7 @@ def test_a_refusal_goes_along_and_leaves_nobody_known(person: Person, two: Two) 
     opened = two.come(context, "reject")
     sent = listen(context)
     follow(opened, two)
-    opened.wait_for_timeout(300)
+    settle(opened)
     expect(opened.locator("[data-webmon=banner]")).to_have_count(0)
     assert opened.evaluate("webmon.consent.get().analytics") is False
     assert names(context, two.second) == {"webmon_consent"}
@@ -192,7 +193,7 @@ def test_a_link_that_a_script_handles_is_left_to_it(person: Person, two: Two) ->
     opened = two.come(context, "accept")
     sent = listen(context)
     opened.locator("#own").click()
-    opened.wait_for_timeout(300)
+    settle(opened)
     assert opened.url == two.at(two.first)
     assert not [url for url, _ in sent if "/handover" in url]
 

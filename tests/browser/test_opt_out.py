@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
 from tests.browser.test_consent import faults
 from tests.support.server import WebmonServer, request
+from tests.support.settled import settle
 from tests.support.website import Website, page
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("opt-out")]
@@ -75,7 +76,7 @@ def loaded_again(opened: Page) -> list[str]:
     opened.on("request", hear)
     opened.reload()
     opened.wait_for_function("window.webmon?.consent")
-    opened.wait_for_timeout(300)
+    settle(opened)
     opened.remove_listener("request", hear)
     return [name for name in asked if name in {"banner", "policy", "notice"}]
 
@@ -165,9 +166,12 @@ def test_a_notice_asks_nothing_and_comes_where_a_visit_begins(person: Person, vi
     expect(box).to_contain_text("This website counts visits. You may change your choice at any time.")
     expect(box).not_to_contain_text("consent")
     assert [one.get_attribute("data-webmon") for one in box.get_by_role("button").all()] == ["choose", "close"]
-    opened.get_by_role("link", name="On").click()
-    opened.wait_for_function("window.webmon?.consent")
-    opened.wait_for_timeout(300)
+    asked: list[str] = []
+    opened.on("request", lambda one: asked.append(one.url))
+    with opened.expect_response("**/api/policy?*"):
+        opened.get_by_role("link", name="On").click()
+    settle(opened)
+    assert not [url for url in asked if "notice" in url], "what would be said is asked for first"
     expect(box).to_have_count(0)
     assert context.cookies() == []
 

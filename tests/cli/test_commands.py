@@ -7,6 +7,8 @@ import json
 import re
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,6 +49,16 @@ def test_every_command_says_what_it_does(run: Run) -> None:
     for name in COMMANDS:
         assert name in listed
         assert "Usage" in run(name, "--help").output
+
+
+def test_a_command_loads_nothing_of_the_server(run: Run) -> None:
+    run("site", "add", "example.org")
+    listing = (
+        "import sys; from webmon.cli import main; main(['site', 'list'], standalone_mode=False);"
+        "print({'flask', 'duckdb', 'granian', 'alembic', 'apscheduler'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", listing], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["example.org  consented_only  UTC", "set()"]
 
 
 def test_a_site_its_keys_and_its_staff(run: Run, folder: Path) -> None:
@@ -289,7 +301,7 @@ def test_the_doctor_names_what_is_wrong(run: Run, folder: Path, monkeypatch: pyt
 def test_the_doctor_finds_a_broken_chain(run: Run, folder: Path) -> None:
     run("site", "add", "example.org")
     run("site", "add", "other.example")
-    from webmon.app import Core
+    from webmon.core import Core
 
     core = Core()
     with core.database.engine.connect() as connection:

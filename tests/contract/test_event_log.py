@@ -123,7 +123,7 @@ def test_a_rewriting_that_was_interrupted_is_done_again(log: DuckDBEventLog, mon
     def stop(_: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(log, "_rewrite", stop)
+    monkeypatch.setattr(log._files, "rewrite", stop)
     with pytest.raises(KeyboardInterrupt):
         log.compact()
     monkeypatch.undo()
@@ -259,7 +259,7 @@ def test_folding_that_was_interrupted_leaves_each_row_once(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(log, name, stop)
+        patch.setattr(log._files, name, stop)
         with pytest.raises(KeyboardInterrupt):
             log.fold(DECEMBER)
     log._connection.close()
@@ -272,7 +272,7 @@ def test_a_failure_before_the_folding_is_written_changes_nothing(
     log: DuckDBEventLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(log, [hit(NOVEMBER)])
-    log._file("2026-11")
+    log._files.database("2026-11")
     log._connection.execute("drop table m_2026_11.folded")
     with pytest.raises(duckdb.Error):
         log.fold(DECEMBER)

@@ -5,17 +5,20 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from webmon.domain.chain import Anchor
 from webmon.domain.consent_figures import Figures
 from webmon.domain.scrub import NO_RULES
+from webmon.errors import Unavailable
 from webmon.stores.control.consent import SqlConsents
 from webmon.stores.control.consent_figures import SqlConsentFigures
-from webmon.stores.control.database import MIGRATIONS, ControlDatabase, sqlite_url
+from webmon.stores.control.database import MIGRATIONS, ControlDatabase, newest_version, sqlite_url
 from webmon.stores.control.models import Base
 from webmon.stores.control.sites import SqlSites
 
@@ -46,6 +49,21 @@ def test_sites_of_the_first_version_are_kept_and_have_no_rules_yet(tmp_path: Pat
         (site,) = sites.all()
     database.close()
     assert (site.domain, site.rules) == ("example.org", NO_RULES)
+
+
+def test_the_newest_version_is_the_one_that_the_migrations_end_with() -> None:
+    assert [newest_version()] == ScriptDirectory(str(MIGRATIONS)).get_heads()
+
+
+def test_a_database_of_a_newer_webmon_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
+    database = ControlDatabase(sqlite_url(tmp_path / "control.db"))
+    database.migrate()
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("update alembic_version set version_num = '9999'")
+    with pytest.raises(Unavailable, match=r"control\.db is at version 9999, of a newer webmon"):
+        database.migrate()
+    assert database.faults() == [f"is at version 9999, not at {newest_version()}"]
+    database.close()
 
 
 def test_a_database_that_is_behind_is_said_to_be(tmp_path: Path) -> None:

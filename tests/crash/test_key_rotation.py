@@ -17,7 +17,7 @@ from sqlalchemy import LargeBinary, insert
 
 from tests.support.server import ROOT, WEBMON, WebmonServer, request, wait_until
 from tests.support.world import NOW, World
-from webmon.app import Core
+from webmon.core import Core
 from webmon.errors import SettingsError
 from webmon.services.rotate_keys import KeyRotation
 from webmon.settings import Settings

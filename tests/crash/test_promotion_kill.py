@@ -23,8 +23,8 @@ import jwt
 from sqlalchemy import select
 
 from tests.support.server import BROWSER, WebmonServer, wait_until
-from webmon.app import Runtime
 from webmon.domain.hit import Basis
+from webmon.runtime import Runtime
 from webmon.settings import Settings
 from webmon.stores.control.models import AccountHitRow
 

@@ -41,7 +41,7 @@ STEPS: dict[str, tuple[str, str, int]] = {
     "taking them out of a file": ("log", "_replace", 1),
     "noting that they are removed": ("store", "move_promotions", 3),
     "rewriting the files": ("log", "compact", 1),
-    "rewriting a file": ("log", "_rewrite", 1),
+    "rewriting a file": ("files", "rewrite", 1),
     "emptying the write-ahead logs": ("keeper", "_wipe", 1),
     "noting that it is done": ("store", "move_promotions", 4),
 }
@@ -60,6 +60,7 @@ def interrupt(world: World, patch: pytest.MonkeyPatch, where: str, name: str, nu
     targets: dict[str, Any] = {
         "store": SqlAccounts,
         "log": runtime.event_log,
+        "files": runtime.event_log._files,
         "keeper": runtime.accounts,
         "spool": Spool,
     }

@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 
 from demo.site import GUIDE, PAGES, Config, create_demo
 from tests.support.demo import Demo
-from tests.support.server import ROOT
+from tests.support.server import READY_SECONDS, ROOT, wait_until
 from tests.support.world import csrf
 
 CONFIG = Config("http://127.0.0.1:8000", "localhost", "k" * 43, "s" * 43)
@@ -109,6 +109,22 @@ def test_starting_it_twice_keeps_site_owner_and_secrets(tmp_path: Path) -> None:
     assert re.findall(r"staff/link/(\S+)", first) != re.findall(r"staff/link/(\S+)", demo.said()), (
         "a link is not kept"
     )
+
+
+def test_the_website_opens_only_when_webmon_answers_it(tmp_path: Path) -> None:
+    """A page that was opened before would show no banner until it is loaded again."""
+    demo = Demo(tmp_path)
+    demo.launch()
+    try:
+        wait_until(lambda: _answers(demo.demo_port), READY_SECONDS, "the website opens", demo.said)
+        assert _answers(demo.port)
+    finally:
+        assert demo.stop() == 0
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as visitor:
+        return visitor.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_a_port_that_is_taken_is_said_before_anything_is_made(tmp_path: Path) -> None:

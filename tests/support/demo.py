@@ -24,11 +24,14 @@ class Demo:
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("WEBMON_", "DEMO_"))}
         self.env = clean | {"WEBMON_DATA_DIR": str(self.data), "PYTHONUNBUFFERED": "1"}
 
-    def start(self) -> None:
+    def launch(self) -> None:
         command = [sys.executable, str(ROOT / "demo" / "start.py")]
         ports = ["--port", str(self.port), "--demo-port", str(self.demo_port)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([*command, *ports], env=self.env, stdout=log, stderr=log, cwd=ROOT)
+
+    def start(self) -> None:
+        self.launch()
         wait_until(lambda: "Sign in as" in self.said() or self.process.poll() is not None, READY_SECONDS, "it starts")
         assert self.process.poll() is None, self.said()
 

@@ -14,12 +14,13 @@ import jwt
 from sqlalchemy import func, select
 from werkzeug.test import Client, TestResponse
 
-from webmon.app import Runtime, create_wsgi
+from webmon.app import create_wsgi
 from webmon.clock import FixedClock
 from webmon.domain.chain import canonical
 from webmon.domain.hit import Basis, Hit
 from webmon.domain.notice import hash_of
 from webmon.domain.site import Mode
+from webmon.runtime import Runtime
 from webmon.settings import Settings
 from webmon.stores.control.models import AccountHitRow, NoticeRow, PublicationRow
 

@@ -34,7 +34,7 @@ def erasures(world: World) -> int:
 def fill(world: World, count: int, visitor_id: int) -> None:
     """Rows of many others in two months, some of them under every kind of basis; and the visitor's own of another."""
     log = world.runtime.event_log
-    for name, alias in sorted(log._files.items()):
+    for name, alias in sorted(log._files.open.items()):
         month = name[:7]
         log._connection.execute(
             f"insert into {alias}.event select * exclude (range) replace ("  # noqa: S608

@@ -12,10 +12,11 @@ from sqlalchemy import text
 from werkzeug.test import Client, TestResponse
 
 from tests.support.world import ADDRESS, GRANTED, NOW, REFUSED, World, csrf, problem
-from webmon.app import Runtime, create_wsgi
+from webmon.app import create_wsgi
 from webmon.clock import FixedClock
 from webmon.domain.jurisdiction import Jurisdiction, Model
 from webmon.domain.site import Mode
+from webmon.runtime import Runtime
 from webmon.settings import Settings
 
 CITIES = Path(__file__).resolve().parents[1] / "data" / "GeoIP2-City-Test.mmdb"

@@ -22,8 +22,8 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 def verify(checkpoints: Path | None, as_json: bool) -> None:
     """Walk the audit trail and its signed checkpoints, and name the first entry that does not hold."""
-    from webmon.app import Core
     from webmon.cli.consent import read_checkpoints
+    from webmon.core import Core
 
     verdict = Core().audit.verify(read_checkpoints(checkpoints) if checkpoints else ())
     if as_json:
@@ -45,7 +45,7 @@ def verify(checkpoints: Path | None, as_json: bool) -> None:
 def checkpoint() -> None:
     """Sign what the audit trail ends with, and print it as a line of JSON. Kept elsewhere, it proves later that
     nothing before it was changed or taken out."""
-    from webmon.app import Core
+    from webmon.core import Core
 
     core = Core()
     made = core.audit.checkpoint(core.clock.now())
@@ -61,7 +61,7 @@ def checkpoint() -> None:
 @click.option("--until", type=_DAY, help="Up to this day and with it (UTC).")
 def export(domain: str | None, actor: str, action: str, since: datetime | None, until: datetime | None) -> None:
     """Print the entries, oldest first, one JSON object a line; that it was done is an entry itself."""
-    from webmon.app import Core
+    from webmon.core import Core
     from webmon.stores.ports.audit import AuditFilter
 
     core = Core()

@@ -11,7 +11,7 @@ from webmon.errors import SpoolFull, WebmonError
 from webmon.running import find_server, lock_data
 
 if TYPE_CHECKING:
-    from webmon.app import Core
+    from webmon.core import Core
     from webmon.stores.ports.spool import SpoolEntry
     from webmon.stores.spool import Spool
 
@@ -25,7 +25,7 @@ def bring_in(core: Core, name: str, fill: Callable[[Core, Append], None]) -> int
     Where a server runs, it moves them; else this process does, holding the data folder. Interrupted, the spool keeps
     what it was given, and the same call goes on from there.
     """
-    from webmon.app import Runtime
+    from webmon.runtime import Runtime
 
     if find_server(core.folder) is not None:
         return _run(core, name, fill, _wait_for_server(core))

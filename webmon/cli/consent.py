@@ -22,7 +22,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 def verify(domain: str | None, checkpoints: Path | None, as_json: bool) -> None:
     """Walk the ledger of each site and its signed checkpoints, and name the first record that does not hold."""
-    from webmon.app import Core
+    from webmon.core import Core
 
     core = Core()
     kept = read_checkpoints(checkpoints) if checkpoints else []
@@ -49,7 +49,7 @@ def verify(domain: str | None, checkpoints: Path | None, as_json: bool) -> None:
 def checkpoint(domain: str | None) -> None:
     """Sign what each site's ledger ends with, and print it, one JSON object a line. Kept elsewhere, it proves later
     that nothing before it was changed or taken out."""
-    from webmon.app import Core
+    from webmon.core import Core
 
     core = Core()
     for site in [core.sites.get(domain)] if domain else core.sites.all():
@@ -78,7 +78,7 @@ def check_receipt(file: Path, key_file: Path | None) -> None:
 
 
 def _own_key() -> Any:
-    from webmon.app import Core
+    from webmon.core import Core
 
     return Core().signer.public()
 

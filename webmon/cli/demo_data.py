@@ -12,7 +12,7 @@ from webmon.cli.bulk import Append, bring_in
 from webmon.cli.progress import progress
 
 if TYPE_CHECKING:
-    from webmon.app import Core
+    from webmon.core import Core
 
 CHUNK = 1000
 DEMO_SITE = "localhost"
@@ -25,7 +25,7 @@ DEMO_SITE = "localhost"
 @click.option("--yes", is_flag=True, help="Also for a site that is not the demo website.")
 def command(domain: str, rows: int, days: int, yes: bool) -> None:
     """Fill a site with made-up visits. They cannot be told from real ones afterwards."""
-    from webmon.app import Core
+    from webmon.core import Core
     from webmon.domain.hit import encode_hit
     from webmon.services.demo_visits import DemoVisits
     from webmon.stores.ports.spool import SpoolEntry

@@ -18,7 +18,7 @@ from webmon.errors import WebmonError
 from webmon.running import find_server, lock_data, public_url
 
 if TYPE_CHECKING:
-    from webmon.app import Core
+    from webmon.core import Core
 
 OK, WARNING, FAILURE = "ok", "warning", "failure"
 _LOW_DISK_BYTES = 1024**3
@@ -42,7 +42,7 @@ Check = Callable[["Core"], Iterator[Finding]]
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 def command(as_json: bool) -> None:
     """Say what is wrong with settings, files, permissions and stores. Exit status 1 where something fails."""
-    from webmon.app import Core
+    from webmon.core import Core
 
     try:
         core = Core()
@@ -171,7 +171,8 @@ def _chains(core: Core) -> Iterator[Finding]:
 
 
 def _event_log(core: Core) -> Iterator[Finding]:
-    from webmon.app import Runtime, commands
+    from webmon.commands import commands
+    from webmon.runtime import Runtime
 
     server = find_server(core.folder)
     if server is not None:

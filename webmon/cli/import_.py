@@ -15,7 +15,7 @@ from webmon.cli.on_runtime import on_runtime
 from webmon.cli.progress import progress
 
 if TYPE_CHECKING:
-    from webmon.app import Core
+    from webmon.core import Core
     from webmon.domain.site import Site
     from webmon.services.import_log import ImportReport
 
@@ -44,7 +44,7 @@ def access_log(file: Path, domain: str, as_json: bool, kept_lines: Path | None) 
     Kept is what a person's browser asked for as a page; it goes the way of every hit, with the times of the log. The
     same file again, or a longer one that begins the same, adds only what is not there yet.
     """
-    from webmon.app import Core
+    from webmon.core import Core
 
     core = Core()
     site = core.sites.get(domain)

@@ -13,7 +13,7 @@ from webmon.running import find_server
 from webmon.services.manage_sites import Scope
 
 if TYPE_CHECKING:
-    from webmon.app import Core
+    from webmon.core import Core
 
 # What a running server was just writing under the old key is there within this time.
 _SETTLING_SECONDS = 2.0
@@ -29,7 +29,7 @@ def command() -> None:
 @click.option("--scope", required=True, type=click.Choice([scope.value for scope in Scope]), help="What it may do.")
 def add(domain: str, scope: str) -> None:
     """Make an API key, and print it, once."""
-    from webmon.app import Core
+    from webmon.core import Core
 
     core = Core()
     site = core.sites.get(domain)
@@ -41,7 +41,7 @@ def add(domain: str, scope: str) -> None:
 def rotate() -> None:
     """Put a new wrapping key in the place of the old one, and wrap all other keys anew; a server may run.
     Interrupted, the same command goes on."""
-    from webmon.app import Core
+    from webmon.core import Core
 
     core = Core()
     rotation = core.key_rotation

@@ -24,7 +24,7 @@ def command() -> None:
 @click.option("--site", "domain", required=True, help="The site whose draft it becomes.")
 def import_(file: BinaryIO, domain: str) -> None:
     """Keep the notice in FILE (- for the standard input) as the draft of its language."""
-    from webmon.app import Core
+    from webmon.core import Core
 
     core = Core()
     draft = core.notices.import_draft(core.sites.get(domain), read_body(file.read()), core.clock.now(), actor=ACTOR)
@@ -54,7 +54,7 @@ def check(file: BinaryIO, as_json: bool) -> None:
 @click.option("--draft", is_flag=True, help="The draft, and not the notice in force.")
 def export(domain: str, language: str, draft: bool) -> None:
     """Write the notice in force in a language, or its draft, to the standard output as JSON."""
-    from webmon.app import Core
+    from webmon.core import Core
 
     core = Core()
     site = core.sites.get(domain)

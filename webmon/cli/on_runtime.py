@@ -9,7 +9,9 @@ from webmon.running import find_server, lock_data
 
 def on_runtime(command: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """Run a command where the event log is open: in the running server, or else in this process."""
-    from webmon.app import Core, Runtime, commands
+    from webmon.commands import commands
+    from webmon.core import Core
+    from webmon.runtime import Runtime
 
     core = Core()
     try:

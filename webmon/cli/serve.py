@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
@@ -17,6 +18,9 @@ from webmon.errors import SettingsError, WebmonError
 
 _PR_SET_PDEATHSIG = 1
 _PARENT_CHECK_SECONDS = 1.0
+_OPENING_SECONDS = 0.02
+
+_telling: list[Any] = []  # a loop holds its tasks but weakly
 
 
 @click.command()
@@ -57,17 +61,37 @@ def command(host: str, port: int, role: str) -> None:  # noqa: ARG001
     url = f"http://{_reachable(host)}:{port}"
     public_url = settings.public_url if settings.has_public_url else url
     os.environ.update(WEBMON_SERVE_URL=url, WEBMON_PUBLIC_URL=public_url)  # for the worker
-    click.echo(f"webmon listens on http://{host}:{port} (public address {public_url})")
-    sys.stdout.flush()
-    server.serve(spawn_target=_work, target_loader=_load, wrap_loader=False)
+    told = f"webmon listens on http://{host}:{port} (public address {public_url})"
+    server.serve(spawn_target=_work, target_loader=partial(_load, host, port, told), wrap_loader=False)
 
 
-def _load() -> Callable[..., Any]:
-    """In the worker: open the stores, start what runs beside the requests, return the ASGI application."""
+def _load(host: str, port: int, told: str) -> Callable[..., Any]:
+    """In the worker: open the stores, start what runs beside the requests, return the ASGI application.
+
+    `told` is printed once it answers: whoever reads that may ask at once, and a refused start never says it.
+    """
+    import asyncio
+
     from webmon import server
     from webmon.app import create_asgi
 
-    return server.start(create_asgi)
+    application = server.start(create_asgi)
+    _telling.append(asyncio.get_event_loop().create_task(_tell_when_open(_reachable(host).strip("[]"), port, told)))
+    return application
+
+
+async def _tell_when_open(host: str, port: int, told: str) -> None:
+    import asyncio
+
+    writer = None
+    while writer is None:
+        try:
+            _, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            await asyncio.sleep(_OPENING_SECONDS)
+    writer.close()
+    click.echo(told)
+    sys.stdout.flush()
 
 
 def _work(*args: Any, **kwargs: Any) -> None:

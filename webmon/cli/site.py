@@ -46,7 +46,7 @@ def command() -> None:
 )
 def add(domain: str, timezone: str, mode: str, minimum_group: int, dnt: bool, policy: str) -> None:
     """Add the site DOMAIN, with its first notices, one for each language."""
-    from webmon.app import Core
+    from webmon.core import Core
 
     site = Core().add_site(
         domain,
@@ -96,7 +96,7 @@ def set_(
     sign-in of the site DOMAIN, and print them. Each option of the guard, and --family, may be given many times;
     together they replace what there was of their kind, an empty text (--path-template "") leaves none. Without
     options, nothing changes; where one of them is wrong, neither."""
-    from webmon.app import Core
+    from webmon.core import Core
 
     core = Core()
     site = core.sites.get(domain)
@@ -140,7 +140,7 @@ def set_(
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_(as_json: bool) -> None:
     """List the sites."""
-    from webmon.app import Core
+    from webmon.core import Core
 
     sites = Core().sites.all()
     if as_json:
@@ -160,7 +160,7 @@ def list_(as_json: bool) -> None:
 def login_key(domain: str, public_key: IO[str] | None, overlap_hours: int | None) -> None:
     """Make a key that signs login tokens of DOMAIN, and print it, once; or register the public half of a key of
     yours, and print its number. Older keys go on to be accepted."""
-    from webmon.app import Core
+    from webmon.core import Core
 
     core = Core()
     site, now = core.sites.get(domain), core.clock.now()
@@ -179,7 +179,7 @@ def login_key(domain: str, public_key: IO[str] | None, overlap_hours: int | None
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def login_keys(domain: str, as_json: bool) -> None:
     """List the keys that login tokens of DOMAIN may be signed with: number, algorithm, since when, until when."""
-    from webmon.app import Core
+    from webmon.core import Core
 
     core = Core()
     kept = core.sites.kept_login_keys(core.sites.get(domain))
@@ -208,7 +208,7 @@ def login_keys(domain: str, as_json: bool) -> None:
 )
 def end_login_key(domain: str, key_id: str, after_hours: int) -> None:
     """Accept tokens of DOMAIN that are signed with a key no more."""
-    from webmon.app import Core
+    from webmon.core import Core
 
     core = Core()
     site, after = core.sites.get(domain), timedelta(hours=after_hours)
@@ -225,7 +225,7 @@ def services() -> None:
 @click.argument("domain")
 def export_services(domain: str) -> None:
     """Print the cookie register of DOMAIN as JSON; webmon's own service is not part of it."""
-    from webmon.app import Core
+    from webmon.core import Core
 
     core = Core()
     click.echo(json.dumps(core.register.export(core.sites.get(domain)), indent=2, ensure_ascii=False))
@@ -237,7 +237,7 @@ def export_services(domain: str) -> None:
 @click.option("--publish", is_flag=True, help="Put it in force, in new notices.")
 def import_services(file: IO[str], site: str, publish: bool) -> None:
     """Put the cookie register in FILE, as exported, in the place of the site's; - reads from the standard input."""
-    from webmon.app import Core
+    from webmon.core import Core
 
     core = Core()
     found, now = core.sites.get(site), core.clock.now()

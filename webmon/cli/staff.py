@@ -12,7 +12,7 @@ from webmon.errors import Conflict
 from webmon.running import public_url
 
 if TYPE_CHECKING:
-    from webmon.app import Core
+    from webmon.core import Core
 
 ACTOR = "operator"
 HAS_PASSWORD = 3
@@ -30,7 +30,7 @@ def command() -> None:
 @click.option("--site", "domain", help="Only on this site; without it on every site.")
 def add(email: str, role: str, domain: str | None) -> None:
     """Give EMAIL a role, and print the one-time link with which they set their password."""
-    from webmon.app import Core
+    from webmon.core import Core
 
     core = Core()
     site = core.sites.get(domain) if domain else None
@@ -47,7 +47,7 @@ def add(email: str, role: str, domain: str | None) -> None:
 @click.option("--reset", is_flag=True, help="Even where a password is set: the link replaces it.")
 def link(email: str, reset: bool) -> None:
     """Print a fresh one-time link for EMAIL; older ones end. Exit status 3 where a password is set already."""
-    from webmon.app import Core
+    from webmon.core import Core
 
     core = Core()
     try:
@@ -62,7 +62,7 @@ def link(email: str, reset: bool) -> None:
 @click.argument("email")
 def remove_second_factor(email: str) -> None:
     """Turn off the second factor of EMAIL, who has lost both app and recovery codes."""
-    from webmon.app import Core
+    from webmon.core import Core
 
     core = Core()
     core.second_factors.remove(core.staff.id_of(email), core.clock.now(), actor=ACTOR)
@@ -73,7 +73,7 @@ def remove_second_factor(email: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_(as_json: bool) -> None:
     """List the staff members and their roles."""
-    from webmon.app import Core
+    from webmon.core import Core
 
     core = Core()
     domains = {site.id: site.domain for site in core.sites.all()}

@@ -1,1 +1,1 @@
-"""What runs by itself: a thin shell around services, the only place besides `app` and `cli` with a clock."""
+"""What runs by itself: a thin shell around services. It, `cli`, and `core` with what is above it have a clock."""

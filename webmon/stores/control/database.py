@@ -9,11 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, inspect, text
 from sqlalchemy.orm import Session
 
 from webmon.errors import Unavailable
@@ -34,7 +30,23 @@ class ControlDatabase:
         self.engine = _engine(url)
 
     def migrate(self) -> None:
-        """Bring the schema to the newest version; a database without tables gets them all."""
+        """Bring the schema to the newest version; a database without tables gets them all.
+
+        Raises `Unavailable` where a newer webmon has brought it further than this one knows.
+        """
+        with self.engine.execution_options(reads=True).connect() as connection:
+            found, newest = _version(connection), newest_version()
+        if found == newest:
+            return
+        if found > newest:
+            raise Unavailable(
+                f"{self.engine.url.database} is at version {found}, of a newer webmon; this one knows none beyond "
+                f"{newest}. Install the newer one again, or put the whole data folder back from a backup of before"
+            )
+        # Not loaded where there is nothing to do: every command passes here, and it takes long.
+        from alembic import command  # noqa: PLC0415
+        from alembic.config import Config  # noqa: PLC0415
+
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         with self.engine.begin() as connection:
@@ -58,12 +70,11 @@ class ControlDatabase:
     def faults(self) -> list[str]:
         """Return what is wrong with the database: nothing, where it is whole and at the newest version."""
         with self.engine.connect() as connection:
-            found = MigrationContext.configure(connection).get_current_heads()
-            newest = ScriptDirectory(str(MIGRATIONS)).get_heads()
-            faults = [] if set(found) == set(newest) else [f"is at version {found}, not at {tuple(newest)}"]
+            found, newest = _version(connection), newest_version()
+            faults = [] if found == newest else [f"is at version {found or 'none'}, not at {newest}"]
             if self.engine.dialect.name == "sqlite":
                 told = [row[0] for row in connection.exec_driver_sql("pragma integrity_check")]
-                faults += [text for text in told if text != "ok"]
+                faults += [fault for fault in told if fault != "ok"]
         return faults
 
     def scrub(self) -> None:
@@ -98,6 +109,18 @@ class _Unit(Generic[T]):
 
 def sqlite_url(path: Path) -> str:
     return f"sqlite:///{path}"
+
+
+def newest_version() -> str:
+    """Return the version that the newest migration leads to: its file's name begins with it."""
+    return max(path.stem.split("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*_*.py"))
+
+
+def _version(connection: Connection) -> str:
+    """Return the version that a database is at, empty where it has no tables yet."""
+    if not inspect(connection).has_table("alembic_version"):
+        return ""
+    return str(connection.execute(text("select version_num from alembic_version")).scalar() or "")
 
 
 def _engine(url: str) -> Engine:

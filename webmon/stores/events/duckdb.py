@@ -10,7 +10,6 @@ all deletions are: a visit whose visitor signs in is of today. `fold` puts them 
 
 from __future__ import annotations
 
-import re
 import tempfile
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -27,13 +26,10 @@ from sqlalchemy.pool import NullPool
 
 from webmon.domain.hit import Basis, Hit, encode_hit
 from webmon.domain.remainder import Cell
-from webmon.errors import Unavailable
-from webmon.stores.events.schema import DEFAULTS, duckdb_columns
+from webmon.stores.events.files import COLUMNS, LogFiles
+from webmon.stores.events.schema import DEFAULTS
 from webmon.stores.ports.events import EVENT, Chunk, VisitSeen
 
-_COLUMNS = duckdb_columns()
-# A month's own file, or one of its recent rows: those are numbered.
-_FILE = re.compile(r"(\d{4}-\d{2})(?:\.(\d+))?")
 # A file of recent rows is rewritten in a tenth of a second at this size; where there are many rows it may be larger,
 # so that there are never many files.
 RECENT_ROWS = 20_000
@@ -52,7 +48,6 @@ class DuckDBEventLog:
         for left in self._scratch.iterdir():
             left.unlink()
         self._write = threading.RLock()
-        self._gate = _Gate()
         config: dict[str, Any] = {"memory_limit": memory, "threads": 2, "temp_directory": str(self._scratch)}
         self._connection = duckdb.connect(":memory:", config=config)
         self._connection.execute("set enable_progress_bar = false")
@@ -62,14 +57,8 @@ class DuckDBEventLog:
             poolclass=NullPool,
             hide_parameters=True,
         )
-        # Names of files to the names of their databases.
-        self._files: dict[str, str] = {}
-        # Files that cannot be opened, and why: tried again whenever they are needed.
-        self._broken: dict[str, str] = {}
         self._revision = 0
-        columns = ", ".join(f'"{name}" {kind}' for name, kind in _COLUMNS.items())
-        self._connection.execute(f"create table nothing ({columns})")
-        self._open_files()
+        self._files = LogFiles(folder, self._scratch, self._connection, self._write)
 
     @property
     def engine(self) -> Engine:
@@ -78,7 +67,7 @@ class DuckDBEventLog:
 
     @property
     def months(self) -> list[str]:
-        return sorted({name[:7] for name in self._files})
+        return sorted({name[:7] for name in self._files.open})
 
     @property
     def revision(self) -> int:
@@ -87,10 +76,7 @@ class DuckDBEventLog:
 
     def faults(self) -> list[str]:
         """Return what is wrong with the files of months, tried just now; nothing where all are open."""
-        with self._write:
-            for name in list(self._broken):
-                self._try(name)
-            return list(self._broken.values())
+        return self._files.faults()
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -98,8 +84,8 @@ class DuckDBEventLog:
 
         Figures without a month, or a deletion that leaves one out, would be wrong in silence.
         """
-        self._demand_all()
-        with self._gate.shared():
+        self._files.demand_all()
+        with self._files.gate.shared():
             yield
 
     def rows(self, statement: Select[Any]) -> list[tuple[Any, ...]]:
@@ -112,7 +98,7 @@ class DuckDBEventLog:
     def mark(self, spool_id: str, month: str) -> int:
         """Return the last number of the spool that the month holds already, 0 where there is none."""
         with self._write:
-            marks = [self._mark(alias, spool_id) for alias in self._of_month(month).values()]
+            marks = [self._mark(alias, spool_id) for alias in self._files.of_month(month).values()]
         return max(marks, default=0)
 
     def append(self, spool_id: str, chunk: Chunk, *, deduplicate: bool = False) -> int:
@@ -128,8 +114,8 @@ class DuckDBEventLog:
             file.flush()
             # What is imported is not of today: it goes where it will stay.
             name = chunk.month if deduplicate else self._newest(chunk.month)
-            alias = self._file(name)
-            known = list(self._of_month(chunk.month).values()) if deduplicate else []
+            alias = self._files.database(name)
+            known = list(self._files.of_month(chunk.month).values()) if deduplicate else []
             cursor = self._connection.cursor()
             with _transaction(cursor):
                 count = _insert(cursor, alias, file.name, known)
@@ -140,19 +126,19 @@ class DuckDBEventLog:
     def forget_spool(self, spool_id: str) -> None:
         """Drop what is remembered of a spool that is gone for good."""
         with self._write:
-            for alias in self._files.values():
+            for alias in self._files.open.values():
                 self._connection.execute(f"delete from {alias}.spool_mark where spool_id = ?", [spool_id])
 
     def fold(self, before: datetime) -> int:
         """Put the files of recent rows that are all older into their months; return how many there were."""
         count = 0
-        for name in [name for name in sorted(self._files) if "." in name]:
+        for name in [name for name in sorted(self._files.open) if "." in name]:
             with self._write:
                 newest = self._connection.execute(
-                    f"select max(occurred_at) from {self._files[name]}.event"
+                    f"select max(occurred_at) from {self._files.open[name]}.event"
                 ).fetchone()
                 young = newest is not None and newest[0] is not None and newest[0] >= _naive(before)
-                if not young and not self._mark_of_deletion(name).exists():
+                if not young and not self._files.mark_of_deletion(name).exists():
                     self._fold(name)
                     count += 1
         return count
@@ -163,10 +149,10 @@ class DuckDBEventLog:
         They are looked for at or after `since`. In each file both are one transaction: a row is there, or what is
         left of it, whatever interrupts this. The files are marked for `compact`.
         """
-        self._demand_all()
+        self._files.demand_all()
         total = 0
         with self._write:
-            for name, alias in self._files.items():
+            for name, alias in self._files.open.items():
                 found = self._connection.execute(
                     f"select hit_id from {alias}.event where occurred_at >= ? and hit_id in (select unnest(?))",
                     [_naive(since), list(rows)],
@@ -199,18 +185,18 @@ class DuckDBEventLog:
 
         The files are marked for `compact`.
         """
-        self._demand_all()
+        self._files.demand_all()
         total = 0
         with self._write:
             cursor = self._connection.cursor()
             self._list_changes(cursor, changes)
-            for name, alias in self._files.items():
+            for name, alias in self._files.open.items():
                 rows = f"from {alias}.event e, memory.recast r where {_IS_RECAST}"
                 values = [site_id, Basis.DEIDENTIFIED]
                 count = _one(cursor.execute(f"select count(*) {rows}", values))
                 if not count:
                     continue
-                self._mark_of_deletion(name).touch()
+                self._files.mark_of_deletion(name).touch()
                 sets = ", ".join(f'"{column}" = r.new_{column}' for column in Cell._fields)
                 with _transaction(cursor):
                     # First what goes: what is changed may come to be like it.
@@ -234,10 +220,10 @@ class DuckDBEventLog:
         done = set()
         for mark in sorted(self._folder.glob("*.dirty")):
             with self._write:
-                if mark.stem in self._broken:
+                if mark.stem in self._files.broken:
                     continue  # the mark stays until the file is back
-                if mark.stem in self._files:
-                    self._rewrite(mark.stem)
+                if mark.stem in self._files.open:
+                    self._files.rewrite(mark.stem)
                 mark.unlink(missing_ok=True)
             done.add(mark.stem[:7])
         return sorted(done)
@@ -245,12 +231,12 @@ class DuckDBEventLog:
     def checkpoint(self) -> None:
         """Fold the write-ahead logs into their files."""
         with self._write:
-            for alias in self._files.values():
+            for alias in self._files.open.values():
                 self._connection.execute(f"checkpoint {alias}")
 
     def close(self) -> None:
-        with self._write, self._gate.exclusive():
-            for alias in self._files.values():
+        with self._write, self._files.gate.exclusive():
+            for alias in self._files.open.values():
                 self._connection.execute(f"checkpoint {alias}")
             self._engine.dispose()
             self._connection.close()
@@ -331,14 +317,14 @@ class DuckDBEventLog:
 
     def _delete(self, condition: str, values: list[Any]) -> int:
         total = 0
-        self._demand_all()
+        self._files.demand_all()
         with self._write:
-            for name, alias in self._files.items():
+            for name, alias in self._files.open.items():
                 found = self._connection.execute(f"select count(*) from {alias}.event where {condition}", values)
                 if not _one(found):
                     continue
                 # Marked first: a crash after the delete must not leave an unmarked file behind.
-                self._mark_of_deletion(name).touch()
+                self._files.mark_of_deletion(name).touch()
                 deleted = self._connection.execute(f"delete from {alias}.event where {condition}", values)
                 total += _one(deleted)
                 self._revision += 1
@@ -346,7 +332,7 @@ class DuckDBEventLog:
 
     def _replace(self, name: str, alias: str, found: Sequence[int], rows: Mapping[int, Hit | None]) -> None:
         left = [row for row in (rows[number] for number in found) if row is not None]
-        self._mark_of_deletion(name).touch()
+        self._files.mark_of_deletion(name).touch()
         cursor = self._connection.cursor()
         with tempfile.NamedTemporaryFile(dir=self._scratch, suffix=".ndjson") as file:
             file.write(b"\n".join(map(encode_hit, left)))
@@ -362,7 +348,7 @@ class DuckDBEventLog:
         for cell, other in changes.items():
             after = {f"new_{name}": value for name, value in (other or cell)._asdict().items()}
             lines.append(msgspec.json.encode({**cell._asdict(), **after, "gone": other is None}))
-        kinds = {name: _COLUMNS[name] for name in Cell._fields}
+        kinds = {name: COLUMNS[name] for name in Cell._fields}
         kinds |= {f"new_{name}": kind for name, kind in kinds.items()}
         types = ", ".join(f"'{name}': '{kind}'" for name, kind in (kinds | {"gone": "BOOLEAN"}).items())
         with tempfile.NamedTemporaryFile(dir=self._scratch, suffix=".ndjson") as file:
@@ -374,19 +360,18 @@ class DuckDBEventLog:
     def _drop_empty_months(self) -> None:
         with self._write:
             for month in self.months:
-                files = self._of_month(month)
+                files = self._files.of_month(month)
                 if any(self._row_count(alias) for alias in files.values()):
                     continue  # a file knows how far its month has taken from spools: all go, or none
-                with self._gate.exclusive():
+                with self._files.gate.exclusive():
                     for name in files:
-                        self._detach(name)
-                        self._unlink(name)
+                        self._files.remove(name)
                 for name in files:
-                    self._mark_of_deletion(name).unlink(missing_ok=True)
+                    self._files.mark_of_deletion(name).unlink(missing_ok=True)
 
     def _newest(self, month: str) -> str:
         """Return the file that takes the month's next rows, another one where the last is large enough."""
-        recent = {int(name[8:]): alias for name, alias in self._of_month(month).items() if "." in name}
+        recent = {int(name[8:]): alias for name, alias in self._files.of_month(month).items() if "." in name}
         last = max(recent, default=0)
         if last:
             counts = {number: self._row_count(alias) for number, alias in recent.items()}
@@ -396,8 +381,8 @@ class DuckDBEventLog:
 
     def _fold(self, name: str) -> None:
         """The month's file says in the transaction that it has the rows: from then on the other holds nothing."""
-        alias, month = self._files[name], self._file(name[:7])
-        names = ", ".join(f'"{column}"' for column in _COLUMNS)
+        alias, month = self._files.open[name], self._files.database(name[:7])
+        names = ", ".join(f'"{column}"' for column in COLUMNS)
         cursor = self._connection.cursor()
         cursor.execute("begin")
         try:
@@ -410,10 +395,9 @@ class DuckDBEventLog:
         except BaseException:
             cursor.execute("rollback")
             raise
-        with self._gate.exclusive():
+        with self._files.gate.exclusive():
             cursor.execute("commit")
-            self._detach(name)
-            self._unlink(name)
+            self._files.remove(name)
         self._connection.execute(f"delete from {month}.folded where name = ?", [name])
         self._connection.execute(f"checkpoint {month}")
 
@@ -426,169 +410,18 @@ class DuckDBEventLog:
     def _row_count(self, alias: str) -> int:
         return _one(self._connection.execute(f"select count(*) from {alias}.event"))
 
-    def _of_month(self, month: str) -> dict[str, str]:
-        """Return the open files of a month; raises `Unavailable` where one of it cannot be opened."""
-        for name in [name for name in self._broken if name[:7] == month]:
-            self._file(name)
-        return {name: alias for name, alias in self._files.items() if name[:7] == month}
-
-    def _mark_of_deletion(self, name: str) -> Path:
-        return self._folder / f"{name}.dirty"
-
-    def _rewrite(self, name: str) -> None:
-        alias, copy = self._files[name], self._scratch / f"{name}.duckdb"
-        copy.unlink(missing_ok=True)
-        self._connection.execute(f"attach '{copy}' as rewritten")
-        try:
-            self._connection.execute(f"copy from database {alias} to rewritten")
-            self._connection.execute("checkpoint rewritten")
-        finally:
-            self._connection.execute("detach rewritten")
-        with self._gate.exclusive():
-            self._detach(name)
-            copy.replace(self._path(name))
-            self._attach(name)
-            self._show()
-
-    def _file(self, name: str) -> str:
-        """Return the name of a file's database, made or opened where it is not."""
-        if name not in self._files:
-            self._try(name)
-        if name in self._broken:
-            raise Unavailable(self._broken[name])
-        return self._files[name]
-
-    def _try(self, name: str) -> None:
-        """Open a file; where that cannot be, remember why."""
-        with self._gate.exclusive():
-            try:
-                self._attach(name)
-                self._broken.pop(name, None)
-            except Unavailable as error:
-                self._broken[name] = str(error)
-            self._show()
-
-    def _demand_all(self) -> None:
-        if self._broken:
-            faults = self.faults()
-            if faults:
-                raise Unavailable(faults[0])
-
-    def _open_files(self) -> None:
-        found = sorted(path.stem for path in self._folder.glob("*.duckdb") if _FILE.fullmatch(path.stem))
-        for name in found:
-            self._try(name)
-        for name in list(self._files):
-            if name[7:] == "":
-                self._end_folding(name)
-        self._show()
-
-    def _end_folding(self, month: str) -> None:
-        """Take away files whose rows the month's has: a process ended between the two."""
-        alias = self._files[month]
-        for (name,) in self._connection.execute(f"select name from {alias}.folded").fetchall():
-            with self._gate.exclusive():
-                if name in self._files:
-                    self._detach(name)
-                self._broken.pop(name, None)
-                self._unlink(name)
-            self._connection.execute(f"delete from {alias}.folded where name = ?", [name])
-
-    def _attach(self, name: str) -> None:
-        alias = f"m_{name.replace('-', '_').replace('.', '_')}"
-        path = self._path(name)
-        columns = ", ".join(f'"{column}" {kind}' for column, kind in _COLUMNS.items())
-        marks = "spool_id varchar primary key, last_id bigint not null"
-        try:
-            self._connection.execute(f"attach '{path}' as {alias}")
-            self._connection.execute(f"create table if not exists {alias}.event ({columns})")
-            self._connection.execute(f"create table if not exists {alias}.spool_mark ({marks})")
-            self._connection.execute(f"create table if not exists {alias}.folded (name varchar not null)")
-            self._add_columns(alias)
-        except duckdb.Error as error:
-            self._connection.execute(f"detach database if exists {alias}")
-            raise Unavailable(f"The event log's file {path} cannot be opened: {error}") from error
-        path.chmod(0o600)
-        self._files[name] = alias
-
-    def _add_columns(self, alias: str) -> None:
-        """Give a file that an earlier version made the columns that have come since; their values are empty."""
-        found = self._connection.execute(
-            "select column_name from duckdb_columns() where database_name = ? and table_name = 'event'", [alias]
-        )
-        there = {row[0] for row in found.fetchall()}
-        for name in _COLUMNS:
-            if name not in there:
-                kind = f"{_COLUMNS[name]} default {DEFAULTS[name]}"
-                self._connection.execute(f'alter table {alias}.event add column if not exists "{name}" {kind}')
-
-    def _detach(self, name: str) -> None:
-        alias = self._files.pop(name)
-        self._show()
-        self._connection.execute(f"checkpoint {alias}")
-        self._connection.execute(f"detach {alias}")
-
-    def _unlink(self, name: str) -> None:
-        path = self._path(name)
-        path.unlink(missing_ok=True)
-        path.with_name(path.name + ".wal").unlink(missing_ok=True)
-
-    def _show(self) -> None:
-        names = ", ".join(f'"{name}"' for name in _COLUMNS)
-        sources = [f"{alias}.event" for _, alias in sorted(self._files.items())] or ["memory.nothing"]
-        selects = " union all ".join(f"select {names} from {source}" for source in sources)
-        self._connection.execute(f"create or replace view memory.event as {selects}")
-
-    def _path(self, name: str) -> Path:
-        if not _FILE.fullmatch(name):
-            raise ValueError(f"{name!r} is no file of the event log")
-        return self._folder / f"{name}.duckdb"
-
     def _count(self, condition: str, values: list[Any]) -> int:
         return int(self._fetch(f"select count(*) from event where {condition}", values)[0][0])
 
     def _hits(self, condition: str, values: list[Any], limit: int | None = None) -> list[Hit]:
-        names = ", ".join(f'"{name}"' for name in _COLUMNS)
+        names = ", ".join(f'"{name}"' for name in COLUMNS)
         tail = f" limit {int(limit)}" if limit is not None else ""
         rows = self._fetch(f"select {names} from event where {condition} order by occurred_at, hit_id{tail}", values)
-        return [Hit(**dict(zip(_COLUMNS, row, strict=True))) for row in rows]
+        return [Hit(**dict(zip(COLUMNS, row, strict=True))) for row in rows]
 
     def _fetch(self, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
         with self.reading():
             return self._connection.cursor().execute(sql, values).fetchall()
-
-
-class _Gate:
-    """Readers together, or one that moves files alone; whoever moves files waits for readers to end."""
-
-    def __init__(self) -> None:
-        self._condition = threading.Condition()
-        self._readers = 0
-        self._waiting = 0
-
-    @contextmanager
-    def shared(self) -> Iterator[None]:
-        with self._condition:
-            self._condition.wait_for(lambda: self._waiting == 0)
-            self._readers += 1
-        try:
-            yield
-        finally:
-            with self._condition:
-                self._readers -= 1
-                self._condition.notify_all()
-
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        with self._condition:
-            self._waiting += 1
-            self._condition.wait_for(lambda: self._readers == 0)
-        try:
-            yield
-        finally:
-            with self._condition:
-                self._waiting -= 1
-                self._condition.notify_all()
 
 
 @contextmanager
@@ -604,12 +437,12 @@ def _transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 def _insert(cursor: duckdb.DuckDBPyConnection, alias: str, file: str, known: Sequence[str] = ()) -> int:
     """Insert rows from a file of JSON, but those whose hit id one of the databases `known` holds."""
-    names = ", ".join(f'"{name}"' for name in _COLUMNS)
+    names = ", ".join(f'"{name}"' for name in COLUMNS)
     # Rows are spooled without what has its default.
     values = ", ".join(
-        f'coalesce("{name}", {DEFAULTS[name]})' if name in DEFAULTS else f'"{name}"' for name in _COLUMNS
+        f'coalesce("{name}", {DEFAULTS[name]})' if name in DEFAULTS else f'"{name}"' for name in COLUMNS
     )
-    types = ", ".join(f"'{name}': '{kind}'" for name, kind in _COLUMNS.items())
+    types = ", ".join(f"'{name}': '{kind}'" for name, kind in COLUMNS.items())
     source = f"read_json('{file}', format = 'newline_delimited', columns = {{{types}}})"
     unseen = ""
     if known:

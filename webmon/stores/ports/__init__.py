@@ -1,4 +1,4 @@
-"""What services need of the stores, as protocols; `webmon.app` picks the adapters.
+"""What services need of the stores, as protocols; `webmon.core` and `webmon.runtime` pick the adapters.
 
 A service that writes is given a `Unit`: what opens one transaction and yields the repository for it. The service owns
 the transaction; a repository never commits.

@@ -16,9 +16,9 @@ from webmon.clock import Clock
 from webmon.domain.login import PUBLIC_KEY_LIMIT
 from webmon.domain.site import Site
 from webmon.domain.staff import Role
-from webmon.errors import Conflict, InvalidInput
+from webmon.errors import InvalidInput
 from webmon.services.manage_sites import Sites
-from webmon.web.shared.forms import blame, options
+from webmon.web.shared.forms import blaming, options
 from webmon.web.shared.guard import Guard
 
 GO_ON = ""
@@ -68,13 +68,8 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, page: Callable[..., s
         form = PublicKeyForm()
         if form.validate_on_submit():
             text, now = form.data["public_key"], clock.now()
-            try:
+            with blaming(form, conflict="public_key"):
                 key = sites.add_public_key(site, text, now, actor=g.staff.email, overlap=_overlap(form))
-            except (InvalidInput, Conflict) as error:
-                blame(
-                    form, error if isinstance(error, InvalidInput) else InvalidInput.field("public_key", str(error))
-                )
-            else:
                 flash(f"Tokens signed with the key {key.id} are accepted.", "done")
                 return redirect(url_for("admin.show_site", domain=site.domain))
         return page(site, public_key_form=form)

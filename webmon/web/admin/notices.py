@@ -25,7 +25,7 @@ from webmon.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from webmon.services.manage_staff import StaffAccounts
 from webmon.services.publish_notice import Notices
 from webmon.web.admin.notice_form import NoticeForm, body_of, fields_of
-from webmon.web.shared.forms import blame, options
+from webmon.web.shared.forms import blame, blaming, options
 from webmon.web.shared.guard import Guard
 from webmon.web.shared.security import PAGE_CSP
 
@@ -159,13 +159,10 @@ def _register_drafting(pages: Blueprint, guard: Guard, notices: Notices, staff: 
     def import_notice(site: Site) -> Answer | str:
         form = ImportForm()
         if form.validate_on_submit():
-            try:
+            with blaming(form, "file"):
                 sent = request.files.get("file")
                 body = read_body(sent.read() if sent else b"")
                 draft = notices.import_draft(site, body, clock.now(), actor=g.staff.email)
-            except InvalidInput as error:
-                blame(form, error, "file")
-            else:
                 flash("The notice is brought in as a draft.", "done")
                 return redirect(url_for("admin.show_draft", domain=site.domain, language=draft.notice.language))
         return render_template("admin/notice_import.html", site=site, form=form)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, flash, g, redirect, render_template, url_for
@@ -13,11 +14,11 @@ from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 from webmon.clock import Clock
 from webmon.domain.site import Site
 from webmon.domain.staff import Role
-from webmon.errors import Conflict, InvalidInput, NotAllowed
+from webmon.errors import Conflict, NotAllowed
 from webmon.services.manage_sites import Sites
 from webmon.services.manage_staff import StaffAccounts
 from webmon.services.second_factor import SecondFactors
-from webmon.web.shared.forms import blame, options
+from webmon.web.shared.forms import blaming, options
 from webmon.web.shared.guard import Guard
 
 ROLES = {
@@ -49,6 +50,41 @@ class LinkForm(FlaskForm):  # type: ignore[misc]
     email = StringField(validators=[DataRequired("is required"), Length(max=254)])
 
 
+@dataclass(frozen=True, slots=True)
+class StaffPage:
+    """Who works with webmon, and the forms that change it."""
+
+    staff: StaffAccounts
+    sites: Sites
+    public_url: str
+    clock: Clock
+
+    def form(self, **options_of_form: Any) -> MemberForm:
+        form = MemberForm(**options_of_form)
+        form.site.choices = options(
+            {EVERY_SITE: "every site"} | {site.domain: site.domain for site in self.sites.all()}
+        )
+        return form
+
+    def show(self, form: MemberForm | None = None, /, **more: Any) -> str:
+        """Return the page with `form` as it was sent, or with an empty one."""
+        return render_template(
+            "admin/staff.html",
+            form=form or self.form(formdata=None),
+            members=self.staff.all(),
+            domains={site.id: site.domain for site in self.sites.all()},
+            role_form=RoleForm(formdata=None),
+            link_form=LinkForm(formdata=None),
+            factor_form=SecondFactorForm(formdata=None),
+            now=self.clock.now(),
+            **more,
+        )
+
+    def link(self, token: str | None, email: str) -> dict[str, str]:
+        """What the page shows of a one-time link; nothing where there is none."""
+        return {"link": f"{self.public_url}/staff/link/{token}", "link_for": email} if token else {}
+
+
 def register(
     pages: Blueprint,
     guard: Guard,
@@ -58,57 +94,46 @@ def register(
     public_url: str,
     clock: Clock,
 ) -> None:
-    def choices() -> list[Any]:
-        return options({EVERY_SITE: "every site"} | {site.domain: site.domain for site in sites.all()})
+    page = StaffPage(staff, sites, public_url, clock)
+    _register_members(pages, guard, staff, sites, page, clock)
+    _register_removals(pages, guard, staff, second_factors, sites, clock)
 
-    def page(form: MemberForm, **more: Any) -> str:
-        return render_template(
-            "admin/staff.html",
-            form=form,
-            members=staff.all(),
-            domains={site.id: site.domain for site in sites.all()},
-            role_form=RoleForm(formdata=None),
-            link_form=LinkForm(formdata=None),
-            factor_form=SecondFactorForm(formdata=None),
-            now=clock.now(),
-            **more,
-        )
 
-    def shown(token: str | None, email: str) -> dict[str, str]:
-        return {"link": f"{public_url}/staff/link/{token}", "link_for": email} if token else {}
-
+def _register_members(
+    pages: Blueprint, guard: Guard, staff: StaffAccounts, sites: Sites, page: StaffPage, clock: Clock
+) -> None:
     @pages.route("/staff", methods=["GET", "POST"])
     @guard.roles(Role.OWNER)
     def list_staff() -> str:
         _only_owners_of_all()
-        form = MemberForm()
-        form.site.choices = choices()
-        if not form.validate_on_submit():
-            return page(form)
-        site: Site | None = sites.get(form.data["site"]) if form.data["site"] else None
-        try:
-            token = staff.add(form.data["email"], form.data["role"], site, clock.now(), actor=g.staff.email)
-        except InvalidInput as error:
-            blame(form, error)
-            return page(form)
-        except Conflict as error:
-            blame(form, InvalidInput.field("role", str(error)))
-            return page(form)
-        fresh = MemberForm(formdata=None)
-        fresh.site.choices = choices()
-        return page(fresh, added=form.data["email"], **shown(token, form.data["email"]))
+        form = page.form()
+        if form.validate_on_submit():
+            email, role, domain = form.data["email"], form.data["role"], form.data["site"]
+            site: Site | None = sites.get(domain) if domain else None
+            with blaming(form, conflict="role"):
+                token = staff.add(email, role, site, clock.now(), actor=g.staff.email)
+                return page.show(added=email, **page.link(token, email))
+        return page.show(form)
 
     @pages.post("/staff/link")
     @guard.roles(Role.OWNER)
     def new_staff_link() -> Response | str:
         _only_owners_of_all()
-        form, fresh = LinkForm(), MemberForm(formdata=None)
-        fresh.site.choices = choices()
+        form = LinkForm()
         if not form.validate_on_submit():
             return redirect(url_for("admin.list_staff"))
         token = staff.new_link(form.data["email"], clock.now(), actor=g.staff.email, reset=True)
-        return page(fresh, **shown(token, form.data["email"]))
+        return page.show(**page.link(token, form.data["email"]))
 
+
+def _register_removals(
+    pages: Blueprint,
+    guard: Guard,
+    staff: StaffAccounts,
+    second_factors: SecondFactors,
+    sites: Sites,
+    clock: Clock,
+) -> None:
     @pages.post("/staff/remove-second-factor")
     @guard.roles(Role.OWNER)
     def remove_staff_second_factor() -> Response:

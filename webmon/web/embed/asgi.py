@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
@@ -32,7 +33,11 @@ _JSON = b"application/json"
 
 
 class Recording(Protocol):
-    async def record(self, raw: bytes, client: Client) -> Answer | None: ...
+    async def record(self, raw: bytes, client: Client, now: datetime) -> Answer | None:
+        """Return the answer once it is durable; None for what is not for here.
+
+        Where it raises `WebmonError`, nothing was written.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +49,14 @@ class Recorder:
     consents: Consents
     policies: Policies
     observer: Observer
-    clock: Clock
 
-    async def record(self, raw: bytes, client: Client) -> Answer | None:
-        """Return status and document once the answer is durable; None for what is not for here."""
-        if len(raw) > BODY_LIMIT:
+    async def record(self, raw: bytes, client: Client, now: datetime) -> Answer | None:
+        body = decode_json(raw, ConsentBody)
+        site = self.directory.find(body.domain, now)
+        if body.erase or site is None or not self.notices.at_hand(body.notice):
             return None
-        now = self.clock.now()
-        try:
-            body = decode_json(raw, ConsentBody)
-            site = self.directory.find(body.domain, now)
-            if body.erase or site is None or not self.notices.at_hand(body.notice):
-                return None
-            asked = request_of(body, site, client, self.policies, self.observer)
-            receipt = await self.consents.record_soon(site, asked, now)
-        except WebmonError:  # nothing was written: what is wrong is found, and said, once more
-            return None
+        asked = request_of(body, site, client, self.policies, self.observer)
+        receipt = await self.consents.record_soon(site, asked, now)
         return (200, {"counted": True}) if receipt is None else (201, receipt)
 
 
@@ -70,23 +67,15 @@ class SignIn:
     directory: SiteDirectory
     consents: Consents
     accounts: AccountKeeper
-    clock: Clock
 
-    async def record(self, raw: bytes, client: Client) -> Answer | None:
-        """Return the answer once the sign-in is durable; None for what is not for here."""
-        if len(raw) > BODY_LIMIT:
+    async def record(self, raw: bytes, client: Client, now: datetime) -> Answer | None:
+        body = decode_json(raw, LoginBody)
+        site = self.directory.find(body.site, now)
+        if site is None or not body.token or body.account or not self._at_hand(site, body.consent):
             return None
-        now = self.clock.now()
-        try:
-            body = decode_json(raw, LoginBody)
-            site = self.directory.find(body.site, now)
-            if site is None or not body.token or body.account or not self._at_hand(site, body.consent):
-                return None
-            done = await self.accounts.login_soon(
-                site, body.token, body.visitor, body.visit, now, body.consent, objects=objects(site, client)
-            )
-        except WebmonError:  # nothing was written: what is wrong is found, and said, once more
-            return None
+        done = await self.accounts.login_soon(
+            site, body.token, body.visitor, body.visit, now, body.consent, objects=objects(site, client)
+        )
         return (204, None) if done else None
 
     def _at_hand(self, site: Site, consent: str) -> bool:
@@ -96,9 +85,12 @@ class SignIn:
 class AsgiEmbed:
     """Answers `POST` to the paths of its recorders where they can, and hands everything else on."""
 
-    def __init__(self, inner: AsgiApp, recorders: Mapping[str, Recording], headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, inner: AsgiApp, recorders: Mapping[str, Recording], headers: Mapping[str, str], clock: Clock
+    ) -> None:
         """`recorders`: by path. `headers`: those of every answer."""
         self._inner = inner
+        self._clock = clock
         self._recorders = recorders
         self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
@@ -107,7 +99,7 @@ class AsgiEmbed:
         if recorder is None or scope["method"] != "POST":
             return await self._inner(scope, receive, send)
         raw = await read_body(receive)
-        answer = await recorder.record(raw, Client(peer_of(scope), headers_of(scope)))
+        answer = await self._record(recorder, raw, Client(peer_of(scope), headers_of(scope)))
         if answer is None:
             return await self._inner(scope, read_again(raw, receive), send)
         status, document = answer
@@ -117,3 +109,11 @@ class AsgiEmbed:
             headers = [(b"content-type", _JSON), (b"content-length", str(len(body)).encode()), *headers]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         return await send({"type": "http.response.body", "body": body})
+
+    async def _record(self, recorder: Recording, raw: bytes, client: Client) -> Answer | None:
+        if len(raw) > BODY_LIMIT:
+            return None
+        try:
+            return await recorder.record(raw, client, self._clock.now())
+        except WebmonError:  # what is wrong is found, and said, once more
+            return None

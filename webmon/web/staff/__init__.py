@@ -20,7 +20,7 @@ from webmon.errors import InvalidInput, NotAuthenticated
 from webmon.services.manage_staff import Asking, SignedIn, StaffAccounts
 from webmon.services.second_factor import Enrolment, SecondFactors
 from webmon.web.shared.client import client_of
-from webmon.web.shared.forms import blame
+from webmon.web.shared.forms import blame, blaming
 from webmon.web.shared.staff_guard import SESSION_KEY, StaffGuard
 
 _LONG = Length(max=LONGEST_PASSWORD)
@@ -117,11 +117,8 @@ def _register_door(
         member = staff.link_owner(token, clock.now())
         form = LinkForm()
         if form.validate_on_submit():
-            try:
+            with blaming(form):
                 signed = staff.use_link(token, form.data["password"], clock.now(), _asking(trusted))
-            except InvalidInput as error:
-                blame(form, error)
-            else:
                 response = _go_on(signed, "")
                 flash("Your password is set.", "done")
                 return response
@@ -135,11 +132,8 @@ def _register_account(pages: Blueprint, staff: StaffAccounts, guard: StaffGuard,
         form = PasswordForm()
         if form.validate_on_submit():
             old, new = form.data["old_password"], form.data["new_password"]
-            try:
+            with blaming(form):
                 staff.change_password(g.staff, old, new, session[SESSION_KEY], clock.now())
-            except InvalidInput as error:
-                blame(form, error)
-            else:
                 flash("Your password is changed; your other sessions have ended.", "done")
                 return redirect(url_for("staff.account"))
         token = session[SESSION_KEY]
