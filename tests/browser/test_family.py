@@ -198,14 +198,65 @@ def test_a_link_that_a_script_handles_is_left_to_it(person: Person, two: Two) ->
     assert not [url for url, _ in sent if "/handover" in url]
 
 
-def test_a_link_opened_in_another_way_is_the_browser_s_own(person: Person, two: Two) -> None:
+def test_a_link_opened_beside_with_the_keyboard_is_the_browser_s_own(person: Person, two: Two) -> None:
     context = person()
     opened = two.come(context, "accept")
+    opened.locator("#plain").focus()
     with context.expect_page() as beside:
-        opened.locator("#plain").click(modifiers=["Control"])
+        opened.keyboard.press("Control+Enter")
     second = beside.value
     expect(second.locator("[data-webmon=banner]")).to_be_visible()
     assert opened.url == two.at(two.first)
+
+
+@pytest.mark.parametrize("how", ["middle", "Control", "Shift"])
+def test_a_link_opened_beside_takes_along_what_was_made_while_the_button_was_down(
+    person: Person, two: Two, how: str
+) -> None:
+    context = person()
+    opened = two.come(context, "accept")
+    link = opened.locator("#part")
+    link.hover()
+    if how != "middle":
+        opened.keyboard.down(how)
+    button: Any = "middle" if how == "middle" else "left"
+    with opened.expect_response("**/api/consent/handover"):
+        opened.mouse.down(button=button)
+    opened.wait_for_timeout(100)
+    assert link.get_attribute("href") == f"{two.there}b?x=1#far", "nothing is in it that could be copied"
+    with context.expect_page() as beside:
+        opened.mouse.up(button=button)
+    second = beside.value
+    second.wait_for_function("window.webmon?.consent")
+    assert second.url == f"{two.there}b?x=1#far"
+    assert second.evaluate("webmon.consent.get().analytics") is True
+    assert opened.url == two.at(two.first)
+    assert link.get_attribute("href") == f"{two.there}b?x=1#far"
+    # Once: what is opened again has a token of its own or none.
+    with context.expect_page() as again:
+        link.click(modifiers=["Control"])
+    again.value.wait_for_function("window.webmon?.consent")
+    expect(again.value.locator("[data-webmon=banner]")).to_have_count(0)
+
+
+@pytest.mark.parametrize("what", ["the right button", "another link"])
+def test_no_link_carries_what_was_made_for_another_or_opens_a_menu(person: Person, two: Two, what: str) -> None:
+    context = person()
+    opened = two.come(context, "reject")
+    sent = listen(context)
+    if what == "the right button":
+        opened.locator("#plain").click(button="right")
+        opened.wait_for_timeout(300)
+        assert not [url for url, _ in sent if "/handover" in url]
+        return
+    opened.locator("#plain").hover()
+    with opened.expect_response("**/api/consent/handover"):
+        opened.mouse.down(button="middle")
+    opened.locator("#part").hover()
+    opened.mouse.up(button="middle")
+    opened.wait_for_timeout(300)
+    assert len(context.pages) == 1
+    assert opened.locator("a[href*=webmon-choice]").count() == 0
 
 
 def test_only_what_is_asked_besides_is_asked(person: Person, two: Two) -> None:

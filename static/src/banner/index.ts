@@ -263,11 +263,13 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
       const [label, erase] = tick("_erase", texts.erase, false);
       const withdraw = (): void => void decide(one, every(notice, false), "withdraw", "preferences", shared[1].checked, erase.checked);
       const offer = element("span");
-      offer.append(erase, " ", label);
+      offer.append(erase, label);
       foot.append(button(texts.withdraw, "withdraw", withdraw, "k"), texts.erase ? offer : "");
     }
     foot.append(button(texts.close, "close", done, "k"));
-    inside.append(element("p", {}, texts.preferences_body), list, buttons, foot);
+    const end = element("div", { class: "z" });
+    end.append(buttons, foot);
+    inside.append(element("p", {}, texts.preferences_body), list, end);
     cover(host, done);
   };
 

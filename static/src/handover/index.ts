@@ -9,14 +9,14 @@ const PATIENCE = 1000; // milliseconds for which a link is held up, at most
 
 let begun = 0;
 
-/** Take over the choice that has come along with a `mark`, if any did, and give links to the family the one made here. */
-export default (async (mark: string | undefined, _send, settings, base, setCookie, choice, post): Promise<void> => {
+/** Take over the choice that has `come` along, if any did, and give links to the family the one made here. */
+export default (async (come: string | undefined, _send, settings, base, setCookie, choice, post): Promise<void> => {
   const { site } = settings;
   const member = ({ host, hostname }: { host: string; hostname: string }): string | undefined =>
     settings.family.find((one) => [host, hostname].some((name) => name === one || name === `www.${one}`));
 
   const arrive = async (): Promise<void> => {
-    const [token, shared] = mark!.split("~");
+    const [token, shared] = come!.split("~");
     const before = own("consent");
     const was = choice();
     // Only from a page of the family, which no other page can pretend to be: nobody else brings visitors an answer that
@@ -56,25 +56,63 @@ export default (async (mark: string | undefined, _send, settings, base, setCooki
     return answer.ok ? (await answer.json()).token + (rest._session ? "~s" : "") : undefined;
   };
 
-  const clicked = (event: MouseEvent): void => {
+  /** The link that an event is about, where a choice can go along, and the website to which it leads. */
+  const leading = (event: MouseEvent): [HTMLAnchorElement, string] | undefined => {
     const link = event.composedPath().find((one) => one instanceof HTMLAnchorElement && one.href) as HTMLAnchorElement | undefined;
-    // Other ways to open it are the browser's own, and nothing is to be lost of them: the question is asked there, then.
-    const plain = !event.defaultPrevented && !event.button && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
-    if (!link || !plain || !/^http/.test(link.protocol) || link.host === location.host || link.hasAttribute("download")) return;
+    if (!link || !/^http/.test(link.protocol) || link.host === location.host || link.hasAttribute("download")) return;
     const to = member(link);
     // Without a referrer the other page would not believe it.
-    if (!to || !choice().decided || link.relList.contains("noreferrer")) return;
+    return to && choice().decided && !link.relList.contains("noreferrer") ? [link, to] : undefined;
+  };
+
+  const mark = (link: HTMLAnchorElement, carries: string): void => {
+    link.hash = `webmon-choice=${carries}${link.hash}`;
+  };
+
+  /** Whether it is opened beside: by the middle button, or with a key held. */
+  const aside = (event: MouseEvent): boolean => event.button === 1 || (!event.button && (event.ctrlKey || event.metaKey || event.shiftKey));
+
+  /** What the link carries on which the button is down. */
+  let held: { link: HTMLAnchorElement; carries?: string } | undefined;
+
+  // To open a page beside is the browser's own doing, and is not held up: what the link carries is made while the button
+  // is down. Where it is not there when the button is up, the question is asked there.
+  const pressed = (event: MouseEvent): void => {
+    const found = aside(event) && leading(event);
+    const now = found ? { link: found[0], carries: "" } : undefined;
+    held = now;
+    if (found && now) carried(found[1]).then((carries) => (now.carries = carries || ""), () => 0);
+  };
+
+  const clicked = (event: MouseEvent): void => {
+    const found = !event.defaultPrevented && leading(event);
+    if (!found || event.altKey) return;
+    const [link, to] = found;
+    if (aside(event)) {
+      if (held?.link === link && held.carries) {
+        const href = link.getAttribute("href")!;
+        mark(link, held.carries);
+        setTimeout(() => link.setAttribute("href", href));
+      }
+      held = undefined; // it is used once
+      return;
+    }
+    if (event.button) return;
     event.preventDefault();
     const late = new Promise<undefined>((done) => setTimeout(done, PATIENCE));
     const follow = (carries?: string): void => {
       // A copy: the page's own link stays as it is, and nobody hears of a second click.
       const copy = link.cloneNode() as HTMLAnchorElement;
-      if (carries) copy.hash = `webmon-choice=${carries}${link.hash}`;
+      if (carries) mark(copy, carries);
       copy.click();
     };
     Promise.race([carried(to), late]).then(follow, () => follow());
   };
 
-  if (!begun++) addEventListener("click", clicked);
-  if (mark) await arrive();
+  if (!begun++) {
+    addEventListener("mousedown", pressed);
+    addEventListener("click", clicked);
+    addEventListener("auxclick", clicked);
+  }
+  if (come) await arrive();
 }) satisfies Part;

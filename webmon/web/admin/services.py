@@ -13,6 +13,7 @@ from wtforms import FieldList, Form, FormField, HiddenField, SelectField, String
 from wtforms.validators import DataRequired, Length
 
 from webmon.clock import Clock
+from webmon.domain.language import LANGUAGES
 from webmon.domain.notice import COOKIES_LIMIT, TEXT_LIMIT, own_services
 from webmon.domain.register import FALLBACK, CookieTexts, RegisteredCookie, RegisteredService, ServiceTexts
 from webmon.domain.site import Site
@@ -107,10 +108,16 @@ def _reading(pages: Blueprint, guard: Guard, book: Register, clock: Clock) -> No
             services=book.services(site),
             purposes=book.purposes(site, clock.now()),
             unpublished=book.unpublished(site, clock.now()),
-            languages=[language for language in book.notices.current(site, clock.now()) if language != FALLBACK],
+            languages=_others(list(book.notices.current(site, clock.now()))),
             form=ButtonForm(formdata=None),
             bad=bad,
         )
+
+
+def _others(tags: list[str]) -> dict[str, str]:
+    """The languages in which a service may have texts besides English, by their English names."""
+    names = {tag: LANGUAGES[tag].english if tag in LANGUAGES else tag for tag in tags if tag != FALLBACK}
+    return dict(sorted(names.items(), key=lambda one: one[1]))
 
 
 def _editing(pages: Blueprint, guard: Guard, book: Register, clock: Clock) -> None:

@@ -141,10 +141,11 @@ class Portal:
 def blueprint(portal: Portal) -> Blueprint:
     pages = Blueprint("portal", __name__, url_prefix="/privacy")
 
-    @pages.before_request
+    @pages.before_app_request
     def speak() -> None:
-        # Errors too are told in the visitor's language.
-        g.words = words_asked_for()
+        # Errors too are told in the visitor's language, those of addresses that lead nowhere included.
+        if request.path.startswith(f"{pages.url_prefix}/"):
+            g.words = words_asked_for()
 
     _reading(pages, portal)
     _deciding(pages, portal)
