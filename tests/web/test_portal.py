@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import json
 from typing import Any
 
@@ -199,6 +200,23 @@ def test_closing_forgets_who_it_was(world: World) -> None:
 
 def test_a_site_that_is_not_there_is_a_page_of_its_own(world: World) -> None:
     assert world.browser().get("/privacy/unknown.example").status_code == 404
+
+
+def test_an_address_that_leads_nowhere_is_told_in_the_visitor_s_language(world: World) -> None:
+    for path, status in (("/privacy/example.org/nothing/here", 404), ("/privacy/", 404), (f"{PAGE}/open", 405)):
+        for language, direction in (("de", "ltr"), ("ar", "rtl")):
+            answer = world.browser().get(path, headers={"Accept-Language": language})
+            shown = answer.get_data(as_text=True)
+            assert answer.status_code == status
+            assert f'<html lang="{language}" dir="{direction}">' in shown
+            assert not {"Not Found", "Method Not Allowed"} & set(re.findall("<h1[^>]*>([^<]*)", shown))
+
+
+def test_receipts_name_purposes_as_the_notice_does(world: World) -> None:
+    visitor = world.visitor()
+    browser = opened(world, consent=visitor.receipt)
+    shown = browser.get(f"{PAGE}/receipts/{visitor.receipt}").get_data(as_text=True)
+    assert "<dt><bdi>Measurement</bdi>:" in shown
 
 
 def test_a_staff_member_stays_signed_in_when_a_website_sends_a_visitor_here(world: World) -> None:
