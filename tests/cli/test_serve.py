@@ -80,3 +80,14 @@ def test_whoever_reads_that_it_listens_may_ask_at_once(tmp_path: Path, host: str
         server.process.stdout.close()
     assert line == f"webmon listens on http://{host}:{server.port} (public address {server.url})\n"
     assert status == 0
+
+
+def test_a_request_that_never_ends_does_not_keep_the_server_from_its_end(tmp_path: Path) -> None:
+    """A thread waits for the rest of a body, and the loop that would bring it has ended."""
+    server = WebmonServer(tmp_path / "data")
+    server.start()
+    head = "POST /staff/sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    with socket.create_connection(("127.0.0.1", server.port)) as half:
+        half.sendall(f"{head}Content-Length: 100\r\n\r\nemail=".encode())
+        assert request("GET", f"{server.url}/healthz").status == 200
+        assert server.stop() == 0

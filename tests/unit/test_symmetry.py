@@ -156,6 +156,9 @@ def test_every_rule_is_broken_by_some_case_and_documented() -> None:
         labelled(accept="Accept all", reject="No"),
         labelled(accept="同意", reject="拒否", choose="選ぶ"),
         labelled(reject="می\u200cپذیرم", choose="क्षि"),
+        # Vowels and tones are marks, and tell words apart.
+        labelled(accept="ठीक है, सब चलेगा", reject="मना करें", choose="हाँ", save="हूँ"),
+        labelled(accept="ยอมรับ", reject="ยอมรบ"),
         styled(accept={"light": {"background": "#2f5f9f"}}),
     ],
 )

@@ -352,12 +352,16 @@ def test_a_hit_waits_for_nobody_who_writes_in_the_control_database(world: World)
     """Its consent and its site are read anew, while somebody else has the database for as long as they like."""
     visitor = world.visitor()
     world.reopen()
-    with contextlib.closing(sqlite3.connect(world.folder / "control.db")) as writer:
+    sites = world.runtime.sites
+    with contextlib.closing(sqlite3.connect(world.folder / "control.db", check_same_thread=False)) as writer:
         writer.execute("begin immediate")
-        with ThreadPoolExecutor(1) as other:
-            answered = other.submit(visitor.sees, "/while-somebody-writes")
+        # More who wait to write than a pool of connections holds.
+        with ThreadPoolExecutor(21) as others:
+            written = [others.submit(sites.prune_login_keys, world.clock.now()) for _ in range(20)]
+            answered = others.submit(visitor.sees, "/while-somebody-writes")
             try:
                 answered.result(10)
+                assert not any(one.done() for one in written)
             finally:
                 writer.rollback()
     world.settle()

@@ -18,6 +18,8 @@ from webmon.errors import SettingsError, WebmonError
 
 _PR_SET_PDEATHSIG = 1
 _PARENT_CHECK_SECONDS = 1.0
+# How long the end waits for who never ends a request. What was acknowledged is durable, and moved at the next start.
+_PATIENCE_SECONDS = 20
 _OPENING_SECONDS = 0.02
 
 _telling: list[Any] = []  # a loop holds its tasks but weakly
@@ -57,6 +59,7 @@ def command(host: str, port: int, role: str) -> None:  # noqa: ARG001
         log_level=LogLevels.warning,
         log_access=False,  # a line per request would write addresses to the disk
         backlog=2048,
+        workers_kill_timeout=_PATIENCE_SECONDS,
     )
     url = f"http://{_reachable(host)}:{port}"
     public_url = settings.public_url if settings.has_public_url else url
@@ -99,15 +102,21 @@ def _work(*args: Any, **kwargs: Any) -> None:
     from granian.server import MPServer
 
     _die_with_parent()
+    status = 0
     try:
         MPServer._spawn_asgi_worker(*args, **kwargs)
     except WebmonError as error:
         click.echo(f"Error: {error}", err=True)
-        raise SystemExit(1) from error
+        status = 1
     finally:
         from webmon import server
 
         server.stop()
+    # All that was acknowledged is in its place. Threads may be left that wait for the rest of a request, which the
+    # loop that has ended will never bring: Python would wait for them.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _die_with_parent() -> None:

@@ -110,9 +110,11 @@ def _length(body: Body) -> Found:
         if len(texts[key]) > LONGEST_LABEL:
             text = f"is {len(texts[key])} characters long in {language}: at most {LONGEST_LABEL} are read on a button"
             yield f"texts.{key}", text
+    # All that makes the one wide, against what is read of the other.
     accept, reject = len(texts["accept"]), len(read_as(texts["reject"]))
     if accept > _TIMES * max(reject, _SHORT):
-        text = f"is {accept} characters long in {language}, and reject {reject}: at most {_TIMES} times as many"
+        limit = f"at most {_TIMES} times as many"
+        text = f"is {accept} characters long in {language}, and reject has {reject} letters: {limit}"
         yield "texts.accept", text
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from webmon.domain.notice import Notice, completed, make_notice, with_services
+from webmon.domain.notice import Notice, Service, completed, make_notice, with_services
 from webmon.domain.register import FALLBACK, RegisteredService, check_register, new_key, read_register, services_in
 from webmon.domain.site import Site
 from webmon.errors import InvalidInput, NotFound
@@ -105,7 +105,7 @@ class Register:
         """
         register = self.services(site)
         wanted = [
-            make_notice(with_services(completed(before.body), services_in(register, before.language)))
+            _anew(before, services_in(register, before.language))
             for before in self._in_force(site, now)
             if before.services != services_in(register, before.language)
         ]
@@ -129,3 +129,11 @@ def _check(services: Sequence[RegisteredService], purposes: Collection[str]) -> 
         if strange:
             text = f"{service.key!r} names {strange[0][:40]!r}, which is no purpose of every notice in force"
             raise InvalidInput.field("services", text)
+
+
+def _anew(before: Notice, services: Sequence[Service]) -> Notice:
+    """Return the notice with these services; raises `InvalidInput` naming its language."""
+    try:
+        return make_notice(with_services(completed(before.body), services))
+    except InvalidInput as error:
+        raise InvalidInput({f"{before.language}: {where}": told for where, told in error.errors.items()}) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import uuid
 from collections import OrderedDict
@@ -136,6 +137,10 @@ class Consents:
 
     async def record_soon(self, site: Site, request: ConsentRequest, now: datetime) -> dict[str, Any] | None:
         """Do as `record`, on an event loop that goes on meanwhile."""
+        # To its end, also where whoever answers has gone: what is written down is known here as well.
+        return await asyncio.shield(self._record_soon(site, request, now))
+
+    async def _record_soon(self, site: Site, request: ConsentRequest, now: datetime) -> dict[str, Any] | None:
         answer = self._checked(site, request, now)
         written = await self._on_loop.run(
             lambda consents: _write(consents, site, answer, request, now), request.receipt
@@ -245,13 +250,13 @@ class Consents:
     def _acknowledge(
         self, site: Site, answer: Answer, request: ConsentRequest, written: _Written, now: datetime
     ) -> dict[str, Any] | None:
+        if written.grant is not None and written.body is not None:
+            self._remember(site.id, [written.body["receipt_id"], *written.replaced], written.grant)
         if not written.sent_again:
             for what in (answer.action.value, *([ANSWERED] if request.asked else [])):
                 self.counter.count(site, answer.notice.hash, what, request.segment, now)
         if written.body is None:
             return None
-        if written.grant is not None:
-            self._remember(site.id, [written.body["receipt_id"], *written.replaced], written.grant)
         return self._receipt(written.body, answer.notice)
 
     def _receipt(self, body: Mapping[str, Any], notice: Notice) -> dict[str, Any]:

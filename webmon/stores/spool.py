@@ -56,6 +56,7 @@ _LINES = (
     f" where id > ? and id <= ? and month = ? and not {_PERSONAL}"
 )
 _DELETE_THROUGH = "delete from hit where id <= min(?, (select min(id) from hit) + ? - 1)"
+_WAITS = "select exists (select 1 from hit where id <= ?)"
 _COUNT_STORED = "update meta set value = cast(cast(value as integer) + ? as text) where key = 'stored'"
 _CONSENTED = (
     "site_id = ? and account_id is null"
@@ -188,22 +189,25 @@ class Spool:
 
     def delete_through(self, last_id: int, stored_count: int) -> int:
         """Forget the entries up to `last_id`, all of which are in their log now; return how many there were."""
-        gone = 0
-        while (part := self._delete_some(last_id, stored_count if gone == 0 else 0)) > 0:
+        gone, is_last = 0, False
+        while not is_last:
+            part, is_last = self._delete_some(last_id, stored_count)
             gone += part
         if self._depth == 0:
             self.truncate()
         return gone
 
-    def _delete_some(self, last_id: int, stored_count: int) -> int:
+    def _delete_some(self, last_id: int, stored_count: int) -> tuple[int, bool]:
+        """Return how many went, and whether that was the last of them, with which what was stored is counted."""
         # SQLite has one writer at a time, and who meets another sleeps: waiting for one's turn is shorter.
         with self._commit, self._drain, _transaction(self._reader) as connection:
             gone = int(connection.execute(_DELETE_THROUGH, (last_id, _DELETED_AT_ONCE)).rowcount)
-            if stored_count:
+            is_last = not connection.execute(_WAITS, (last_id,)).fetchone()[0]
+            if is_last:
                 connection.execute(_COUNT_STORED, (stored_count,))
         with self._enter:
             self._depth = max(0, self._depth - gone)
-        return gone
+        return gone, is_last
 
     def count(self) -> int:
         """How many entries the file holds now, whoever wrote them."""

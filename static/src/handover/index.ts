@@ -89,7 +89,8 @@ export default (async (come: string | undefined, _send, settings, base, setCooki
     if (!found || event.altKey) return;
     const [link, to] = found;
     if (aside(event)) {
-      if (held?.link === link && held.carries) {
+      // What the keyboard opens has no detail, and carries nothing.
+      if (event.detail && held?.link === link && held.carries) {
         const href = link.getAttribute("href")!;
         mark(link, held.carries);
         setTimeout(() => link.setAttribute("href", href));

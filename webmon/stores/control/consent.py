@@ -16,6 +16,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal,
     or_,
     select,
     type_coerce,
@@ -73,9 +74,9 @@ _LAST = (
     .subquery()
 )
 _TIP = union_all(
-    select(_LAST.c.seq, _LAST.c.chain_hash),
-    select(_heads.c.seq, _heads.c.chain_hash).where(_heads.c.site_id == bindparam("site")),
-).order_by("seq")
+    select(_LAST.c.seq, _LAST.c.chain_hash, literal(0).label("noted")),
+    select(_heads.c.seq, _heads.c.chain_hash, literal(1)).where(_heads.c.site_id == bindparam("site")),
+).order_by("noted")
 _NOTE_HEAD = update(_heads).where(_heads.c.site_id == bindparam("site"))
 _TAKEN = select(_consents.c.id).where(_consents.c.receipt_id == bindparam("receipt"))
 
@@ -267,9 +268,10 @@ class SqlConsents(Repository):
         return Anchor(row.seq, _text(row.chain_hash)) if row else None
 
     def tip(self, site_id: int) -> Anchor:
-        # Also where the last record was taken out the chain goes on behind it: its place stays empty.
+        # What was noted goes before what stands there. Where the last record was taken out, its place stays empty;
+        # what another hand puts behind it is followed by none that belongs to it.
         found = self._session.execute(_TIP, {"site": site_id}).all()
-        return Anchor(found[-1].seq, found[-1].chain_hash) if found else self.anchor(site_id)
+        return Anchor(max(row.seq for row in found), found[-1].chain_hash) if found else self.anchor(site_id)
 
     def put_checkpoint(self, site_id: int, checkpoint: Checkpoint) -> None:
         self._session.add(

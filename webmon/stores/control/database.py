@@ -17,6 +17,8 @@ from webmon.stores.ports import Unit
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 T = TypeVar("T")
+_BUSY_MILLISECONDS = 30_000
+_SCRUB_MILLISECONDS = 2000
 # What SQLite says of a file that is none of its own, that is damaged, or that it may not open.
 _BROKEN = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 _PRIMARY = 0xFF
@@ -28,13 +30,16 @@ class ControlDatabase:
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine = _engine(url)
+        # Of its own, and with room for everybody: who reads must not wait for a connection either, while all that
+        # there are wait for who writes.
+        self._reads = _engine(url, "begin", max_overflow=-1)
 
     def migrate(self) -> None:
         """Bring the schema to the newest version; a database without tables gets them all.
 
         Raises `Unavailable` where a newer webmon has brought it further than this one knows.
         """
-        with self.engine.execution_options(reads=True).connect() as connection:
+        with self._reads.connect() as connection:
             found, newest = _version(connection), newest_version()
         if found == newest:
             return
@@ -59,8 +64,7 @@ class ControlDatabase:
 
         One that only `reads` waits for nobody who writes.
         """
-        engine = self.engine.execution_options(reads=True) if reads else self.engine
-        with Session(engine, expire_on_commit=False) as session, session.begin():
+        with Session(self._reads if reads else self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     def unit(self, repository: Callable[[Session], T]) -> Unit[T]:
@@ -69,7 +73,7 @@ class ControlDatabase:
 
     def faults(self) -> list[str]:
         """Return what is wrong with the database: nothing, where it is whole and at the newest version."""
-        with self.engine.connect() as connection:
+        with self._reads.connect() as connection:
             found, newest = _version(connection), newest_version()
             faults = [] if found == newest else [f"is at version {found or 'none'}, not at {newest}"]
             if self.engine.dialect.name == "sqlite":
@@ -78,17 +82,28 @@ class ControlDatabase:
         return faults
 
     def scrub(self) -> None:
-        """Empty the write-ahead log, so that deleted rows are in no file (`secure_delete` has zeroed the rest)."""
-        if self.engine.dialect.name == "sqlite":
-            # Below SQLAlchemy, which would begin a transaction first: within one there is no checkpoint.
-            connection = self.engine.raw_connection()
-            try:
-                connection.cursor().execute("pragma wal_checkpoint(truncate)").fetchall()
-            finally:
-                connection.close()
+        """Empty the write-ahead log, so that deleted rows are in no file (`secure_delete` has zeroed the rest).
+
+        Raises `Unavailable` where somebody reads what was before: to be done again.
+        """
+        if self.engine.dialect.name != "sqlite":
+            return
+        # Below SQLAlchemy, which would begin a transaction first: within one there is no checkpoint.
+        connection = self.engine.raw_connection()
+        cursor = connection.cursor()
+        try:
+            # Whoever writes waits as long as this does.
+            cursor.execute(f"pragma busy_timeout = {_SCRUB_MILLISECONDS}")
+            (is_busy, *_), *_ = cursor.execute("pragma wal_checkpoint(truncate)").fetchall()
+        finally:
+            cursor.execute(f"pragma busy_timeout = {_BUSY_MILLISECONDS}")
+            connection.close()
+        if is_busy:
+            raise Unavailable("What was deleted is still in the write-ahead log: somebody reads the control database")
 
     def close(self) -> None:
         self.engine.dispose()
+        self._reads.dispose()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,27 +138,23 @@ def _version(connection: Connection) -> str:
     return str(connection.execute(text("select version_num from alembic_version")).scalar() or "")
 
 
-def _engine(url: str) -> Engine:
-    engine = create_engine(url, hide_parameters=True)  # what is stored is in no error message and no log
+def _engine(url: str, begin: str = "begin immediate", **pool: int) -> Engine:
+    """`begin` is how SQLite's transactions do: one that reads first and writes later could not wait its turn."""
+    engine = create_engine(url, hide_parameters=True, **pool)  # what is stored is in no error message and no log
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "handle_error", _name_a_broken_file)
-        event.listen(engine, "begin", _begin)
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     return engine
 
 
-def _begin(connection: Connection) -> None:
-    # A transaction that reads first and writes later could not wait its turn.
-    connection.exec_driver_sql("begin" if connection.get_execution_options().get("reads") else "begin immediate")
-
-
 def _configure_sqlite(connection: Any, _record: Any) -> None:
-    # Transactions are begun by hand (`_begin`).
+    # Transactions are begun by hand (`_engine`).
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in ("journal_mode = wal", "synchronous = full", "foreign_keys = on", "secure_delete = on"):
         cursor.execute(f"pragma {pragma}")
-    cursor.execute("pragma busy_timeout = 30000")
+    cursor.execute(f"pragma busy_timeout = {_BUSY_MILLISECONDS}")
     cursor.close()
 
 
