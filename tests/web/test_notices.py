@@ -246,7 +246,7 @@ UNFAIR = {
     "long": (unfair("texts", reject="Nein, " * 7 + "nein"), "texts.reject is 46 characters long in de"),
     "many times": (
         unfair("texts", accept="Ja, ich nehme wirklich alles an", reject="Nein"),
-        "texts.accept is 31 characters long in de, and reject 4",
+        "texts.accept is 31 characters long in de, and reject has 4 letters",
     ),
     "unseen": (unfair("theme", light=PALE), "theme.light.accent stands out from the notice by 1.0:1"),
     "choose": (
