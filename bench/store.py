@@ -79,7 +79,8 @@ def fill(folder: Path, rows: int) -> float:
         f" from range({rows}) as numbers(i)"
     )
     names = ", ".join(f'"{name}"' for name in columns)
-    log._connection.execute(f"insert into {log._file('2026-10')}.event ({names}) select {values} from ({drawn})")
+    month = log._files.database("2026-10")
+    log._connection.execute(f"insert into {month}.event ({names}) select {values} from ({drawn})")
     folder.joinpath("2026-10.dirty").touch()
     log.compact()
     log.close()
