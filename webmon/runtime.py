@@ -125,7 +125,7 @@ class Runtime(Core):
 
     @cached_property
     def account_eraser(self) -> AccountEraser:
-        return AccountEraser(self.database.unit(SqlAccounts), self.account_keys, self.accounts, self.wipe)
+        return AccountEraser(self.database.unit(SqlAccounts), self.account_keys, self.accounts, self.wipe_or_later)
 
     @cached_property
     def accounts(self) -> AccountKeeper:
@@ -249,6 +249,11 @@ class Runtime(Core):
         """Leave nothing of deleted rows in the write-ahead logs of spool and control database."""
         self.spools.truncate()
         self.database.scrub()
+
+    def wipe_or_later(self) -> None:
+        """The same after what must not be told as undone: where somebody reads, the next checkpoint does it."""
+        self.spools.truncate()
+        self.database.scrub_or_later()
 
     def recover(self) -> None:
         """Take up where the last process ended, however it ended: before anything is answered."""

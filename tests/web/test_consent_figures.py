@@ -297,3 +297,18 @@ def test_a_browser_that_sends_the_privacy_signal_is_counted_as_such_when_it_is_s
     shown(world, Sec_GPC="0")
     totals = ask(world).get_json()["totals"]
     assert (totals["shown"], totals["gpc"], totals["ignored"]) == (2, 1, 2)
+
+
+def test_what_has_expired_is_told_as_deleted_while_somebody_reads(world: World) -> None:
+    """And is in no file once a checkpoint comes that nobody is in the way of."""
+    receipt = world.consent().get_json()["consent_receipt_id"]
+    world.runtime.retention.set_rules(world.site, {"consent_records": "P90D"}, NOW, actor="test")
+    world.move(days=91 + 400)
+    with world.runtime.database.session(reads=True) as reader:
+        assert reader.connection().exec_driver_sql("select count(*) from consent").scalar() == 1
+        report = world.runtime.retention.apply(world.clock.now(), actor="test")
+        assert report.complete
+        assert sum(line.deleted_count for line in report.lines if line.info_class == "consent_records") >= 1
+        assert world.found_in_files(receipt.encode())
+    world.runtime.checkpoint()
+    assert not world.found_in_files(receipt.encode())

@@ -57,7 +57,7 @@ class ExpiringAccounts:
     def delete_before(self, site: Site | None, cutoff: datetime, now: datetime) -> int:  # noqa: ARG002
         with self._unit() as accounts:
             gone = accounts.delete_hits_before(_id(site), cutoff)
-        self._database.scrub()
+        self._database.scrub_or_later()
         return gone
 
 
@@ -86,7 +86,7 @@ class ExpiringConsents:
             gone = consents.delete_before(_id(site), cutoff, now)
         with self._figures() as figures:
             gone += figures.delete_before(_id(site), cutoff.date())
-        self._database.scrub()
+        self._database.scrub_or_later()
         return gone
 
 
@@ -104,7 +104,7 @@ class ExpiringAudit:
 
     def delete_before(self, site: Site | None, cutoff: datetime, now: datetime) -> int:  # noqa: ARG002
         gone = self._with(lambda trail: trail.delete_before(cutoff, now))
-        self._database.scrub()
+        self._database.scrub_or_later()
         return gone
 
     def _with(self, act: Callable[[SqlAuditTrail], int]) -> int:

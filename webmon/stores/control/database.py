@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import structlog
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, inspect, text
 from sqlalchemy.orm import Session
 
@@ -16,6 +17,7 @@ from webmon.errors import Unavailable
 from webmon.stores.ports import Unit
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+log = structlog.get_logger()
 T = TypeVar("T")
 _BUSY_MILLISECONDS = 30_000
 _SCRUB_MILLISECONDS = 2000
@@ -100,6 +102,13 @@ class ControlDatabase:
             connection.close()
         if is_busy:
             raise Unavailable("What was deleted is still in the write-ahead log: somebody reads the control database")
+
+    def scrub_or_later(self) -> None:
+        """Do as `scrub` after what must not be told as undone: where somebody reads, the next checkpoint does it."""
+        try:
+            self.scrub()
+        except Unavailable as error:
+            log.warning("control.scrub_later", error=str(error))
 
     def close(self) -> None:
         self.engine.dispose()
