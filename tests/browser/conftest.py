@@ -18,10 +18,20 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
+CONTEXTS = pytest.StashKey[list[BrowserContext]]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Browsers close before any server stops: what they are still loading would be logged as an error."""
+    for context in item.stash.get(CONTEXTS, []):
+        context.close()
+
+
 @pytest.fixture
-def person(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
+def person(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., BrowserContext]]:
     """Somebody with a browser of their own; whatever a page logs as an error fails the test."""
-    contexts: list[BrowserContext] = []
+    contexts = request.node.stash.setdefault(CONTEXTS, [])
     errors: list[str] = []
 
     def make(**options: object) -> BrowserContext:
@@ -32,8 +42,6 @@ def person(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
         return context
 
     yield make
-    for context in contexts:
-        context.close()
     assert errors == []
 
 
