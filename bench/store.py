@@ -13,7 +13,7 @@ from webmon.services.ingest import Ingester
 from webmon.stores.events.duckdb import DuckDBEventLog
 from webmon.stores.events.schema import duckdb_columns
 from webmon.stores.ports.spool import Remainder, SpooledEntry, SpoolEntry
-from webmon.stores.spool import Spool
+from webmon.stores.spools import SpoolFolder
 
 CHUNK = 1000
 # As the load draws them: 2,500 pages skewed to the first, visits of four pages, twenty kinds of browser.
@@ -52,14 +52,15 @@ class _NoAccounts:
 
 def ingest_rate(folder: Path, rows: int) -> float:
     """Rows a second from a full spool into an empty event log."""
-    spool, log = Spool(folder / "spool.db", rows), DuckDBEventLog(folder / "events")
+    log = DuckDBEventLog(folder / "events")
+    spool = SpoolFolder(folder / "spool", rows, log)
     batch: list[SpoolEntry] = []
     for hit in hits(rows):
         batch.append(SpoolEntry(hit.site_id, hit.month, hit.visit_id, hit.hit_id, encode_hit(hit)))
         if len(batch) == CHUNK:
             spool.append(batch)
             batch = []
-    ingester = Ingester(lambda: [spool], log, _NoAccounts(), threading.Lock())
+    ingester = Ingester(spool.turn, log, _NoAccounts(), threading.Lock())
     began = time.perf_counter()
     ingester.drain()
     spent = time.perf_counter() - began

@@ -39,7 +39,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def create_wsgi(runtime: Runtime) -> WsgiCollect:
     """Return the whole WSGI application: the hot path in front, Flask behind it."""
-    store = HitStore(runtime.spools.live.append, runtime.once)
+    store = HitStore(runtime.spools.append, runtime.once)
     return WsgiCollect(create_app(runtime).wsgi_app, _door(runtime), store.store)
 
 
@@ -54,7 +54,7 @@ def create_asgi(runtime: Runtime) -> AsgiCollect:
     }
     headers = standing_headers(secure=runtime.settings.secure) | ANY_ORIGIN
     answers = AsgiEmbed(pages, recorders, headers, runtime.clock)
-    return AsgiCollect(answers, _door(runtime), LoopStore(runtime.spools.live.append, runtime.once))
+    return AsgiCollect(answers, _door(runtime), LoopStore(runtime.spools, runtime.once))
 
 
 def _terminated(pages: Callable[..., Any]) -> Callable[..., Any]:
@@ -118,7 +118,7 @@ def _public(runtime: Runtime, manifest: Mapping[str, str]) -> list[Blueprint]:
         internal.blueprint(runtime.internal_token, commands(runtime)),
         health.blueprint(
             runtime.settings.metrics_token,
-            lambda: runtime.spools.live.depth,
+            lambda: runtime.spools.depth,
             lambda: len(runtime.event_log.faults()),
         ),
     ]

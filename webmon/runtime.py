@@ -80,7 +80,7 @@ class Runtime(Core):
         self.day_keys = DayKeys(self.folder / EPHEMERAL / "day-keys.json")
         self.visits = VisitBook()
         self.once = Once()
-        self.ingester = Ingester(self.spools.all, self.event_log, self.accounts, self.log_lock)
+        self.ingester = Ingester(self.spools.turn, self.event_log, self.accounts, self.log_lock)
         self.erasing = Worker("eraser", self.eraser.wake, lambda: self.eraser.advance(self.clock.now()))
         self.promoter = Worker(
             "promoter", self.accounts.wake, lambda: self.accounts.advance(self.clock.now()), PROMOTER_PAUSE_SECONDS
@@ -142,7 +142,7 @@ class Runtime(Core):
             self.spools,
             self.wipe,
             lambda site_id, receipt, now: self.consents.grant(site_id, receipt, now) is not None,
-            self.spools.live.id,
+            self.spools.node,
         )
 
     @cached_property
@@ -246,13 +246,11 @@ class Runtime(Core):
         return length(rules[InfoClass.EVENT_LOG])
 
     def wipe(self) -> None:
-        """Leave nothing of deleted rows in the write-ahead logs of spool and control database."""
-        self.spools.truncate()
+        """Leave nothing of deleted rows in the control database's write-ahead log."""
         self.database.scrub()
 
     def wipe_or_later(self) -> None:
         """The same after what must not be told as undone: where somebody reads, the next checkpoint does it."""
-        self.spools.truncate()
         self.database.scrub_or_later()
 
     def recover(self) -> None:

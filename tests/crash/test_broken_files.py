@@ -37,11 +37,11 @@ def test_hits_are_acknowledged_and_stored_once_the_file_is_back(world: World, br
     assert visitor.sees("/meanwhile").status_code == 202
     with pytest.raises(Unavailable, match=r"2026-11\.1\.duckdb cannot be opened"):
         world.runtime.ingester.run_once()
-    assert world.runtime.spools.live.count() == 1
+    assert world.runtime.spools.depth == 1
     repaired(world, broken)
     world.settle()
     assert world.paths() == ["/before", "/meanwhile"]
-    assert world.runtime.spools.live.count() == 0
+    assert world.runtime.spools.depth == 0
 
 
 def test_no_figure_is_given_out_that_leaves_a_month_out(world: World, broken: Path) -> None:

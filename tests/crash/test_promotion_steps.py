@@ -314,7 +314,7 @@ def test_the_ingester_holds_what_was_left_by_the_mark_alone(world: World) -> Non
     """A row that the event log had when its visitor signed in leaves what it leaves once: by its removal."""
     visitor = world.visitor()
     visitor.sees("/secret-page/0")
-    spool = world.runtime.spools.live
+    spool = world.runtime.spools.all()[0]
     last = spool.through(10)
     marks = {"2026-11": 0}
     for chunk in spool.chunks(last, [], marks):

@@ -184,7 +184,7 @@ def test_a_time_in_the_body_is_believed_only_with_a_key(open_world: World) -> No
 
 def test_a_full_spool_says_when_to_come_back(tmp_path: Path) -> None:
     full = World(tmp_path / "data", mode=Mode.COOKIELESS_ALWAYS, spool_limit=1000)
-    full.runtime.spools.live._limit = 2  # as if a thousand waited already
+    full.runtime.spools._limit = 2  # as if a thousand waited already
     try:
         answers = [full.event(f"/{number}") for number in range(3)]
         assert [one.status_code for one in answers] == [202, 202, 429]
@@ -340,7 +340,7 @@ def test_an_imported_log_goes_by_the_rules_of_its_site(open_world: World) -> Non
         f'"https://elsewhere.example/u/jane%40example.net" "{BROWSER}"'
     )
     keys = runtime.import_keys("test")
-    importer = runtime.log_importer(site, keys, runtime.spools.live.append, keep_numbers=False)
+    importer = runtime.log_importer(site, keys, runtime.spools.append, keep_numbers=False)
     importer.run([line.encode()])
     assert importer.report.kept_count == 1
     open_world.settle()

@@ -142,7 +142,7 @@ def test_a_hit_that_was_let_in_just_before_goes_too(world: World) -> None:
     event = decode_event(json.dumps(sent | visitor.ids).encode(), now)
     ready = world.runtime.collector.prepare(world.site, event, Client("203.0.113.77", {"user-agent": "x"}), now)
     withdraw(world, visitor)
-    world.runtime.spools.live.append([ready.entry])  # type: ignore[union-attr]
+    world.runtime.spools.append([ready.entry])  # type: ignore[union-attr]
     settled(world)
     assert world.paths() == []
     assert erasures(world) == 0

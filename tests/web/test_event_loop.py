@@ -16,6 +16,7 @@ from webmon.app import create_asgi
 from webmon.domain.site import Mode
 from webmon.errors import SpoolFull, Unavailable
 from webmon.stores.ports.spool import SpoolEntry
+from webmon.stores.spool import Spool
 from webmon.web.collect.door import Asked, Door
 from webmon.web.shared.body import BODY_LIMIT
 
@@ -31,13 +32,13 @@ def test_many_at_once_are_each_stored_once_and_share_their_commits(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     groups: list[int] = []
-    append = world.runtime.spools.live.append
+    write = world.runtime.spools.write
 
-    def counted(entries: Sequence[SpoolEntry]) -> None:
+    def counted(entries: Sequence[SpoolEntry]) -> Spool | None:
         groups.append(len(entries))
-        append(entries)
+        return write(entries)
 
-    monkeypatch.setattr(world.runtime.spools.live, "append", counted)
+    monkeypatch.setattr(world.runtime.spools, "write", counted)
     answers = ask(create_asgi(world.runtime), *(event(f"/page-{number}") for number in range(60)))
     assert [(one.status, one.body) for one in answers] == [(202, b"ok")] * 60
     assert sum(groups) == 60
@@ -66,15 +67,21 @@ def test_a_hit_that_takes_long_to_read_does_not_hold_up_the_loop(
     assert world.paths() == ["/large", "/small"]
 
 
-def test_it_is_in_the_file_when_it_is_acknowledged(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("taken", [False, True], ids=["on the loop", "while somebody else writes"])
+def test_it_is_on_the_disk_when_it_is_acknowledged(
+    world: World, monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
     go_on, answered = threading.Event(), threading.Event()
-    append = world.runtime.spools.live.append
+    sync = Spool.sync
 
-    def slowly(entries: Sequence[SpoolEntry]) -> None:
+    def slowly(spool: Spool) -> None:
+        assert spool.count() == 1, "it is written, but not on the disk yet"
         go_on.wait(10)
-        append(entries)
+        sync(spool)
 
-    monkeypatch.setattr(world.runtime.spools.live, "append", slowly)
+    monkeypatch.setattr(Spool, "sync", slowly)
+    if taken:
+        monkeypatch.setattr(world.runtime.spools, "write", lambda entries: None)
     app = create_asgi(world.runtime)
     asking = threading.Thread(target=lambda: (ask(app, event("/slow")), answered.set()))
     asking.start()
@@ -82,7 +89,7 @@ def test_it_is_in_the_file_when_it_is_acknowledged(world: World, monkeypatch: py
     go_on.set()
     asking.join(10)
     assert answered.is_set()
-    assert world.runtime.spools.live.count() == 1
+    assert world.runtime.spools.depth == 1
 
 
 @pytest.mark.parametrize(
@@ -97,7 +104,7 @@ def test_what_cannot_be_stored_is_not_acknowledged_to_anybody(
 
     events = [event(f"/{number}", event_id=f"{number:016d}") for number in range(9)]
     with monkeypatch.context() as patched:
-        patched.setattr(world.runtime.spools.live, "append", fail)
+        patched.setattr(world.runtime.spools, "write", fail)
         refused = ask(create_asgi(world.runtime), *events)
     assert {one.status for one in refused} == {status}
     assert {one.headers.get("retry-after") for one in refused} == {retry}

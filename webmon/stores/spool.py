@@ -1,12 +1,14 @@
-"""The spool: hits that were acknowledged and have not reached the event log yet.
+"""A file of the spool: hits that were acknowledged and have not reached the event log yet.
 
-One SQLite file per writing process. A hit is acknowledged only after the commit that holds it (WAL,
-``synchronous=FULL``); the commits of hits that arrive together are one commit.
+SQLite with a write-ahead log. A hit is acknowledged only once the commit that holds it is on the disk; hits that
+arrive together are one commit. An event loop writes itself, which takes a tenth of a millisecond, and has a thread
+wait for the disk: ``synchronous=NORMAL``, with the log made durable here after each commit, is ``FULL``.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import sqlite3
 import threading
@@ -28,7 +30,7 @@ GROUP = Histogram(
 )
 COMMIT_SECONDS = Histogram(
     "webmon_spool_commit_seconds",
-    "How long a commit of the spool took to be durable",
+    "How long the disk took to hold a commit of the spool",
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5),
 )
 _SCHEMA = """
@@ -49,20 +51,20 @@ create table if not exists hit (
 _PERSONAL = "(account_id is not null or visit_id in (select value from json_each(?)))"
 _PERSONAL_ENTRIES = (
     "select id, site_id, month, visit_id, hit_id, body, account_id from hit"  # noqa: S608
-    f" where id <= ? and {_PERSONAL} order by id"
+    f" where id > ? and id <= ? and {_PERSONAL} order by id"
 )
 _LINES = (
     "select cast(group_concat(body, char(10)) as blob) from hit"  # noqa: S608
     f" where id > ? and id <= ? and month = ? and not {_PERSONAL}"
 )
-_DELETE_THROUGH = "delete from hit where id <= min(?, (select min(id) from hit) + ? - 1)"
-_WAITS = "select exists (select 1 from hit where id <= ?)"
+_LAST_EVER = "select coalesce(max(seq), 0) from sqlite_sequence where name = 'hit'"
 _COUNT_STORED = "update meta set value = cast(cast(value as integer) + ? as text) where key = 'stored'"
 _CONSENTED = (
     "site_id = ? and account_id is null"
     " and json_extract(cast(body as text), '$.visitor_id') in (select value from json_each(?))"
     " and json_extract(cast(body as text), '$.basis') = ?"
 )
+_COUNT_CONSENTED = f"select count(*) from hit where id > ? and {_CONSENTED}"  # noqa: S608
 _DELETE_CONSENTED = f"delete from hit where {_CONSENTED}"  # noqa: S608
 _HOLDS_CONSENTED = f"select exists (select 1 from hit where {_CONSENTED})"  # noqa: S608
 _WAITING_PLAIN = (
@@ -73,8 +75,8 @@ _WAITING_SEALED = (
 )
 # Within SQLite's bound of 32,766 parameters to a statement.
 _ROWS_AT_ONCE = 1000
-# Hits that arrive wait for it: some milliseconds.
-_DELETED_AT_ONCE = 500
+# Pages of the write-ahead log. Putting it into the file holds up whoever commits; most files have moved on before.
+_CHECKPOINT_PAGES = 16_384
 
 
 @dataclass(slots=True)
@@ -102,56 +104,57 @@ class _Group:
             lock.release()
 
 
-class _Turns:
-    """A lock that goes to who waits: one that is released and taken again at once would never reach the others."""
-
-    def __init__(self) -> None:
-        self._turn = threading.Lock()
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> None:
-        with self._turn:
-            self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
+class SpoolEnded(Exception):
+    """Nothing more is appended to this file: another has taken its place."""
 
 
 class Spool:
     """A file of acknowledged hits; safe for many appending threads and one that drains."""
 
-    def __init__(self, path: Path, limit: int, *, deduplicate: bool = False) -> None:
+    def __init__(self, path: Path, limit: int, *, deduplicate: bool = False, spool_id: str = "") -> None:
+        """`spool_id`: of the file before, where this one goes on counting."""
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = path
         self._limit = limit
         self._enter = threading.Lock()
-        self._commit = _Turns()
+        self._commit = threading.Lock()
         self._drain = threading.Lock()
+        self._syncing = threading.Lock()
         self._group = _Group()
+        self._ended = False
+        self._closed = False
+        # Up to which number the entries of a file that has ended have moved on, as far as this process knows.
+        self._moved = 0
         self._writer = _connect(path)
         self._reader = _connect(path)
-        self._set_default("id", secrets.token_hex(8))
+        self._set_default("id", spool_id or secrets.token_hex(8))
         self._set_default("deduplicate", str(int(deduplicate)))
         self._set_default("stored", "0")
+        self._log = _durable_log(path)
+        self._writer.execute("pragma synchronous = normal")
+        self._writer.execute(f"pragma wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         self.id = self.meta("id")
         self.deduplicate = self.meta("deduplicate") == "1"
-        self._depth = int(self._writer.execute("select count(*) from hit").fetchone()[0])
+        self._depth = self.count()
 
     @property
     def depth(self) -> int:
         """How many hits wait, as far as this process knows."""
         return self._depth
 
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
     def append(self, entries: Sequence[SpoolEntry]) -> None:
         """Return once the entries are durable.
 
-        Raises `SpoolFull` at the bound and `Unavailable` where the disk does not take them; then none of them
-        is stored.
+        Raises `SpoolFull` at the bound, `Unavailable` where the disk does not take them, and `SpoolEnded` where they
+        belong into another file by now; then none of them is stored.
         """
         if not entries:
             return
-        if self._depth + len(entries) > self._limit:
-            raise SpoolFull("The spool is full")
+        self._make_room(entries)
         with self._enter:
             group = self._group
             wake = group.enter(entries)
@@ -160,21 +163,71 @@ class Spool:
                 self._lead(group)
         else:
             wake.acquire()
+        if isinstance(group.error, SpoolEnded):
+            raise SpoolEnded
         if group.error is not None:
             raise Unavailable("The spool cannot be written") from group.error
 
+    def write(self, entries: Sequence[SpoolEntry]) -> bool:
+        """Commit the entries without waiting for the disk: `sync` does. False where somebody else writes meanwhile.
+
+        Raises what `append` does.
+        """
+        self._make_room(entries)
+        if not self._commit.acquire(blocking=False):
+            return False
+        try:
+            if self._ended:
+                return False
+            self._insert(entries)
+        except sqlite3.Error as error:
+            raise Unavailable("The spool cannot be written") from error
+        finally:
+            self._commit.release()
+        return True
+
+    def sync(self) -> None:
+        """Return once all that was written is durable; raises `Unavailable` where the disk does not take it."""
+        with self._syncing:
+            if self._closed:
+                return  # what this file held has moved on, and is durable there
+            try:
+                with COMMIT_SECONDS.time():
+                    os.fdatasync(self._log)
+            except OSError as error:
+                raise Unavailable("The spool cannot be written") from error
+
+    def last_ever(self) -> int:
+        """Return the highest number that an entry ever had."""
+        return self._number(_LAST_EVER)
+
+    def count_from(self, last: int) -> None:
+        """Have the next entry's number be above `last`, too."""
+        with self._commit, _transaction(self._writer) as connection:
+            last = max(last, int(connection.execute(_LAST_EVER).fetchone()[0]))
+            connection.execute("delete from sqlite_sequence where name = 'hit'")
+            connection.execute("insert into sqlite_sequence values ('hit', ?)", (last,))
+
+    def end(self, successor: Spool) -> None:
+        """Have `successor` take what is appended from now on; what this file holds is all that it will hold."""
+        with self._commit:
+            self._ended = True
+            successor.count_from(self.last_ever())
+        successor.sync()
+
     def through(self, limit: int) -> int:
         """Return the number of the last of the `limit` oldest entries, 0 where none waits."""
-        sql = "select max(id) from (select id from hit order by id limit ?)"
-        return int(self._rows(sql, limit)[0][0] or 0)
+        sql = "select coalesce(max(id), 0) from (select id from hit where id > ? order by id limit ?)"
+        return self._number(sql, self._moved, limit)
 
     def months(self, last_id: int) -> list[str]:
         """Return the months that the entries up to `last_id` belong to."""
-        return [row[0] for row in self._rows("select distinct month from hit where id <= ? order by 1", last_id)]
+        sql = "select distinct month from hit where id > ? and id <= ? order by 1"
+        return [row[0] for row in self._rows(sql, self._moved, last_id)]
 
     def personal(self, last_id: int, visits: Collection[int]) -> list[SpooledEntry]:
         """Return the entries up to `last_id` that are an account's, or of one of these visits."""
-        rows = self._rows(_PERSONAL_ENTRIES, last_id, json.dumps([*visits]))
+        rows = self._rows(_PERSONAL_ENTRIES, self._moved, last_id, json.dumps([*visits]))
         return [SpooledEntry(row[0], SpoolEntry(*row[1:])) for row in rows]
 
     def chunks(self, last_id: int, visits: Collection[int], after: Mapping[str, int]) -> Iterator[Chunk]:
@@ -183,35 +236,34 @@ class Spool:
         The database joins the lines: made one by one they would hold up every thread that answers requests.
         """
         for month, first in after.items():
-            lines = self._rows(_LINES, first, last_id, month, json.dumps([*visits]))[0][0]
-            if lines:
-                yield Chunk(month, last_id, lines)
+            for (lines,) in self._rows(_LINES, first, last_id, month, json.dumps([*visits])):
+                if lines:
+                    yield Chunk(month, last_id, lines)
 
     def delete_through(self, last_id: int, stored_count: int) -> int:
-        """Forget the entries up to `last_id`, all of which are in their log now; return how many there were."""
-        gone, is_last = 0, False
-        while not is_last:
-            part, is_last = self._delete_some(last_id, stored_count)
-            gone += part
+        """Forget the entries up to `last_id`, all of which are in their log now; return how many there were.
+
+        A file that has ended goes as a whole with its last entry: deleting row by row costs a third of moving them.
+        Read anew after a crash, what has moved on is known by the marks of the event log.
+        """
+        if self._ended:
+            gone = self._number("select count(*) from hit where id > ? and id <= ?", self._moved, last_id)
+            self._moved = last_id
+            self._more(-gone)
+            if last_id >= self.last_ever():
+                self.remove()
+            return gone
+        with self._drain, _transaction(self._reader) as connection:
+            gone = int(connection.execute("delete from hit where id <= ?", (last_id,)).rowcount)
+            connection.execute(_COUNT_STORED, (stored_count,))
+        self._more(-gone)
         if self._depth == 0:
             self.truncate()
         return gone
 
-    def _delete_some(self, last_id: int, stored_count: int) -> tuple[int, bool]:
-        """Return how many went, and whether that was the last of them, with which what was stored is counted."""
-        # SQLite has one writer at a time, and who meets another sleeps: waiting for one's turn is shorter.
-        with self._commit, self._drain, _transaction(self._reader) as connection:
-            gone = int(connection.execute(_DELETE_THROUGH, (last_id, _DELETED_AT_ONCE)).rowcount)
-            is_last = not connection.execute(_WAITS, (last_id,)).fetchone()[0]
-            if is_last:
-                connection.execute(_COUNT_STORED, (stored_count,))
-        with self._enter:
-            self._depth = max(0, self._depth - gone)
-        return gone, is_last
-
     def count(self) -> int:
-        """How many entries the file holds now, whoever wrote them."""
-        return int(self._rows("select count(*) from hit")[0][0])
+        """How many entries of the file have not moved on, whoever wrote them."""
+        return self._number("select count(*) from hit where id > ?", self._moved)
 
     def waiting(self, visit_ids: Collection[int], promotion_ids: Collection[int]) -> tuple[set[int], set[int]]:
         """Return of which of these visits a row waits in the clear, and of which of these promotions a sealed one."""
@@ -221,22 +273,27 @@ class Spool:
 
     def holds_consented(self, site_id: int, visitor_ids: Collection[int]) -> bool:
         """Whether a row of these visitors waits in the clear that was collected under consent."""
-        return bool(self._rows(_HOLDS_CONSENTED, site_id, json.dumps([*visitor_ids]), Basis.CONSENT)[0][0])
+        return bool(self._number(_HOLDS_CONSENTED, site_id, json.dumps([*visitor_ids]), Basis.CONSENT))
 
     def holds_account(self, account_id: int) -> bool:
-        return bool(self._rows("select exists (select 1 from hit where account_id = ?)", account_id)[0][0])
+        return bool(self._number("select exists (select 1 from hit where account_id = ?)", account_id))
 
     def delete_consented(self, site_id: int, visitor_ids: Collection[int]) -> int:
-        """Forget the visitors' rows that were collected under consent; return how many there were.
+        """Forget the visitors' rows that were collected under consent; return how many waited.
 
         Rows sealed for an account are not among them: nothing outside the seal says whose they were.
         """
-        with self._drain, _transaction(self._reader) as connection:
-            values = (site_id, json.dumps([*visitor_ids]), Basis.CONSENT)
-            gone = int(connection.execute(_DELETE_CONSENTED, values).rowcount)
-        with self._enter:
-            self._depth = max(0, self._depth - gone)
-        return gone
+        with self._commit, self._drain:
+            if self._closed:
+                return 0
+            with _transaction(self._reader) as connection:
+                values = (site_id, json.dumps([*visitor_ids]), Basis.CONSENT)
+                waiting = int(connection.execute(_COUNT_CONSENTED, (self._moved, *values)).fetchone()[0])
+                gone = int(connection.execute(_DELETE_CONSENTED, values).rowcount)
+        if gone:
+            self._more(-waiting)
+            self.truncate()
+        return waiting
 
     def refresh(self) -> None:
         """Count anew, where another process drains what this one appends."""
@@ -253,29 +310,46 @@ class Spool:
             connection.execute("insert or replace into meta values ('finished', '1')")
 
     def close(self) -> None:
-        with self._commit, self._drain:
-            self._writer.close()
-            self._reader.close()
+        with self._commit, self._drain, self._syncing:
+            if not self._closed:
+                self._closed = True
+                self._writer.close()
+                self._reader.close()
+                os.close(self._log)
 
     def remove(self) -> None:
-        self.close()
-        for suffix in ("-wal", "-shm", ""):
+        """Remove the files, then close: SQLite would first put what is in the log into a file that is still there."""
+        for suffix in ("", "-wal", "-shm"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        self._depth = 0
+        self.close()
 
     def _rows(self, sql: str, *values: int | str) -> list[tuple[Any, ...]]:
         with self._drain:
-            return self._reader.execute(sql, values).fetchall()
+            return [] if self._closed else self._reader.execute(sql, values).fetchall()
+
+    def _number(self, sql: str, *values: int | str) -> int:
+        return int(next(iter(self._rows(sql, *values)), (0,))[0])
+
+    def _make_room(self, entries: Sequence[SpoolEntry]) -> None:
+        if self._depth + len(entries) > self._limit:
+            raise SpoolFull("The spool is full")
+
+    def _more(self, count: int) -> None:
+        with self._enter:
+            self._depth = max(0, self._depth + count)
 
     def _lead(self, group: _Group) -> None:
         with self._enter:
             self._group = _Group()
         try:
+            if self._ended:
+                raise SpoolEnded
             self._insert(group.entries)
-            with self._enter:
-                self._depth += len(group.entries)
+            self.sync()
         except BaseException as error:
             group.error = error  # for all who wait: whatever happened, their hits are not durable
-            if not isinstance(error, sqlite3.Error):
+            if not isinstance(error, sqlite3.Error | SpoolEnded | Unavailable):
                 raise
         finally:
             group.end()
@@ -287,13 +361,13 @@ class Spool:
         with a call for each row, a commit waits longer for that than for the disk.
         """
         GROUP.observe(len(entries))
-        with COMMIT_SECONDS.time():
-            if len(entries) <= _ROWS_AT_ONCE:
-                self._writer.execute(*_insertion(entries))
-                return
+        if len(entries) <= _ROWS_AT_ONCE:
+            self._writer.execute(*_insertion(entries))
+        else:
             with _transaction(self._writer) as connection:
                 for start in range(0, len(entries), _ROWS_AT_ONCE):
                     connection.execute(*_insertion(entries[start : start + _ROWS_AT_ONCE]))
+        self._more(len(entries))
 
     def truncate(self) -> None:
         """Write the file anew and empty its write-ahead log: rows that have moved on would stand in them.
@@ -303,8 +377,9 @@ class Spool:
         """
         # Held against appending, as a checkpoint that meets a writer would leave the log as it is.
         with self._commit, self._drain:
-            self._reader.execute("vacuum")
-            self._reader.execute("pragma wal_checkpoint(truncate)").fetchall()
+            if not self._closed:
+                self._reader.execute("vacuum")
+                self._reader.execute("pragma wal_checkpoint(truncate)").fetchall()
 
     def _set_default(self, key: str, value: str) -> None:
         with _transaction(self._writer) as connection:
@@ -315,6 +390,16 @@ def _insertion(entries: Sequence[SpoolEntry]) -> tuple[str, list[int | str | byt
     rows = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(entries))
     values = [value for e in entries for value in (e.site_id, e.month, e.visit_id, e.hit_id, e.body, e.account_id)]
     return f"insert into hit (site_id, month, visit_id, hit_id, body, account_id) values {rows}", values  # noqa: S608
+
+
+def _durable_log(path: Path) -> int:
+    """Open the write-ahead log, once the file's names are durable in their folder; return its descriptor."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return os.open(f"{path}-wal", os.O_RDWR | os.O_CLOEXEC)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

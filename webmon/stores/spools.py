@@ -1,37 +1,85 @@
-"""All the spools of a data folder: the server's own, and those that imports have left for it."""
+"""All the spools of a data folder: the server's own, and those that imports have left for it.
+
+The server's own is a file that takes what arrives, and one that is on its way to the event log: what is appended and
+what is moved never meet. When all of a file has moved on, it goes as a whole (docs/decisions/spool-files.md).
+"""
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from webmon.errors import SpoolFull
 from webmon.stores.ports.events import EventSink
-from webmon.stores.spool import Spool
+from webmon.stores.ports.spool import SpoolEntry
+from webmon.stores.spool import Spool, SpoolEnded
 
-LIVE = "live"
+# The first has no number.
+_LIVE = re.compile(r"live(?:-(\d+))?\.db")
 
 
 class SpoolFolder:
-    """Opens what is there; closes and removes what an import has finished and the event log has taken."""
+    """Opens what is there; ends and begins the server's own files; removes what the event log has taken."""
 
     def __init__(self, folder: Path, limit: int, events: EventSink) -> None:
         self._folder = folder
         self._limit = limit
         self._events = events
         self._lock = threading.Lock()
-        self.live = Spool(folder / f"{LIVE}.db", limit)
+        found = sorted(filter(_number, folder.glob("live*.db")), key=_number)
+        opened: list[Spool] = []
+        for path in found:
+            opened.append(Spool(path, limit, spool_id=opened[-1].id if opened else ""))
+        *self._ended, self._live = opened or [Spool(folder / "live-1.db", limit)]
+        for spool in self._ended:
+            spool.end(self._live)
         self._others: dict[Path, Spool] = {}
+
+    @property
+    def node(self) -> str:
+        """The name of whoever serves this folder: the same for good."""
+        return self._live.id
+
+    @property
+    def depth(self) -> int:
+        """How many hits wait in the server's own files."""
+        return self._live.depth + sum(spool.depth for spool in self._ended)
+
+    def append(self, entries: Sequence[SpoolEntry]) -> None:
+        """Return once the entries are durable; see `Spool.append`."""
+        while True:
+            self._make_room(entries)
+            try:
+                return self._live.append(entries)
+            except SpoolEnded:
+                continue  # a file has taken its place meanwhile
+
+    def write(self, entries: Sequence[SpoolEntry]) -> Spool | None:
+        """Commit the entries without waiting for the disk, and return the file to `sync`.
+
+        None where somebody else writes meanwhile: `append` waits. Raises what that does.
+        """
+        self._make_room(entries)
+        live = self._live
+        return live if live.write(entries) else None
+
+    def turn(self) -> Sequence[Spool]:
+        """Return the spools whose entries are to be moved; what is appended from now on goes into another file."""
+        with self._lock:
+            self._look()
+            if self._live.depth and not self._ended:
+                self._ended.append(self._live)
+                self._live = self._successor()
+            # One after the other: the event log knows by the highest number how far it has taken from them.
+            return [*self._ended[:1], *self._others.values()]
 
     def all(self) -> Sequence[Spool]:
         """Every spool that may hold entries, the live one first."""
         with self._lock:
-            for path in sorted(self._folder.glob("*.db")):
-                if path != self.live.path and path not in self._others:
-                    self._others[path] = Spool(path, self._limit)
-            for spool in [spool for spool in self._others.values() if _done(spool)]:
-                self._retire(spool)
-            return [self.live, *self._others.values()]
+            self._look()
+            return [self._live, *self._ended, *self._others.values()]
 
     def waiting(self, visit_ids: Collection[int], promotion_ids: Collection[int]) -> tuple[set[int], set[int]]:
         """Return of which of these visits a row waits in the clear, and of which of these promotions a sealed one."""
@@ -50,20 +98,39 @@ class SpoolFolder:
         """Forget the visitors' rows that were collected under consent, in every spool; return how many there were."""
         return sum(spool.delete_consented(site_id, visitor_ids) for spool in self.all())
 
-    def truncate(self) -> None:
-        """Empty every spool's write-ahead log of rows that have moved on."""
-        for spool in self.all():
-            spool.truncate()
-
     def close(self) -> None:
         with self._lock:
-            for spool in (self.live, *self._others.values()):
+            for spool in (self._live, *self._ended, *self._others.values()):
                 spool.close()
 
-    def _retire(self, spool: Spool) -> None:
-        del self._others[spool.path]
-        spool.remove()
-        self._events.forget_spool(spool.id)
+    def _make_room(self, entries: Sequence[SpoolEntry]) -> None:
+        if self.depth + len(entries) > self._limit:
+            raise SpoolFull("The spool is full")
+
+    def _successor(self) -> Spool:
+        path = self._folder / f"live-{_number(self._live.path) + 1}.db"
+        begun = Spool(path, self._limit, spool_id=self._live.id)
+        self._live.end(begun)
+        return begun
+
+    def _look(self) -> None:
+        for spool in self._ended:
+            if spool.depth == 0:
+                spool.remove()
+        self._ended = [spool for spool in self._ended if not spool.closed]
+        for path in sorted(self._folder.glob("*.db")):
+            if not _number(path) and path not in self._others:
+                self._others[path] = Spool(path, self._limit)
+        for spool in [spool for spool in self._others.values() if _done(spool)]:
+            del self._others[spool.path]
+            spool.remove()
+            self._events.forget_spool(spool.id)
+
+
+def _number(path: Path) -> int:
+    """Which of the server's own files it is, counted from 1; 0 for another's."""
+    found = _LIVE.fullmatch(path.name)
+    return int(found[1] or 1) if found else 0
 
 
 def _done(spool: Spool) -> bool:

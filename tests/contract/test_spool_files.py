@@ -1,0 +1,287 @@
+"""The server's own spool: a file that takes what arrives, one that is on its way, and nothing lost between them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.support.rows import hit
+from webmon.domain.hit import encode_hit
+from webmon.errors import SpoolFull, Unavailable
+from webmon.services import ingest
+from webmon.services.ingest import Ingester
+from webmon.stores.events.duckdb import DuckDBEventLog
+from webmon.stores.ports.events import Chunk
+from webmon.stores.ports.spool import Remainder, SpooledEntry, SpoolEntry
+from webmon.stores.spool import Spool
+from webmon.stores.spools import SpoolFolder
+
+NOVEMBER = datetime(2026, 11, 3, 12)  # noqa: DTZ001 - the log's times are UTC without offset
+BATCH = 50
+
+
+class NoAccounts:
+    def promoted_visits(self) -> list[int]:
+        return []
+
+    def take(self, entries: Sequence[SpooledEntry]) -> list[Remainder]:
+        raise AssertionError(entries)
+
+
+class Serving:
+    """A folder with its event log, opened anew as often as a test likes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = DuckDBEventLog(folder / "events")
+        self.open()
+
+    def open(self) -> None:
+        self.spools = SpoolFolder(self.folder / "spool", 1_000_000, self.log)
+        self.ingester = Ingester(self.spools.turn, self.log, NoAccounts(), threading.Lock())
+
+    def reopen(self) -> None:
+        self.spools.close()
+        self.open()
+
+    def close(self) -> None:
+        self.spools.close()
+        self.log.close()
+
+    def files(self) -> list[str]:
+        return sorted(path.name for path in (self.folder / "spool").glob("*.db"))
+
+    def stored(self) -> list[int]:
+        found = self.log._connection.execute("select hit_id from event").fetchall()
+        return sorted(row[0] for row in found)
+
+
+@pytest.fixture
+def serving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serving]:
+    monkeypatch.setattr(ingest, "BATCH", BATCH)
+    made = Serving(tmp_path)
+    yield made
+    made.close()
+
+
+def entries(*numbers: int, visitor: int = 1) -> list[SpoolEntry]:
+    """Rows that are known by these numbers."""
+    rows = [msgspec.structs.replace(hit(NOVEMBER, visitor=visitor), hit_id=number) for number in numbers]
+    return [SpoolEntry(1, row.month, row.visit_id, row.hit_id, encode_hit(row)) for row in rows]
+
+
+def test_what_arrives_and_what_is_moved_are_in_two_files(serving: Serving) -> None:
+    serving.spools.append(entries(1, 2))
+    (moving,) = serving.spools.turn()
+    serving.spools.append(entries(3))
+    assert (moving.count(), serving.spools.depth) == (2, 3)
+    assert serving.files() == ["live-1.db", "live-2.db"]
+    serving.ingester.drain()
+    assert serving.stored() == [1, 2, 3]
+    assert (serving.spools.depth, serving.files()) == (0, ["live-3.db"])
+
+
+def test_a_file_that_holds_nothing_is_not_ended(serving: Serving) -> None:
+    serving.ingester.drain()
+    serving.ingester.drain()
+    assert serving.files() == ["live-1.db"]
+
+
+def test_nothing_of_what_has_moved_on_is_left_in_the_folder(serving: Serving) -> None:
+    serving.spools.append(entries(1))
+    looked_at = b'"pathname"'
+
+    def found() -> bool:
+        return any(looked_at in path.read_bytes() for path in (serving.folder / "spool").iterdir())
+
+    assert found()
+    serving.ingester.drain()
+    assert not found()
+
+
+@pytest.mark.parametrize("written", [True, False], ids=["by a loop", "by threads"])
+def test_numbers_go_on_across_files_and_restarts(serving: Serving, written: bool) -> None:
+    """The event log takes no number twice: a file that began anew would lose what it holds."""
+    name = serving.spools.node
+    for number in range(1, 7):
+        if written:
+            live = serving.spools.write(entries(number))
+            assert live is not None
+            live.sync()
+        else:
+            serving.spools.append(entries(number))
+        serving.ingester.drain()
+        if number % 2:
+            serving.reopen()
+    assert serving.stored() == [1, 2, 3, 4, 5, 6]
+    assert serving.spools.node == name, "and it is the same node"
+
+
+def test_a_crash_after_the_next_file_was_made_and_before_it_was_used(serving: Serving) -> None:
+    serving.spools.append(entries(1, 2))
+    serving.ingester.drain()
+    serving.spools.append(entries(3))
+    Spool(serving.folder / "spool" / "live-3.db", 10).close()  # as if it had got its file, and nothing more
+    serving.reopen()
+    serving.spools.append(entries(4))
+    serving.ingester.drain()
+    assert serving.stored() == [1, 2, 3, 4]
+
+
+def test_files_that_were_left_are_moved_one_after_the_other(serving: Serving) -> None:
+    """A later one's numbers are higher: moved in between, the rest of the earlier one would pass for taken."""
+    serving.spools.append(entries(*range(1, BATCH + 3)))
+    serving.spools.turn()
+    serving.spools.append(entries(BATCH + 3))
+    serving.reopen()
+    serving.spools.append(entries(BATCH + 4))
+    serving.reopen()
+    serving.ingester.drain()
+    assert serving.stored() == [*range(1, BATCH + 5)]
+    assert len(serving.files()) == 1
+
+
+def test_what_has_moved_on_of_a_long_file_is_not_moved_again(serving: Serving) -> None:
+    serving.spools.append(entries(*range(1, BATCH + 3)))
+    assert serving.ingester.run_once() == BATCH
+    assert serving.spools.depth == 2
+    serving.reopen()  # which has forgotten how far it had come
+    serving.ingester.drain()
+    assert serving.stored() == [*range(1, BATCH + 3)]
+
+
+def test_a_file_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "spool").mkdir()
+    earlier = Spool(tmp_path / "spool" / "live.db", 100)
+    earlier.append(entries(1, 2))
+    name = earlier.id
+    earlier.close()
+    serving = Serving(tmp_path)
+    serving.spools.append(entries(3))
+    serving.ingester.drain()
+    assert (serving.stored(), serving.spools.node) == ([1, 2, 3], name)
+    assert serving.files() == ["live-2.db"]
+    serving.close()
+
+
+def test_an_ended_file_that_an_erasure_has_emptied_holds_nothing_up(serving: Serving) -> None:
+    serving.spools.append(entries(1, visitor=77))
+    serving.spools.turn()
+    assert serving.spools.delete_consented(1, [77]) == 1
+    serving.spools.append(entries(2))
+    serving.ingester.drain()
+    assert (serving.stored(), serving.files()) == ([2], ["live-3.db"])
+
+
+def test_what_has_moved_on_and_stands_in_the_file_still_is_erased_and_not_counted(serving: Serving) -> None:
+    serving.spools.append(entries(1, 2, 3, visitor=77))
+    (moving,) = serving.spools.turn()
+    moving.delete_through(2, 2)
+    assert moving.waiting([1], []) == ({1}, set()), "no promotion is told as done while the file holds its rows"
+    assert moving.delete_consented(1, [77]) == 1
+    assert moving.waiting([1], []) == (set(), set())
+
+
+def test_the_bound_is_for_all_that_waits(tmp_path: Path) -> None:
+    log = DuckDBEventLog(tmp_path / "events")
+    spools = SpoolFolder(tmp_path / "spool", 5, log)
+    spools.append(entries(1, 2, 3))
+    spools.turn()
+    spools.append(entries(4, 5))
+    for take in (spools.append, spools.write):
+        with pytest.raises(SpoolFull):
+            take(entries(6))
+    (moving,) = spools.turn()
+    moving.delete_through(3, 3)
+    spools.append(entries(6))
+    assert spools.depth == 3
+    spools.close()
+    log.close()
+
+
+def test_the_event_log_that_cannot_take_any_ends_one_file_alone(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(spool_id: str, part: Chunk, *, deduplicate: bool) -> int:
+        raise Unavailable("No room")
+
+    serving.spools.append(entries(1))
+    with monkeypatch.context() as patched:
+        patched.setattr(serving.log, "append", refuse)
+        for number in range(2, 5):
+            with pytest.raises(Unavailable):
+                serving.ingester.run_once()
+            serving.spools.append(entries(number))
+    assert serving.files() == ["live-1.db", "live-2.db"]
+    serving.ingester.drain()
+    assert serving.stored() == [1, 2, 3, 4]
+
+
+def test_who_appends_while_files_are_ended_is_stored_once(serving: Serving) -> None:
+    over = threading.Event()
+
+    def turning() -> None:
+        while not over.is_set():
+            serving.ingester.run_once()
+
+    def appending(thread: int) -> None:
+        for number in range(60):
+            serving.spools.append(entries(1 + thread * 1000 + number))
+
+    moving = threading.Thread(target=turning)
+    moving.start()
+    threads = [threading.Thread(target=appending, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for number in range(60):
+        written = serving.spools.write(entries(9001 + number))
+        if written is None:
+            serving.spools.append(entries(9001 + number))
+        else:
+            written.sync()
+    for thread in threads:
+        thread.join()
+    over.set()
+    moving.join()
+    serving.ingester.drain()
+    expected = [1 + thread * 1000 + number for thread in range(4) for number in range(60)]
+    assert serving.stored() == sorted([*expected, *range(9001, 9061)])
+
+
+def test_a_disk_that_does_not_take_a_commit_is_told(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    written = serving.spools.write(entries(1))
+    assert written is not None
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fdatasync", fail)
+        with pytest.raises(Unavailable):
+            written.sync()
+        with pytest.raises(Unavailable):
+            serving.spools.append(entries(2))
+    written.sync()
+
+
+def test_who_waits_for_the_disk_when_all_has_moved_on_already_waits_no_longer(serving: Serving) -> None:
+    written: Any = serving.spools.write(entries(1))
+    serving.ingester.drain()
+    assert written.closed
+    written.sync()
+    assert serving.stored() == [1]
+
+
+def test_a_commit_that_fails_on_the_loop_stores_nothing(serving: Serving) -> None:
+    live = serving.spools.all()[0]
+    (pages,) = live._writer.execute("pragma page_count").fetchone()
+    live._writer.execute(f"pragma max_page_count = {pages + 1}")
+    large = [SpoolEntry(1, "2026-11", 1, 1, b"x" * 100_000)]
+    with pytest.raises(Unavailable):
+        serving.spools.write(large)
+    assert (live.count(), live.depth) == (0, 0)
