@@ -80,10 +80,13 @@ export function recorder(
 
   /** The answer that waits to be recorded. */
   const waiting = (): Answer | undefined => {
+    const kept = own("consent");
+    // Mostly there is none, and for an error the browser would first look up where it is thrown.
+    if (!kept?.startsWith("%7B")) return;
     try {
-      return JSON.parse(decodeURIComponent(own("consent")!.match(/^%7B.*/)![0]));
+      return JSON.parse(decodeURIComponent(kept));
     } catch {
-      return; // there is none, or none that can be read
+      return; // none that can be read
     }
   };
   // Otherwise another page has recorded it, or the visitor has answered anew.

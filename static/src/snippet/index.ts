@@ -1,6 +1,6 @@
 // w.js: measures with consent, asks where a question must be asked, and is silent otherwise. Docs: docs/wire.md.
 // Written to be small, since every page loads it: what only some pages need is in files of its own (banner, more, …),
-// which are given what they use of this one.
+// which are given what they use of this one. Compared with `==`: the types are alike, and it is a byte less.
 import type { Body, Choice, Part, Settings } from "../shared/types";
 
 declare const __WEBMON_SETTINGS__: Settings;
@@ -37,9 +37,10 @@ const on = (type: string, run: Run) => {
 
 const cookie = (name: string): string => {
   try {
-    return doc.cookie.match(`(^|; )webmon_${name}=([^;]*)`)![2];
+    // Where there is none, nothing is thrown: for an error, the browser would first look up where it is thrown.
+    return doc.cookie.match(`(^|; )webmon_${name}=([^;]*)`)?.[2] || "";
   } catch {
-    return ""; // there is none, or the page may have none
+    return ""; // the page may have none
   }
 };
 const setCookie = (name: string, value: string, seconds: number): string => (
@@ -73,7 +74,7 @@ const allowed = (): Body | undefined => {
 const post = async (what: string, body: Body): Promise<Response> => {
   const ask = (): Promise<Response> =>
     fetch(`${base}/api/${what}`, { method: "POST", body: JSON.stringify(body), keepalive: true, credentials: "omit" });
-  return ask().then((answer) => (answer.status < 500 ? answer : ask()), ask);
+  return ask().then((answer) => (answer.status > 499 ? ask() : answer), ask);
 };
 
 const send = safe(async (name: string, more: Body): Promise<boolean> => {
@@ -82,7 +83,7 @@ const send = safe(async (name: string, more: Body): Promise<boolean> => {
   if (!who || settings.excluded?.test(loc.pathname)) throw (shown = "");
   // With an id of its own, a hit that is sent again counts once.
   const answer = await post("event", { event_id: mint(), name, url: shown || loc.href, domain: settings.site, ...more, ...who });
-  if (who.consent && answer.headers.get("x-webmon-drop-reason") === "no_consent") ui("lost", who.consent);
+  if (who.consent && answer.headers.get("x-webmon-drop-reason") == "no_consent") ui("lost", who.consent);
   return answer.ok;
 });
 
@@ -103,7 +104,7 @@ const scrolled = (): void => {
 
 const view = (again?: boolean): void => {
   const url = loc.href.split("hash" in data ? " " : "#")[0];
-  if (url === shown && !again) return;
+  if (url == shown && !again) return;
   report();
   const referrer = (!again && shown) || doc.referrer;
   shown = url;
@@ -123,14 +124,14 @@ const ui = (what: string, more?: unknown): Promise<any> => load(settings.banner,
 
 /** What few pages need at their start: another site's settings, paths to leave out, what their address ends with. */
 const prepare = async (): Promise<void> => {
-  if (settings.site !== data.site || data.exclude || loc.hash.match(settings.marks)) settings = await load(settings.prepare, data);
+  if (settings.site != data.site || data.exclude || loc.hash.match(settings.marks)) settings = await load(settings.prepare, data);
 };
 
 const api: any = safe(async (name: string, first, second) => {
-  if (name === "pageview") return view(true);
-  if (name === "event") return send(first, second);
+  if (name == "pageview") return view(true);
+  if (name == "event") return send(first, second);
   const who = allowed();
-  if (name === "logout") {
+  if (name == "logout") {
     // What follows is somebody else, as far as anybody can tell: from now on, whatever becomes of the request.
     setCookie("id", "", 0);
     shown = setCookie("visit", "", 0);
@@ -147,10 +148,10 @@ api.consent = {
 
 const run = safe(async () => {
   await prepare();
-  if (!settings) throw 0;
+  if (!settings) return;
   // First, as it has the longest way to go. An answer that is on its way to be recorded decides nothing yet, and asks for
   // nothing more than to be sent again. Nor does one that was made to other notices.
-  if (((settings.ask || cookie("consent")) && choice().version !== settings.version) || doc.querySelector("[data-category]")) ui("start");
+  if (((settings.ask || cookie("consent")) && choice().version != settings.version) || doc.querySelector("[data-category]")) ui("start");
   (window as any).webmon = api;
   (["pushState", "replaceState"] as const).map((name) => {
     const inner = history[name];
@@ -173,9 +174,9 @@ const run = safe(async () => {
     }
   });
   // Whoever has signed out is not to see this page as the one who was signed in.
-  before?.q?.map((call: any) => call[0] === "logout" && api(...call));
+  before?.q?.map((call: any) => call[0] == "logout" && api(...call));
   routed(data);
-  before?.q?.map((call: any) => call[0] !== "logout" && api(...call));
+  before?.q?.map((call: any) => call[0] != "logout" && api(...call));
 });
 
 if (!before?.consent) {
