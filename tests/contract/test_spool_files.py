@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -221,6 +222,45 @@ def test_the_event_log_that_cannot_take_any_ends_one_file_alone(
     assert serving.files() == ["live-1.db", "live-2.db"]
     serving.ingester.drain()
     assert serving.stored() == [1, 2, 3, 4]
+
+
+def test_a_crash_while_a_file_is_removed_leaves_nothing_of_it(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving.spools.append(entries(1, 2))
+    unlink = Path.unlink
+
+    def crash(path: Path, *, missing_ok: bool = False) -> None:
+        if path.name == "live-1.db":
+            raise KeyboardInterrupt
+        unlink(path, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", crash)
+        with pytest.raises(KeyboardInterrupt):
+            serving.ingester.run_once()
+    assert b'"pathname"' not in b"".join(path.read_bytes() for path in (serving.folder / "spool").iterdir())
+    serving.open()
+    serving.spools.append(entries(3))
+    serving.ingester.drain()
+    assert serving.stored() == [1, 2, 3]
+    assert len(serving.files()) == 1
+
+
+def test_where_there_is_no_room_for_another_file_this_one_goes_on(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(spool: Spool, last: int) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    serving.spools.append(entries(1))
+    with monkeypatch.context() as patched:
+        patched.setattr(Spool, "count_from", full)
+        with pytest.raises(sqlite3.OperationalError):
+            serving.ingester.run_once()
+    serving.spools.append(entries(2))
+    serving.ingester.drain()
+    assert serving.stored() == [1, 2]
 
 
 def test_who_appends_while_files_are_ended_is_stored_once(serving: Serving) -> None:

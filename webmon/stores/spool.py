@@ -33,9 +33,9 @@ COMMIT_SECONDS = Histogram(
     "How long the disk took to hold a commit of the spool",
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5),
 )
-_SCHEMA = """
-create table if not exists meta (key text primary key, value text not null) without rowid;
-create table if not exists hit (
+_SCHEMA = (
+    "create table if not exists meta (key text primary key, value text not null) without rowid",
+    """create table if not exists hit (
     id integer primary key autoincrement,
     site_id integer not null,
     month text not null,
@@ -43,8 +43,8 @@ create table if not exists hit (
     account_id integer,
     hit_id integer not null,
     body blob not null
-);
-"""
+)""",
+)
 
 
 # An entry that stays out of the event log: sealed for an account, or of a visit whose visitor has signed in.
@@ -126,10 +126,9 @@ class Spool:
         # Up to which number the entries of a file that has ended have moved on, as far as this process knows.
         self._moved = 0
         self._writer = _connect(path)
+        defaults = {"id": spool_id or secrets.token_hex(8), "deduplicate": str(int(deduplicate)), "stored": "0"}
+        _set_up(self._writer, defaults)
         self._reader = _connect(path)
-        self._set_default("id", spool_id or secrets.token_hex(8))
-        self._set_default("deduplicate", str(int(deduplicate)))
-        self._set_default("stored", "0")
         self._log = _durable_log(path)
         self._writer.execute("pragma synchronous = normal")
         self._writer.execute(f"pragma wal_autocheckpoint = {_CHECKPOINT_PAGES}")
@@ -149,8 +148,8 @@ class Spool:
     def append(self, entries: Sequence[SpoolEntry]) -> None:
         """Return once the entries are durable.
 
-        Raises `SpoolFull` at the bound, `Unavailable` where the disk does not take them, and `SpoolEnded` where they
-        belong into another file by now; then none of them is stored.
+        Raises `SpoolFull` at the bound and `SpoolEnded` where they belong into another file by now: then none of them
+        is stored. Raises `Unavailable` where the disk does not take them.
         """
         if not entries:
             return
@@ -211,8 +210,8 @@ class Spool:
     def end(self, successor: Spool) -> None:
         """Have `successor` take what is appended from now on; what this file holds is all that it will hold."""
         with self._commit:
-            self._ended = True
             successor.count_from(self.last_ever())
+            self._ended = True
         successor.sync()
 
     def through(self, limit: int) -> int:
@@ -308,6 +307,7 @@ class Spool:
         """Say that nothing more will be appended: whoever drains the file may remove it."""
         with self._commit, _transaction(self._writer) as connection:
             connection.execute("insert or replace into meta values ('finished', '1')")
+        self.sync()
 
     def close(self) -> None:
         with self._commit, self._drain, self._syncing:
@@ -318,8 +318,11 @@ class Spool:
                 os.close(self._log)
 
     def remove(self) -> None:
-        """Remove the files, then close: SQLite would first put what is in the log into a file that is still there."""
-        for suffix in ("", "-wal", "-shm"):
+        """Remove the files, then close: SQLite would first put what is in the log into a file that is still there.
+
+        The log goes first: what a crash leaves then holds nothing, and is opened and removed at the next start.
+        """
+        for suffix in ("-wal", "", "-shm"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
         self._depth = 0
         self.close()
@@ -381,10 +384,6 @@ class Spool:
                 self._reader.execute("vacuum")
                 self._reader.execute("pragma wal_checkpoint(truncate)").fetchall()
 
-    def _set_default(self, key: str, value: str) -> None:
-        with _transaction(self._writer) as connection:
-            connection.execute("insert or ignore into meta values (?, ?)", (key, value))
-
 
 def _insertion(entries: Sequence[SpoolEntry]) -> tuple[str, list[int | str | bytes | None]]:
     rows = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(entries))
@@ -407,8 +406,15 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = full")
     connection.execute("pragma secure_delete = on")
-    connection.executescript(_SCHEMA)
     return connection
+
+
+def _set_up(connection: sqlite3.Connection, defaults: Mapping[str, str]) -> None:
+    """In one transaction: each waits for the disk, and a file is begun whenever there are rows to be moved."""
+    with _transaction(connection):
+        for statement in _SCHEMA:
+            connection.execute(statement)
+        connection.executemany("insert or ignore into meta values (?, ?)", defaults.items())
 
 
 @contextmanager
