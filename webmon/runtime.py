@@ -39,6 +39,7 @@ from webmon.services.read_account import AccountReader
 from webmon.services.read_stats import Stats
 from webmon.services.refused_attempts import PAUSE_SECONDS
 from webmon.services.renew_keys import KeyRenewal
+from webmon.services.restrict_account import Restrictions
 from webmon.services.retention_file import read_rules
 from webmon.services.site_directory import SiteDirectory
 from webmon.services.thin_out import Generalizer
@@ -126,6 +127,10 @@ class Runtime(Core):
     @cached_property
     def account_eraser(self) -> AccountEraser:
         return AccountEraser(self.database.unit(SqlAccounts), self.account_keys, self.accounts, self.wipe_or_later)
+
+    @cached_property
+    def restrictions(self) -> Restrictions:
+        return Restrictions(self.database.unit(SqlAccounts), self.account_keys, self.log_lock)
 
     @cached_property
     def accounts(self) -> AccountKeeper:

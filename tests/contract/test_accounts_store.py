@@ -63,6 +63,23 @@ def test_a_token_is_used_once_and_forgotten_when_it_has_expired(world: World) ->
         assert accounts.prune_used_tokens(NOW + HOUR * 2) == 2
 
 
+def test_restricted_accounts_are_told_apart_however_many_are_asked_about(world: World) -> None:
+    unit, numbers = world.runtime.database.unit(SqlAccounts), range(10, 2010)
+    with unit() as accounts:
+        for number in numbers:
+            accounts.add(Account(number, world.site.id), f"digest-{number}", b"sealed", NOW)
+        assert [accounts.restrict(number, NOW + HOUR) for number in (10, 2009, 2009)] == [True, True, False]
+    with unit() as accounts:
+        assert set(accounts.restricted(numbers)) == {10, 2009}
+        assert set(accounts.restricted(())) == set()
+        found = accounts.get(2009), accounts.find(world.site.id, "digest-10"), accounts.get(11)
+        assert [one and one.restricted_at for one in found] == [NOW + HOUR, NOW + HOUR, None]
+        assert [accounts.lift_restriction(number) for number in (10, 10, 11)] == [True, False, False]
+        accounts.erase(2009)
+    with unit() as accounts:
+        assert set(accounts.restricted(numbers)) == set(), "nothing of an erased one is left"
+
+
 def test_an_account_belongs_to_its_site(world: World) -> None:
     world.runtime.add_site("other.example", actor="test")
     other, owner = world.runtime.sites.get("other.example"), account(world)

@@ -64,6 +64,13 @@ def _print(report: dict[str, Any]) -> None:
         click.echo("There are no sites yet, so there is nothing to keep or to delete.")
 
 
+def _remark(rule: dict[str, Any]) -> str:
+    if rule["error"]:
+        return f"FAILED: {rule['error']}"
+    restricted = rule["restricted_count"]
+    return f"{restricted} older rows stay: their accounts are restricted" if restricted else ""
+
+
 def _row(rule: dict[str, Any], applied: bool) -> tuple[str, ...]:
     return (
         rule["site"],
@@ -73,5 +80,5 @@ def _row(rule: dict[str, Any], applied: bool) -> tuple[str, ...]:
         str(rule["looked_at_count"]),
         str(rule["expired_count"]),
         str(rule["deleted_count"]) if applied else "-",
-        f"FAILED: {rule['error']}" if rule["error"] else "",
+        _remark(rule),
     )

@@ -13,6 +13,7 @@ from webmon.domain.scrub import scrub_text
 IDENTITY = "identity"
 SHORTEST_REASON = 10
 LONGEST_REASON = 300
+LONGEST_SUBJECT = 512
 _FEWEST_LETTERS = 4
 
 
@@ -75,6 +76,14 @@ def clean_reason(text: str) -> str:
     if len(reason) > LONGEST_REASON:
         raise ValueError(f"must have at most {LONGEST_REASON} characters")
     return scrub_text(reason).value
+
+
+def check_named(subject: str, account_id: int | None) -> None:
+    """Raise `ValueError` unless an account is named in one way: as the website calls it, or by its number."""
+    if len(subject) > LONGEST_SUBJECT:
+        raise ValueError(f"must have at most {LONGEST_SUBJECT} characters")
+    if bool(subject) is (account_id is not None):
+        raise ValueError("is required, or the account's number in its place")
 
 
 def clean_fields(keys: Iterable[str]) -> tuple[str, ...]:

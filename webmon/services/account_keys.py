@@ -144,6 +144,19 @@ class AccountKeys:
             raise Unavailable("The data key of this account is missing")
         return Found(digest, account, gone)
 
+    def named(self, accounts: AccountRepository, site: Site, subject: str, account_id: int | None) -> Account | None:
+        """Return the site's account of that number, or else that which the website calls so.
+
+        None where nothing is held, or nothing that opens any more.
+        """
+        # By a keyed digest: the identifier itself is stored nowhere in the clear.
+        names = () if account_id is not None else dict.fromkeys((subject, subject.strip()))  # as it is, then as meant
+        tried = (accounts.find(site.id, self.digest(site, name)) for name in names)
+        found = accounts.get(account_id) if account_id is not None else next(filter(None, tried), None)
+        if found is None or found.site_id != site.id or self.is_gone(found.id):
+            return None
+        return found
+
     def open_account(self, opening: Opening, site: Site, found: Found, claims: LoginClaims, now: datetime) -> int:
         """Return the account that was found, or a new one with a key of its own where none was."""
         if found.account is not None and not found.gone:

@@ -29,7 +29,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What one rule looked at, found expired and deleted. `error` says why it could not run."""
+    """What one rule looked at, found expired and deleted. `error` says why it could not run.
+
+    `restricted_count`: rows that are as old, and stay because their account is restricted.
+    """
 
     site: str
     info_class: str
@@ -39,6 +42,7 @@ class Line:
     looked_at_count: int = 0
     expired_count: int = 0
     deleted_count: int = 0
+    restricted_count: int = 0
     note: str = ""
     error: str = ""
 
@@ -140,9 +144,10 @@ class Retention:
             with self.log_lock:
                 looked_at = job.store.count(job.site)
                 expired = job.store.count_before(job.site, job.cutoff)
+                restricted = job.store.count_restricted_before(job.site, job.cutoff)
         except Exception as error:
             return _failed(job, error)
-        return replace(job.line(), looked_at_count=looked_at, expired_count=expired)
+        return replace(job.line(), looked_at_count=looked_at, expired_count=expired, restricted_count=restricted)
 
     def _delete(self, job: _Job, now: datetime) -> Line:
         found = self._look(job)

@@ -273,8 +273,9 @@ class AccountKeeper:
         with self._unit() as accounts:
             accounts.put_hits(sealed)
             accounts.seen(seen)
+            restricted = accounts.restricted({one.account_id for one in sealed})
         self._roster.note_seen(seen)
-        return self._left(taken)
+        return self._left(taken, restricted)
 
     def is_leaving(self, hit: Hit) -> bool:
         """Whether a row of the event log is on its way to an account: until it is there, nobody is shown it."""
@@ -520,7 +521,9 @@ class AccountKeeper:
     def _remove(self, batch: Sequence[Going], rows: Mapping[int, Sequence[Hit]], now: datetime) -> None:
         """Put in the place of the rows what is left of them: exactly of those that the account log has."""
         gone = [(one, hit) for one in batch if one.state is State.COPIED for hit in rows.get(one.id, ())]
-        left = [(hit.hit_id, self._remainder(one, hit, now), one.link.group) for one, hit in gone]
+        with self._unit.reading() as accounts:
+            restricted = accounts.restricted({one.promotion.account_id for one, _ in gone})
+        left = [(hit.hit_id, self._remainder(one, hit, now, restricted), one.link.group) for one, hit in gone]
         told = self._pages.only((row, group) for _, row, group in left if row is not None)
         following = iter(told)
         replaced = {number: next(following) if row is not None else None for number, row, _ in left}
@@ -576,12 +579,14 @@ class AccountKeeper:
         sealed = self._keys.seal(account_id, hit, one.link.consent)
         return SealedHit(account_id, hit.site_id, hit.hit_id, hit.occurred_at.date(), sealed)
 
-    def _left(self, taken: Sequence[tuple[SpooledEntry, Going | None, Hit]]) -> list[Remainder]:
+    def _left(
+        self, taken: Sequence[tuple[SpooledEntry, Going | None, Hit]], restricted: Collection[int]
+    ) -> list[Remainder]:
         # Rows are of just now; where they waited over a day's end, they are of a day whose key may be gone.
         now = max(hit.occurred_at for _, _, hit in taken).replace(tzinfo=UTC)
         left = []
         for spooled, going, hit in taken:
-            row = self._remainder(going, hit, now) if going else None
+            row = self._remainder(going, hit, now, restricted) if going else None
             if going is not None and row is not None:
                 left.append((spooled, row, going.link.group))
         told = self._pages.only((row, group) for _, row, group in left)
@@ -590,9 +595,12 @@ class AccountKeeper:
             for (spooled, _, _), row in zip(left, told, strict=True)
         ]
 
-    def _remainder(self, one: Going, hit: Hit, now: datetime) -> Hit | None:
-        """Return what is left of a row for figures, under numbers that nothing leads back from after the visit."""
-        if not one.link.remainder_key or hit.basis != Basis.CONSENT:
+    def _remainder(self, one: Going, hit: Hit, now: datetime, restricted: Collection[int]) -> Hit | None:
+        """Return what is left of a row for figures, under numbers that nothing leads back from after the visit.
+
+        None where nothing may be left: without consent, or of an account that is restricted.
+        """
+        if not one.link.remainder_key or hit.basis != Basis.CONSENT or one.promotion.account_id in restricted:
             return None
         key = PseudonymKey(one.link.remainder_key)
         moment = hit.occurred_at.replace(tzinfo=UTC)

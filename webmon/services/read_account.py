@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from webmon.domain.access import EVERY_FIELD, IDENTITY, clean_fields, clean_reason, narrowed
+from webmon.domain.access import EVERY_FIELD, IDENTITY, check_named, clean_fields, clean_reason, narrowed
 from webmon.domain.hit import Hit
 from webmon.domain.login import LoginKey, check_token
 from webmon.domain.site import Site
@@ -19,26 +19,32 @@ from webmon.errors import InvalidInput, NotAllowed, NotFound
 from webmon.services.account_keys import AccountKeys, Vault
 from webmon.services.promote_visit import use_up
 from webmon.stores.ports import Unit
-from webmon.stores.ports.accounts import AccountRead, AccountRepository
+from webmon.stores.ports.accounts import Account, AccountRead, AccountRepository
 
 ROWS_SHOWN = 1000
-_LONGEST_SUBJECT = 512
-_SAID_NOTHING = "Nothing is held about such an account"
+_Detail = dict[str, str | int | bool | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a privacy officer asks: about whom (identifier at the website, or account number), why, which fields."""
+    """What a privacy officer asks: about whom (identifier at the website, or account number), why, which fields.
+
+    `restricted_use`: they say that it is at the person's request or for legal claims, as a restricted account needs.
+    """
 
     subject: str
     account_id: int | None
     reason: str
     fields: tuple[str, ...]
+    restricted_use: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What they are shown: the fields asked for, newest rows first; `more`: older rows are left."""
+    """What they are shown: the fields asked for, newest rows first; `more`: older rows are left.
+
+    `restricted_at`: since when the account is restricted, where it is.
+    """
 
     account_id: int
     reason: str
@@ -46,6 +52,7 @@ class Shown:
     identity: Mapping[str, str]
     rows: list[dict[str, Any]]
     more: bool
+    restricted_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +92,10 @@ class AccountReader:
         `limit`: the newest so many, past the newest `skip`; None for all. Of an account that was erased there is
         none.
         """
-        detail: dict[str, str | int] = {"account_id": account_id, "reason": reason, "fields": fields}
+        detail: _Detail = {"account_id": account_id, "reason": reason, "fields": fields}
         with self.unit() as accounts:
             accounts.audit.record(now, actor, "account_log.read", site_id=site.id, detail=detail)
-        if self.keys.is_gone(account_id):
-            return []
-        with self.unit.reading() as accounts:
-            rows = accounts.hits(account_id, limit, skip)
-        hits = self.keys.open_all(account_id, rows)
-        return sorted(hits, key=lambda hit: hit.occurred_at)
+        return [] if self.keys.is_gone(account_id) else self._opened(account_id, limit, skip)
 
     def show(
         self, member: Staff, site: Site, asked: Question, now: datetime, *, skip: int = 0, limit: int | None = None
@@ -101,25 +103,27 @@ class AccountReader:
         """Show somebody's rows to a privacy officer, `limit` of them past the newest `skip`.
 
         Raises `NotAllowed` for any other role, `InvalidInput` naming the field, and `NotFound` where nothing is held;
-        that it was asked is on record then as well.
+        that it was asked is on record then as well, and where the account is restricted but the use is none of those
+        that this allows (naming ``restricted_use``).
         """
         if member.role_on(site.id) is not Role.PRIVACY:
             raise NotAllowed("Rows of a person are read by staff with the role privacy alone")
         reason, fields = _cleaned(asked)
-        account_id = self._find(site, asked)
-        if account_id is None or self.keys.is_gone(account_id):
-            with self.unit() as accounts:
-                detail: dict[str, str | int | bool | None] = {"found": False, "reason": reason}
-                accounts.audit.record(now, member.email, "account_log.search", site_id=site.id, detail=detail)
-            raise NotFound(_SAID_NOTHING)
-        told = ", ".join(fields)
-        wanted = None if limit is None else limit + 1
-        hits = self.hits(
-            site, account_id, now, actor=member.email, reason=reason, fields=told, limit=wanted, skip=skip
-        )[::-1]
+        with self.unit() as accounts:
+            account = self.keys.named(accounts, site, asked.subject, asked.account_id)
+            action, detail = _record(account, asked, reason, fields)
+            accounts.audit.record(now, member.email, action, site_id=site.id, detail=detail)
+        if account is None:
+            raise NotFound("Nothing is held about such an account")
+        if account.restricted_at and not asked.restricted_use:
+            since = f"{account.restricted_at:%Y-%m-%d %H:%M} UTC"
+            raise InvalidInput.field(
+                "restricted_use", f"must be ticked, where it is so: the account is restricted since {since}"
+            )
+        hits = self._opened(account.id, None if limit is None else limit + 1, skip)[::-1]
         rows = [narrowed(hit, fields) for hit in hits[:limit]]
-        identity = self.keys.identity(account_id) if IDENTITY in fields else {}
-        return Shown(account_id, reason, fields, identity, rows, len(hits) > len(rows))
+        identity = self.keys.identity(account.id) if IDENTITY in fields else {}
+        return Shown(account.id, reason, fields, identity, rows, len(hits) > len(rows), account.restricted_at)
 
     def holds_any(self, site: Site) -> bool:
         """Whether the site's account log holds anything, about whomever."""
@@ -131,27 +135,32 @@ class AccountReader:
         with self.unit.reading() as accounts:
             return accounts.reads(site.id, account_id)
 
-    def _find(self, site: Site, asked: Question) -> int | None:
+    def _opened(self, account_id: int, limit: int | None, skip: int) -> list[Hit]:
         with self.unit.reading() as accounts:
-            if asked.account_id is not None:
-                found = accounts.get(asked.account_id)
-                return found.id if found is not None and found.site_id == site.id else None
-            # By a keyed digest: the identifier itself is stored nowhere in the clear.
-            for name in dict.fromkeys((asked.subject, asked.subject.strip())):  # as it is, then as it was meant
-                found = accounts.find(site.id, self.keys.digest(site, name))
-                if found is not None:
-                    return found.id
-        return None
+            rows = accounts.hits(account_id, limit, skip)
+        hits = self.keys.open_all(account_id, rows)
+        return sorted(hits, key=lambda hit: hit.occurred_at)
+
+
+def _record(account: Account | None, asked: Question, reason: str, fields: Sequence[str]) -> tuple[str, _Detail]:
+    """What goes on record of a question, and under which name."""
+    if account is None:
+        return "account_log.search", {"found": False, "reason": reason}
+    detail: _Detail = {"account_id": account.id, "reason": reason}
+    if account.restricted_at is not None:
+        detail["restricted"] = True
+        if not asked.restricted_use:
+            return "account_log.search", detail | {"found": True}
+    return "account_log.read", detail | {"fields": ", ".join(fields)}
 
 
 def _cleaned(asked: Question) -> tuple[str, tuple[str, ...]]:
     errors: dict[str, list[str]] = {}
-    subject = asked.subject
-    if bool(subject) is (asked.account_id is not None):
-        errors["subject"] = ["is required, or the account's number in its place"]
-    if len(subject) > _LONGEST_SUBJECT:
-        errors["subject"] = [f"must have at most {_LONGEST_SUBJECT} characters"]
     reason, fields = "", tuple[str, ...]()
+    try:
+        check_named(asked.subject, asked.account_id)
+    except ValueError as error:
+        errors["subject"] = [str(error)]
     try:
         reason = clean_reason(asked.reason)
     except ValueError as error:

@@ -35,6 +35,9 @@ class ExpiringEvents:
     def count_before(self, site: Site | None, cutoff: datetime) -> int:
         return self._events.count_before(_id(site), cutoff)
 
+    def count_restricted_before(self, site: Site | None, cutoff: datetime) -> int:  # noqa: ARG002
+        return 0
+
     def delete_before(self, site: Site | None, cutoff: datetime, now: datetime) -> int:  # noqa: ARG002
         gone = self._events.delete_before(_id(site), cutoff)
         self._events.compact()
@@ -53,6 +56,10 @@ class ExpiringAccounts:
     def count_before(self, site: Site | None, cutoff: datetime) -> int:
         with self._unit() as accounts:
             return accounts.count_hits_before(_id(site), cutoff)
+
+    def count_restricted_before(self, site: Site | None, cutoff: datetime) -> int:
+        with self._unit() as accounts:
+            return accounts.count_restricted_before(_id(site), cutoff)
 
     def delete_before(self, site: Site | None, cutoff: datetime, now: datetime) -> int:  # noqa: ARG002
         with self._unit() as accounts:
@@ -81,6 +88,9 @@ class ExpiringConsents:
         with self._figures() as figures:
             return records + figures.count_before(_id(site), cutoff.date())
 
+    def count_restricted_before(self, site: Site | None, cutoff: datetime) -> int:  # noqa: ARG002
+        return 0
+
     def delete_before(self, site: Site | None, cutoff: datetime, now: datetime) -> int:
         with self._unit() as consents:
             gone = consents.delete_before(_id(site), cutoff, now)
@@ -101,6 +111,9 @@ class ExpiringAudit:
 
     def count_before(self, site: Site | None, cutoff: datetime) -> int:  # noqa: ARG002
         return self._with(lambda trail: trail.count_before(cutoff))
+
+    def count_restricted_before(self, site: Site | None, cutoff: datetime) -> int:  # noqa: ARG002
+        return 0
 
     def delete_before(self, site: Site | None, cutoff: datetime, now: datetime) -> int:  # noqa: ARG002
         gone = self._with(lambda trail: trail.delete_before(cutoff, now))

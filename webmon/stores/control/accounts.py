@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, Table, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -26,8 +26,11 @@ _ERASED = "erased"
 _ACCOUNT, _ACCOUNT_HIT, _PROMOTION, _USED_TOKEN = (
     cast(Table, row.__table__) for row in (AccountRow, AccountHitRow, PromotionRow, UsedTokenRow)
 )
-_FIND = select(_ACCOUNT.c.id, _ACCOUNT.c.site_id).where(
+_FIND = select(_ACCOUNT.c.id, _ACCOUNT.c.site_id, _ACCOUNT.c.restricted_at).where(
     _ACCOUNT.c.site_id == bindparam("site"), _ACCOUNT.c.subject_digest == bindparam("digest")
+)
+_RESTRICTED = select(_ACCOUNT.c.id).where(
+    _ACCOUNT.c.id.in_(bindparam("accounts", expanding=True)), _ACCOUNT.c.restricted_at.is_not(None)
 )
 _LOGIN_KEYS = (
     select(LoginKeyRow.id, LoginKeyRow.wrapped_key, LoginKeyRow.created_at, LoginKeyRow.ends_at)
@@ -51,11 +54,11 @@ _FORGOTTEN = _OF_IT.values(link=None, consent=None)
 class SqlAccounts(Repository):
     def find(self, site_id: int, subject_digest: str) -> Account | None:
         row = self._connection.execute(_FIND, {"site": site_id, "digest": subject_digest}).first()
-        return Account(row.id, row.site_id) if row else None
+        return Account(row.id, row.site_id, row.restricted_at) if row else None
 
     def get(self, account_id: int) -> Account | None:
         row = self._session.get(AccountRow, account_id)
-        return Account(row.id, row.site_id) if row else None
+        return Account(row.id, row.site_id, row.restricted_at) if row else None
 
     def login_keys(self, site_id: int) -> Sequence[WrappedLoginKey]:
         return [WrappedLoginKey(*row) for row in self._connection.execute(_LOGIN_KEYS, {"site": site_id})]
@@ -106,8 +109,31 @@ class SqlAccounts(Repository):
             return None
         gone = self._session.execute(delete(AccountHitRow).where(AccountHitRow.account_id == account_id))
         row.subject_digest, row.subject_sealed, row.wrapped_key = f"{_ERASED}:{account_id}", b"", b""
+        row.restricted_at = None
         self._session.flush()
         return int(getattr(gone, "rowcount", 0))
+
+    def restrict(self, account_id: int, now: datetime) -> bool:
+        return self._set_restricted(account_id, AccountRow.restricted_at.is_(None), now)
+
+    def lift_restriction(self, account_id: int) -> bool:
+        return self._set_restricted(account_id, AccountRow.restricted_at.is_not(None), None)
+
+    def _set_restricted(self, account_id: int, where: ColumnElement[bool], value: datetime | None) -> bool:
+        changed = self._session.execute(
+            update(AccountRow)
+            .where(AccountRow.id == account_id, where)
+            .values(restricted_at=value)
+            .execution_options(synchronize_session=False)
+        )
+        return int(getattr(changed, "rowcount", 0)) == 1
+
+    def restricted(self, account_ids: Collection[int]) -> Collection[int]:
+        asked, found = list(account_ids), set[int]()
+        for start in range(0, len(asked), _AT_ONCE):
+            part = asked[start : start + _AT_ONCE]
+            found.update(self._connection.scalars(_RESTRICTED, {"accounts": part}))
+        return found
 
     def kept_keys(self) -> Iterable[tuple[int, bytes, datetime]]:
         """Accounts whose keys are still here, as all were before these had a file of their own."""
@@ -275,23 +301,28 @@ class SqlAccounts(Repository):
         ]
 
     def count_hits(self, site_id: int) -> int:
-        statement = select(func.count()).select_from(AccountHitRow).where(AccountHitRow.site_id == site_id)
-        return self._session.scalar(statement) or 0
+        return self._count(AccountHitRow.site_id == site_id)
 
     def count_hits_before(self, site_id: int, cutoff: datetime) -> int:
-        """How many rows of a site are of a day before that of `cutoff`."""
-        statement = (
-            select(func.count())
-            .select_from(AccountHitRow)
-            .where(AccountHitRow.site_id == site_id, AccountHitRow.occurred_on < cutoff.date())
-        )
-        return self._session.scalar(statement) or 0
+        """How many rows of a site are of a day before that of `cutoff`; not those of restricted accounts."""
+        return self._count(*_before(site_id, cutoff), _of_restricted(site_id, is_so=False))
+
+    def count_restricted_before(self, site_id: int, cutoff: datetime) -> int:
+        """How many such rows there are of accounts that are restricted."""
+        return self._count(*_before(site_id, cutoff), _of_restricted(site_id, is_so=True))
 
     def delete_hits_before(self, site_id: int, cutoff: datetime) -> int:
+        """Delete what `count_hits_before` counts."""
+        # The person may need for a claim what would otherwise be deleted (GDPR Art. 18(1)(b), (c)).
         gone = self._session.execute(
-            delete(AccountHitRow).where(AccountHitRow.site_id == site_id, AccountHitRow.occurred_on < cutoff.date())
+            delete(AccountHitRow)
+            .where(*_before(site_id, cutoff), _of_restricted(site_id, is_so=False))
+            .execution_options(synchronize_session=False)
         )
         return int(getattr(gone, "rowcount", 0))
+
+    def _count(self, *where: ColumnElement[bool]) -> int:
+        return self._session.scalar(select(func.count()).select_from(AccountHitRow).where(*where)) or 0
 
     def prune_used_tokens(self, now: datetime) -> int:
         gone = self._session.execute(delete(UsedTokenRow).where(UsedTokenRow.expires_at <= now))
@@ -300,6 +331,15 @@ class SqlAccounts(Repository):
     @property
     def _connection(self) -> Connection:
         return self._session.connection()
+
+
+def _before(site_id: int, cutoff: datetime) -> tuple[ColumnElement[bool], ...]:
+    return AccountHitRow.site_id == site_id, AccountHitRow.occurred_on < cutoff.date()
+
+
+def _of_restricted(site_id: int, *, is_so: bool) -> ColumnElement[bool]:
+    restricted = select(AccountRow.id).where(AccountRow.site_id == site_id, AccountRow.restricted_at.is_not(None))
+    return AccountHitRow.account_id.in_(restricted) if is_so else AccountHitRow.account_id.not_in(restricted)
 
 
 def _promotion(row: PromotionRow) -> Promotion:

@@ -395,6 +395,7 @@ class AccountRow(Base):
     """An account holder of a site: the identifier only as keyed digest and sealed.
 
     `wrapped_key` is empty: data keys have a file of their own, into which those of before are taken at the start.
+    `restricted_at`: since when the processing of its rows is restricted, where it is.
     """
 
     __tablename__ = "account"
@@ -406,6 +407,7 @@ class AccountRow(Base):
     subject_sealed: Mapped[bytes]
     wrapped_key: Mapped[bytes]
     created_at: Mapped[datetime]
+    restricted_at: Mapped[datetime | None]
 
 
 class AccountHitRow(Base):

@@ -14,8 +14,11 @@ from webmon.stores.ports.sites import WrappedLoginKey
 
 @dataclass(frozen=True, slots=True)
 class Account:
+    """`restricted_at`: since when its rows are stored and nothing more (GDPR Art. 18), where that is so."""
+
     id: int
     site_id: int
+    restricted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,15 @@ class AccountRepository(Audited, Protocol):
 
         What is left of the account names nobody.
         """
+
+    def restrict(self, account_id: int, now: datetime) -> bool:
+        """Restrict an account; False where it is already."""
+
+    def lift_restriction(self, account_id: int) -> bool:
+        """Undo that; False where it is not restricted."""
+
+    def restricted(self, account_ids: Collection[int]) -> Collection[int]:
+        """Which of these accounts are restricted."""
 
     def use_token(self, digest: str, expires_at: datetime) -> bool:
         """Use a token up; False where it was used before."""

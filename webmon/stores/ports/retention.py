@@ -29,7 +29,11 @@ class Expiring(Protocol):
 
     def count(self, site: Site | None) -> int: ...
 
-    def count_before(self, site: Site | None, cutoff: datetime) -> int: ...
+    def count_before(self, site: Site | None, cutoff: datetime) -> int:
+        """How many rows would go."""
+
+    def count_restricted_before(self, site: Site | None, cutoff: datetime) -> int:
+        """How many more are as old, but stay because their account is restricted."""
 
     def delete_before(self, site: Site | None, cutoff: datetime, now: datetime) -> int:
         """Delete for good, leaving nothing on disk, and return how many rows went."""
