@@ -13,6 +13,7 @@ from webmon.services.manage_staff import StaffAccounts
 from webmon.services.publish_notice import Notices
 from webmon.services.read_account import AccountReader
 from webmon.services.read_audit import AuditLog
+from webmon.services.restrict_account import Restrictions
 from webmon.services.second_factor import SecondFactors
 from webmon.web.admin import audit, notices, persons, retention, services, sites, staff
 from webmon.web.admin.sites import AddSite
@@ -30,6 +31,7 @@ def blueprint(
     second_factors: SecondFactors,
     audit_log: AuditLog,
     accounts: AccountReader,
+    restrictions: Restrictions,
     public_url: str,
     clock: Clock,
 ) -> Blueprint:
@@ -44,6 +46,6 @@ def blueprint(
     notices.register(pages, guard, notice_book, staff_accounts, clock)
     retention.register(pages, guard, rules, clock)
     staff.register(pages, guard, staff_accounts, second_factors, site_book, public_url, clock)
-    persons.register(pages, guard, accounts, clock)
+    persons.register(pages, guard, accounts, restrictions, clock)
     audit.register(pages, guard, audit_log, site_book, clock)
     return pages

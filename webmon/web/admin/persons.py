@@ -6,9 +6,10 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, Response, g, render_template, request
+from flask import Blueprint, Response, flash, g, redirect, render_template, request, url_for
 from flask_wtf import FlaskForm
-from wtforms import IntegerField, SelectMultipleField, StringField
+from werkzeug.wrappers import Response as BaseResponse
+from wtforms import BooleanField, IntegerField, SelectMultipleField, StringField
 from wtforms.validators import NumberRange, Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -18,6 +19,7 @@ from webmon.domain.site import Site
 from webmon.domain.staff import Role
 from webmon.errors import InvalidInput, NotAllowed, NotFound
 from webmon.services.read_account import AccountReader, Question, Shown
+from webmon.services.restrict_account import Change, Restrictions, Standing
 from webmon.web.shared.forms import blame, options
 from webmon.web.shared.guard import Guard
 
@@ -26,47 +28,51 @@ _USUAL = ("time", "page")
 _LABELS = {key: group.label for key, group in FIELD_GROUPS.items()}
 
 
-class QuestionForm(FlaskForm):  # type: ignore[misc]
+class WhoseForm(FlaskForm):  # type: ignore[misc]
     subject = StringField("Identifier at the website")
     account_id = IntegerField("or account number", [Optional(), NumberRange(1, 2**62, "must be a number")])
     reason = StringField("Reason")
+
+
+class QuestionForm(WhoseForm):
     fields = SelectMultipleField(
         "Fields",
         choices=options(_LABELS),
         widget=ListWidget(prefix_label=False),
         option_widget=CheckboxInput(),
     )
+    restricted_use = BooleanField("At the person's request, or for legal claims")
     skip = IntegerField(validators=[Optional(), NumberRange(0, 2**31)])
 
 
-def register(pages: Blueprint, guard: Guard, accounts: AccountReader, clock: Clock) -> None:
-    def answer(site: Site, form: QuestionForm, shown: Shown | None = None, status: int = 200) -> Response:
-        page = render_template(
-            "admin/persons.html",
-            site=site,
-            form=form,
-            shown=shown,
-            rows=[_cells(row) for row in shown.rows] if shown else [],
-            titles=[_LABELS[key] for key in shown.fields if FIELD_GROUPS[key].columns] if shown else [],
-            page_count=PAGE_COUNT,
-            shortest=SHORTEST_REASON,
-            longest=LONGEST_REASON,
-        )
-        return Response(page, status)
+class RestrictionForm(WhoseForm):
+    """Stands on the same page, so its fields have names of their own."""
 
+    def __init__(self, **given: Any) -> None:
+        super().__init__(prefix="restriction-", **given)
+
+
+def register(
+    pages: Blueprint, guard: Guard, accounts: AccountReader, restrictions: Restrictions, clock: Clock
+) -> None:
+    _reading(pages, guard, accounts, clock)
+    _restricting(pages, guard, restrictions, clock)
+
+
+def _reading(pages: Blueprint, guard: Guard, accounts: AccountReader, clock: Clock) -> None:
     def look(site: Site, form: QuestionForm, limit: int | None) -> Shown | Response:
         """What was asked for, or the page that says why it is not shown."""
         if not form.validate_on_submit():
-            return answer(site, form, status=400)
+            return _page(site, form, status=400)
         skip = (form.data["skip"] or 0) if limit else 0
         try:
             return accounts.show(g.staff, site, _question(form), clock.now(), skip=skip, limit=limit)
         except InvalidInput as error:
             blame(form, error)
-            return answer(site, form, status=400)
+            return _page(site, form, status=400)
         except NotFound as error:
-            blame(form, InvalidInput.field("subject", f"is not known: {str(error)[0].lower()}{str(error)[1:]}"))
-            return answer(site, form, status=404)
+            _blame_whose(form, error)
+            return _page(site, form, status=404)
 
     @pages.route("/sites/<domain>/persons", methods=["GET", "POST"])
     @guard.roles(Role.PRIVACY)
@@ -74,10 +80,10 @@ def register(pages: Blueprint, guard: Guard, accounts: AccountReader, clock: Clo
         """What is asked goes in the body: an address stays in histories and logs."""
         _only_privacy(site)
         if request.method == "GET":
-            return answer(site, QuestionForm(formdata=None, data={"fields": list(_USUAL)}))
+            return _page(site, _empty_question())
         form = QuestionForm()
         found = look(site, form, PAGE_COUNT)
-        return found if isinstance(found, Response) else answer(site, form, found)
+        return found if isinstance(found, Response) else _page(site, form, shown=found)
 
     @pages.post("/sites/<domain>/persons/download")
     @guard.roles(Role.PRIVACY)
@@ -92,6 +98,7 @@ def register(pages: Blueprint, guard: Guard, accounts: AccountReader, clock: Clo
             "made_at": clock.now().isoformat(),
             "made_by": g.staff.email,
             "reason": found.reason,
+            "restricted_at": found.restricted_at,
             "fields": found.fields,
             "identity": found.identity,
             "rows": found.rows,
@@ -102,6 +109,78 @@ def register(pages: Blueprint, guard: Guard, accounts: AccountReader, clock: Clo
         name = f"{site.domain}-account-{found.account_id}.json".replace(":", "-")
         response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
         return response
+
+
+def _restricting(pages: Blueprint, guard: Guard, restrictions: Restrictions, clock: Clock) -> None:
+    def change(site: Site, *, restricted: bool) -> BaseResponse:
+        _only_privacy(site)
+        form = RestrictionForm()
+        if not form.validate_on_submit():
+            return _page(site, _empty_question(), restriction=form, status=400)
+        asked = Change(restricted, form.data["reason"] or "", form.data["subject"] or "", form.data["account_id"])
+        try:
+            standing = restrictions.change_as(g.staff, site, asked, clock.now())
+        except InvalidInput as error:
+            blame(form, error)
+            return _page(site, _empty_question(), restriction=form, status=400)
+        except NotFound as error:
+            _blame_whose(form, error)
+            return _page(site, _empty_question(), restriction=form, status=404)
+        flash(_how_it_is(standing), "done")
+        return redirect(url_for("admin.ask_person", domain=site.domain))
+
+    @pages.post("/sites/<domain>/persons/restrict")
+    @guard.roles(Role.PRIVACY)
+    def restrict_person(site: Site) -> BaseResponse:
+        return change(site, restricted=True)
+
+    @pages.post("/sites/<domain>/persons/lift-restriction")
+    @guard.roles(Role.PRIVACY)
+    def lift_restriction(site: Site) -> BaseResponse:
+        return change(site, restricted=False)
+
+
+def _page(
+    site: Site,
+    form: QuestionForm,
+    *,
+    shown: Shown | None = None,
+    restriction: RestrictionForm | None = None,
+    status: int = 200,
+) -> Response:
+    asks_for_use = bool(form.restricted_use.errors) or (shown is not None and shown.restricted_at is not None)
+    form.restricted_use.data = False  # said of each account anew
+    whose = {"account_id": shown.account_id} if shown else {}
+    page = render_template(
+        "admin/persons.html",
+        site=site,
+        form=form,
+        restriction=restriction or RestrictionForm(formdata=None, data=whose),
+        asks_for_use=asks_for_use,
+        shown=shown,
+        rows=[_cells(row) for row in shown.rows] if shown else [],
+        titles=[_LABELS[key] for key in shown.fields if FIELD_GROUPS[key].columns] if shown else [],
+        page_count=PAGE_COUNT,
+        shortest=SHORTEST_REASON,
+        longest=LONGEST_REASON,
+    )
+    return Response(page, status)
+
+
+def _empty_question() -> QuestionForm:
+    return QuestionForm(formdata=None, data={"fields": list(_USUAL)})
+
+
+def _blame_whose(form: WhoseForm, error: NotFound) -> None:
+    blame(form, InvalidInput.field("subject", f"is not known: {str(error)[0].lower()}{str(error)[1:]}"))
+
+
+def _how_it_is(standing: Standing) -> str:
+    account = f"Account {standing.account_id}"
+    if standing.restricted_at is not None:
+        already = "" if standing.changed else " already"
+        return f"{account} is restricted{already}, since {standing.restricted_at:%Y-%m-%d %H:%M} UTC."
+    return f"{account} is not restricted any more." if standing.changed else f"{account} is not restricted."
 
 
 def _only_privacy(site: Site) -> None:
@@ -116,6 +195,7 @@ def _question(form: QuestionForm) -> Question:
         form.data["account_id"],
         form.data["reason"] or "",
         tuple(form.data["fields"] or ()),
+        form.data["restricted_use"],
     )
 
 

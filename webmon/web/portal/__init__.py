@@ -28,7 +28,8 @@ from webmon.services.manage_sites import Sites
 from webmon.services.publish_notice import Notices
 from webmon.services.read_held import HeldData, Person
 from webmon.services.record_consent import ConsentRequest, Consents
-from webmon.web.portal import answering
+from webmon.services.restrict_account import Restrictions, Standing
+from webmon.web.portal import answering, restricting
 from webmon.web.portal.person import PersonCookie
 from webmon.web.portal.tokens import SignedToken, same_origin
 from webmon.web.portal.words import EN, WORDS, Words
@@ -60,6 +61,7 @@ class Portal:
     policies: Policies
     eraser: Eraser
     held: HeldData
+    restrictions: Restrictions
     retention: Retention
     cookie: PersonCookie
     form_key: bytes
@@ -77,6 +79,10 @@ class Portal:
     def line(self, site: Site, person: Person) -> list[dict[str, Any]]:
         """The receipts of the consent that the person came with, newest first."""
         return self.consents.line(site, person.consent) if person.consent else []
+
+    def standing(self, site: Site, person: Person) -> Standing | None:
+        """Whether the person's account is restricted; None where there is no account, or not any more."""
+        return self.restrictions.standing(site, person.account) if person.account is not None else None
 
     def withdraw(self, site: Site, before: dict[str, Any], whose: Collected) -> dict[str, Any] | None:
         now, receipt_id = self.clock.now(), before["consent_receipt_id"]
@@ -133,6 +139,7 @@ class Portal:
             "more": len(rows) > shown * PAGE_COUNT,
             "account_rows": [row_shown(hit, words) for hit in self.held.account_rows(site, person, now, _SHOWN)],
             "reads": [(read, read.actor == f"account:{person.account}") for read in self.held.reads(site, person)],
+            "standing": self.standing(site, person),
             "line": line,
             "in_force": bool(line) and datetime.fromisoformat(line[0]["validity_until"]) > now,
         }
@@ -150,6 +157,7 @@ def blueprint(portal: Portal) -> Blueprint:
     _reading(pages, portal)
     _deciding(pages, portal)
     answering.register(pages, portal)
+    restricting.register(pages, portal)
     return pages
 
 
@@ -193,9 +201,11 @@ def _reading(pages: Blueprint, portal: Portal) -> None:
         person = portal.person(site)
         if person == Person():
             raise NotFound("This page does not know who you are; come here from the website")
+        standing = portal.standing(site, person)
         document: dict[str, Any] = {
             "site": site.domain,
             "made_at": now.isoformat(),
+            "restricted_at": standing.restricted_at.isoformat() if standing and standing.restricted_at else None,
             "event_log": [_plain(hit) for hit in portal.held.event_rows(site, person)],
             "account_log": [
                 _plain(hit) for hit in portal.held.account_rows(site, person, now, _DOWNLOADED, every=True)
