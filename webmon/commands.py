@@ -7,6 +7,7 @@ from typing import Any
 
 from webmon.domain.site import Site
 from webmon.runtime import Runtime
+from webmon.services.restrict_account import Change
 
 Command = Callable[[dict[str, Any]], Mapping[str, Any]]
 
@@ -39,6 +40,16 @@ def commands(runtime: Runtime) -> Mapping[str, Command]:
     def erase_lost(_: dict[str, Any]) -> Mapping[str, Any]:
         return {"accounts": runtime.account_eraser.erase_lost(runtime.clock.now(), actor="operator")}
 
+    def change(*, restricted: bool) -> Command:
+        def run(arguments: dict[str, Any]) -> Mapping[str, Any]:
+            asked = Change(restricted, arguments["reason"], arguments["account"])
+            site, now = runtime.sites.get(arguments["site"]), runtime.clock.now()
+            standing = runtime.restrictions.change(site, asked, now, actor="operator")
+            since = standing.restricted_at
+            return {"restricted_at": since.isoformat() if since else None, "changed": standing.changed}
+
+        return run
+
     return {
         "ping": ping,
         "retention.plan": plan,
@@ -46,4 +57,6 @@ def commands(runtime: Runtime) -> Mapping[str, Command]:
         "keys.reload": reload_keys,
         "account.erase": erase_account,
         "account.erase-lost": erase_lost,
+        "account.restrict": change(restricted=True),
+        "account.lift-restriction": change(restricted=False),
     }

@@ -245,9 +245,21 @@ def test_the_wrapping_key_is_changed_and_accounts_are_erased(run: Run, folder: P
     assert "Nothing is held" in run("account", "erase", "4711", "--site", "example.org", "--yes", status=1).output
     assert "0 accounts are erased" in run("account", "erase-lost", "--yes").output
     assert "--yes" in run("account", "erase-lost", status=2).output
+    whose = ("4711", "--site", "example.org")
+    for command in ("restrict", "lift-restriction"):
+        assert "--reason" in run("account", command, *whose, status=2).output
+        assert "reason must say in words" in run("account", command, *whose, "--reason", "so", status=1).output
+        said = run("account", command, *whose, "--reason", "A letter of last week", status=1).output
+        assert "Nothing is held" in said
+        assert (
+            "nowhere.example"
+            in run(
+                "account", command, "4711", "--site", "nowhere.example", "--reason", "A letter of last week", status=1
+            ).output
+        )
 
 
-def test_a_running_server_erases_an_account(tmp_path: Path) -> None:
+def test_a_running_server_restricts_and_erases_an_account(tmp_path: Path) -> None:
     server = WebmonServer(tmp_path / "data")
     server.run("site", "add", "example.org")
     key = server.last_line("key", "add", "--site", "example.org", "--scope", "login")
@@ -256,6 +268,12 @@ def test_a_running_server_erases_an_account(tmp_path: Path) -> None:
         sent = {"site": "example.org", "account": "4711"}
         answer = request("POST", f"{server.url}/api/login", sent, {"Authorization": f"Bearer {key}"})
         assert answer.status == 204, answer.body
+        whose = ("4711", "--site", "example.org", "--reason", "A letter of last week")
+        first, again = (server.run("account", "restrict", *whose).stdout for _ in range(2))
+        assert first.startswith("The account is restricted, since 20")
+        assert again == first.replace("restricted,", "restricted already,")
+        lifted = [server.run("account", "lift-restriction", *whose).stdout for _ in range(2)]
+        assert lifted == ["The restriction is lifted.\n", "The account is not restricted.\n"]
         done = server.run("account", "erase", "4711", "--site", "example.org", "--yes")
         assert "The account is erased, and with it 0 rows." in done.stdout
         again = server.run("account", "erase", "4711", "--site", "example.org", "--yes", check=False)

@@ -16,7 +16,7 @@ COMMANDS = {
     "serve": ("webmon.cli.serve", "Start webmon: pages, collection, jobs."),
     "site": ("webmon.cli.site", "Add and list sites; keep the keys that sign login tokens."),
     "key": ("webmon.cli.key", "Make API keys; change the key that encrypts all others."),
-    "account": ("webmon.cli.account", "Erase the account of somebody who signs in on a website."),
+    "account": ("webmon.cli.account", "Erase or restrict the account of somebody who signs in on a website."),
     "staff": ("webmon.cli.staff", "Add staff members and their one-time links."),
     "import": ("webmon.cli.import_", "Bring in what was measured elsewhere."),
     "retention": ("webmon.cli.retention", "Say what the retention rules would delete, and delete it."),
