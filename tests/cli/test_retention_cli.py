@@ -12,7 +12,11 @@ import pytest
 
 from tests.support.rows import hit, store
 from tests.support.server import WebmonServer
+from webmon.core import Core
+from webmon.settings import Settings
+from webmon.stores.control.accounts import SqlAccounts
 from webmon.stores.events.duckdb import DuckDBEventLog
+from webmon.stores.ports.accounts import Account, SealedHit
 
 TODAY = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0, tzinfo=None)
 AGES = (1, 40, 100, 800)
@@ -69,6 +73,22 @@ def test_plan_and_apply_agree_with_each_other_and_with_what_is_gone(server: Webm
     assert left(server) == {1: 2, 2: 1}
     assert server.run("audit", "verify").returncode == 0
     assert server.run("consent", "verify").returncode == 0
+
+
+def test_rows_of_a_restricted_account_stay_and_it_is_said(server: WebmonServer) -> None:
+    core = Core(Settings(data_dir=server.folder))
+    whose = SealedHit(7, 1, 1, (TODAY - timedelta(days=800)).date(), b"sealed")
+    with core.database.unit(SqlAccounts)() as accounts:
+        accounts.add(Account(7, 1), "digest", b"sealed", TODAY.replace(tzinfo=UTC))
+        accounts.restrict(7, TODAY.replace(tzinfo=UTC))
+        accounts.put_hits([whose])
+    core.close()
+    rule = report(server, "plan")["first.example", "account_log"]
+    assert (rule["looked_at_count"], rule["expired_count"], rule["restricted_count"]) == (1, 0, 1)
+    told = server.run("retention", "apply", "--yes").stdout.splitlines()
+    (line,) = [one for one in told if "first.example" in one and "account_log" in one]
+    assert line.endswith("restricted, so kept: 1")
+    assert report(server, "plan")["first.example", "account_log"] == rule
 
 
 def test_one_site_alone(server: WebmonServer) -> None:

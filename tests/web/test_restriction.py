@@ -224,7 +224,7 @@ def test_retention_leaves_a_restricted_account_s_rows_and_says_so_until_it_is_li
     assert line(world.runtime.retention.apply(later, actor="test")) == (2, 1, 1, 1)
     assert world.account_paths() == ["/before"]
     page = world.staff("privacy").get("/admin/sites/example.org/retention").get_data(as_text=True)
-    assert "1 stay: their accounts are restricted" in page
+    assert "restricted, so kept: 1" in page
     lift(world)
     assert line(world.runtime.retention.apply(later, actor="test")) == (1, 1, 1, 0)
     assert world.account_paths() == []
@@ -357,6 +357,8 @@ def test_a_privacy_officer_restricts_and_lifts_with_a_reason_and_the_person_sees
     lifted = staff_sends(browser, "lift-restriction")
     assert "is not restricted any more" in browser.get(lifted.headers["Location"]).get_data(as_text=True)
     assert restricted_at(world) is None
+    form = {"restriction-subject": SUBJECT, "restriction-reason": REASON}
+    assert browser.post(f"{PERSONS}/restrict", data=form).status_code == 400, "not without the form's own token"
     detail = {"account_id": number, "reason": REASON}
     assert entries(world, "account") == [
         ("privacy@example.org", "account.lift_restriction", detail),

@@ -68,7 +68,7 @@ def _remark(rule: dict[str, Any]) -> str:
     if rule["error"]:
         return f"FAILED: {rule['error']}"
     restricted = rule["restricted_count"]
-    return f"{restricted} older rows stay: their accounts are restricted" if restricted else ""
+    return f"restricted, so kept: {restricted}" if restricted else ""
 
 
 def _row(rule: dict[str, Any], applied: bool) -> tuple[str, ...]:
