@@ -50,7 +50,7 @@ def create_asgi(runtime: Runtime) -> AsgiCollect:
         CONSENT_PATH: Recorder(
             runtime.directory, runtime.notices, runtime.consents, runtime.policies, runtime.observer
         ),
-        LOGIN_PATH: SignIn(runtime.directory, runtime.consents, runtime.accounts),
+        LOGIN_PATH: SignIn(runtime.directory, runtime.consents, runtime.sign_ins),
     }
     headers = standing_headers(secure=runtime.settings.secure) | ANY_ORIGIN
     answers = AsgiEmbed(pages, recorders, headers, runtime.clock)
@@ -105,7 +105,7 @@ def _public(runtime: Runtime, manifest: Mapping[str, str]) -> list[Blueprint]:
                 Handovers(runtime.directory.find, runtime.notices, runtime.consents),
                 runtime.signer,
                 runtime.eraser,
-                runtime.accounts,
+                runtime.sign_ins,
                 runtime.policies,
                 runtime.consent_counts,
                 runtime.observer,

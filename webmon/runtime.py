@@ -32,6 +32,7 @@ from webmon.services.drop_counts import DropCounts
 from webmon.services.erase_account import AccountEraser
 from webmon.services.erase_collected import Eraser
 from webmon.services.ingest import Ingester
+from webmon.services.leave_remainder import Remainders
 from webmon.services.once import REMEMBERED_FOR, Once
 from webmon.services.promote_visit import AccountKeeper
 from webmon.services.pseudonyms import Pseudonyms
@@ -41,6 +42,8 @@ from webmon.services.refused_attempts import PAUSE_SECONDS
 from webmon.services.renew_keys import KeyRenewal
 from webmon.services.restrict_account import Restrictions
 from webmon.services.retention_file import read_rules
+from webmon.services.sign_in import SignIns
+from webmon.services.signed_in import Links, SignedIn
 from webmon.services.site_directory import SiteDirectory
 from webmon.services.thin_out import Generalizer
 from webmon.services.visits import VisitBook
@@ -126,27 +129,46 @@ class Runtime(Core):
 
     @cached_property
     def account_eraser(self) -> AccountEraser:
-        return AccountEraser(self.database.unit(SqlAccounts), self.account_keys, self.accounts, self.wipe_or_later)
+        return AccountEraser(self.database.unit(SqlAccounts), self.account_keys, self.sign_ins, self.wipe_or_later)
 
     @cached_property
     def restrictions(self) -> Restrictions:
         return Restrictions(self.database.unit(SqlAccounts), self.account_keys, self.log_lock)
 
     @cached_property
-    def accounts(self) -> AccountKeeper:
-        return AccountKeeper(
-            self.database.unit(SqlAccounts),
+    def roster(self) -> SignedIn:
+        return SignedIn()
+
+    @cached_property
+    def links(self) -> Links:
+        return Links(self.vault)
+
+    @cached_property
+    def sign_ins(self) -> SignIns:
+        return SignIns(
             self.account_keys,
             self.sites.good_login_keys,
             self.vault,
             self.pseudonyms,
             self.visits,
+            self.roster,
+            self.links,
+            lambda site_id, receipt, now: self.consents.grant(site_id, receipt, now) is not None,
+        )
+
+    @cached_property
+    def accounts(self) -> AccountKeeper:
+        return AccountKeeper(
+            self.database.unit(SqlAccounts),
+            self.account_keys,
+            self.sign_ins,
+            self.roster,
+            self.links,
             self.event_log,
-            CommonPages(self.event_log),
+            Remainders(self.pseudonyms, CommonPages(self.event_log)),
             self.log_lock,
             self.spools,
             self.wipe,
-            lambda site_id, receipt, now: self.consents.grant(site_id, receipt, now) is not None,
             self.spools.node,
         )
 
@@ -162,6 +184,7 @@ class Runtime(Core):
             self.visits,
             self.event_log,
             self.spools,
+            self.sign_ins,
             self.accounts,
             self.log_lock,
             self.wipe,

@@ -405,7 +405,7 @@ def test_two_sign_ins_at_once_are_one(world: World) -> None:
     answers: list[int] = []
 
     def sign_in(token: str) -> None:
-        world.runtime.accounts.login(world.site, token, visitor.visitor, visitor.visit, world.clock.now())
+        world.runtime.sign_ins.login(world.site, token, visitor.visitor, visitor.visit, world.clock.now())
         answers.append(204)
 
     threads = [threading.Thread(target=sign_in, args=(token,)) for token in tokens]

@@ -259,7 +259,7 @@ def test_a_sign_in_whose_page_has_gone_is_known_all_the_same(
     keeper, now = world.runtime.accounts, world.clock.now()
 
     async def go_away() -> None:
-        soon = keeper.login_soon(
+        soon = world.runtime.sign_ins.login_soon(
             world.site, document["token"], visitor.visitor, visitor.visit, now, visitor.receipt, objects=False
         )
         asking = asyncio.ensure_future(soon)

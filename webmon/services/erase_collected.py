@@ -47,10 +47,12 @@ class EventLog(Rows, Protocol):
         """Rewrite the files from which rows were deleted."""
 
 
-class AccountLog(Protocol):
+class SignIns(Protocol):
     def signed_in(self, site_id: int, pseudonyms: Sequence[int]) -> int | None:
         """Return the account that the visitor is signed in with, if any."""
 
+
+class AccountLog(Protocol):
     def delete_rows(self, account_id: int, concerned: Callable[[AccountRow], bool]) -> int:
         """Delete the rows of an account that are concerned; return how many there were."""
 
@@ -68,6 +70,7 @@ class Eraser:
     visits: VisitBook
     events: EventLog
     spools: Rows
+    sign_ins: SignIns
     accounts: AccountLog
     log_lock: threading.Lock
     wipe: Callable[[], None]
@@ -83,7 +86,7 @@ class Eraser:
             raise InvalidInput.field("visitor", RAW_ID_FORM)
         pseudonyms = self.source.visitor_all(site.id, visitor) if visitor else ()
         if account_id is None:
-            account_id = self.accounts.signed_in(site.id, pseudonyms)
+            account_id = self.sign_ins.signed_in(site.id, pseudonyms)
         return Collected(tuple(pseudonyms), account_id)
 
     def erase(self, site: Site, whose: Collected, receipt_id: str, now: datetime) -> int | None:

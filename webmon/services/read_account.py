@@ -17,7 +17,7 @@ from webmon.domain.site import Site
 from webmon.domain.staff import Role, Staff
 from webmon.errors import InvalidInput, NotAllowed, NotFound
 from webmon.services.account_keys import AccountKeys, Vault
-from webmon.services.promote_visit import use_up
+from webmon.services.sign_in import use_up
 from webmon.stores.ports import Unit
 from webmon.stores.ports.accounts import Account, AccountRead, AccountRepository
 

@@ -6,11 +6,12 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
 from webmon.domain.promotion import State
+from webmon.services.account_keys import Vault
 from webmon.stores.ports.accounts import Promotion
 
 Visitor = tuple[int, int]
@@ -65,6 +66,21 @@ class Going:
 
     def but(self, **changes: object) -> Going:
         return Going(replace(self.promotion, **changes), self.link)  # type: ignore[arg-type]
+
+
+class Links:
+    """What a promotion is of, sealed and opened again."""
+
+    def __init__(self, vault: Vault) -> None:
+        # A key that stays while those that wrap others are replaced: what it seals lives as long as a visit.
+        self._sealer = vault.sealer(bytes.fromhex(vault.digest("promotion", "link")))
+
+    def seal(self, account_id: int, link: Link) -> bytes:
+        return self._sealer.seal(msgspec.json.encode(link), _context(account_id))
+
+    def open(self, one: Promotion) -> Going:
+        link = self._sealer.open(one.link or b"", _context(one.account_id))
+        return Going(one, msgspec.json.decode(link, type=Link))
 
 
 class Turns:
@@ -209,3 +225,12 @@ class SignedIn:
             self._not_done.discard(one.id)
         else:
             self._not_done.add(one.id)
+
+
+def naive(moment: datetime) -> datetime:
+    """The event log's times are UTC without offset."""
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _context(account_id: int) -> str:
+    return f"promotion:{account_id}"

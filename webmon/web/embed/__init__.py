@@ -28,10 +28,10 @@ from webmon.services.consent_counts import ConsentCounts, Observer
 from webmon.services.erase_collected import Eraser
 from webmon.services.hand_over import Arrival, Handovers
 from webmon.services.manage_sites import Scope, Sites
-from webmon.services.promote_visit import AccountKeeper, AccountName
 from webmon.services.publish_notice import Notices
 from webmon.services.record_consent import Consents, check_receipt
 from webmon.services.sign_consents import Signer
+from webmon.services.sign_in import AccountName, SignIns
 from webmon.services.site_directory import SiteDirectory
 from webmon.web.embed.answers import ConsentBody, HandoverBody, LoginBody, RedeemBody, objects, request_of
 from webmon.web.shared.body import read_json
@@ -84,7 +84,7 @@ class Embed:
     handovers: Handovers
     signer: Signer
     eraser: Eraser
-    accounts: AccountKeeper
+    sign_ins: SignIns
     policies: Policies
     counts: ConsentCounts
     observer: Observer
@@ -297,9 +297,9 @@ def _register_sign_in(pages: Blueprint, it: Embed) -> None:
         if body.account:
             _check_backend(it.sites, site)
             account = AccountName(body.account, body.email, body.name)
-            it.accounts.login_as(site, account, body.visitor, body.visit, now, body.consent)
+            it.sign_ins.login_as(site, account, body.visitor, body.visit, now, body.consent)
         elif body.token:
-            it.accounts.login(site, body.token, body.visitor, body.visit, now, consent=body.consent, objects=against)
+            it.sign_ins.login(site, body.token, body.visitor, body.visit, now, consent=body.consent, objects=against)
         else:
             raise InvalidInput.field("token", "is required")
         return Response(status=204)
@@ -307,7 +307,7 @@ def _register_sign_in(pages: Blueprint, it: Embed) -> None:
     @pages.post("/api/logout")
     def logout() -> Response:
         body = read_json(request, LogoutBody)
-        it.accounts.logout(it.sites.get(body.site), body.visitor, body.visit, it.clock.now())
+        it.sign_ins.logout(it.sites.get(body.site), body.visitor, body.visit, it.clock.now())
         return Response(status=204)
 
 

@@ -19,9 +19,9 @@ from webmon.errors import WebmonError
 from webmon.services.choose_policy import Policies
 from webmon.services.collect_hit import Client
 from webmon.services.consent_counts import Observer
-from webmon.services.promote_visit import AccountKeeper
 from webmon.services.publish_notice import Notices
 from webmon.services.record_consent import Consents
+from webmon.services.sign_in import SignIns
 from webmon.services.site_directory import SiteDirectory
 from webmon.web.embed.answers import ConsentBody, LoginBody, objects, request_of
 from webmon.web.shared.asgi import AsgiApp, Receive, Scope, Send, headers_of, peer_of, read_again, read_body
@@ -66,14 +66,14 @@ class SignIn:
 
     directory: SiteDirectory
     consents: Consents
-    accounts: AccountKeeper
+    sign_ins: SignIns
 
     async def record(self, raw: bytes, client: Client, now: datetime) -> Answer | None:
         body = decode_json(raw, LoginBody)
         site = self.directory.find(body.site, now)
         if site is None or not body.token or body.account or not self._at_hand(site, body.consent):
             return None
-        done = await self.accounts.login_soon(
+        done = await self.sign_ins.login_soon(
             site, body.token, body.visitor, body.visit, now, body.consent, objects=objects(site, client)
         )
         return (204, None) if done else None
