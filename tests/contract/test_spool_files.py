@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -228,23 +229,55 @@ def test_a_crash_while_a_file_is_removed_leaves_nothing_of_it(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serving.spools.append(entries(1, 2))
-    unlink = Path.unlink
+    unlink, left = Path.unlink, serving.folder / "left"
 
     def crash(path: Path, *, missing_ok: bool = False) -> None:
-        if path.name == "live-1.db":
-            raise KeyboardInterrupt
+        if path.name == "live-1.db" and not left.exists():
+            shutil.copytree(serving.folder / "spool", left)
         unlink(path, missing_ok=missing_ok)
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "unlink", crash)
-        with pytest.raises(KeyboardInterrupt):
-            serving.ingester.run_once()
+        serving.ingester.run_once()
+    serving.spools.close()
+    shutil.rmtree(serving.folder / "spool")
+    left.rename(serving.folder / "spool")  # as the process that ended there has left it
+    assert "live-1.db" in serving.files()
     assert b'"pathname"' not in b"".join(path.read_bytes() for path in (serving.folder / "spool").iterdir())
     serving.open()
     serving.spools.append(entries(3))
     serving.ingester.drain()
     assert serving.stored() == [1, 2, 3]
     assert len(serving.files()) == 1
+
+
+def test_a_file_begins_with_room_for_what_the_one_before_held(serving: Serving) -> None:
+    serving.spools.append(entries(*range(1, 101)))
+    before = _log_bytes(serving)
+    serving.ingester.drain()
+    assert before <= _log_bytes(serving) <= 4 * before
+    # Room that was set aside and not used is no entry.
+    serving.spools.append(entries(101))
+    serving.reopen()
+    serving.ingester.drain()
+    assert serving.stored() == [*range(1, 102)]
+
+
+def test_without_room_to_spare_it_goes_on_all_the_same(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    serving.spools.append(entries(1, 2))
+    monkeypatch.setattr("os.pwrite", full)
+    serving.ingester.drain()
+    serving.spools.append(entries(3))
+    serving.ingester.drain()
+    assert serving.stored() == [1, 2, 3]
+
+
+def _log_bytes(serving: Serving) -> int:
+    (log,) = (serving.folder / "spool").glob("live-*.db-wal")
+    return log.stat().st_size
 
 
 def test_where_there_is_no_room_for_another_file_this_one_goes_on(

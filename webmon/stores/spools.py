@@ -109,7 +109,7 @@ class SpoolFolder:
 
     def _successor(self) -> Spool:
         path = self._folder / f"live-{_number(self._live.path) + 1}.db"
-        begun = Spool(path, self._limit, spool_id=self._live.id)
+        begun = Spool(path, self._limit, spool_id=self._live.id, expected=self._live.depth)
         self._live.end(begun)
         return begun
 
