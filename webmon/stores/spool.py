@@ -117,7 +117,7 @@ class Spool:
     def __init__(
         self, path: Path, limit: int, *, deduplicate: bool = False, spool_id: str = "", expected: int = 0
     ) -> None:
-        """`spool_id`: of the file before, where this one goes on counting; `expected`: how many it may come to hold."""
+        """`spool_id`: of the file before, where this one goes on counting; `expected`: how many it may hold."""
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = path
         self._limit = limit
