@@ -50,7 +50,9 @@ def test_a_batch_is_told_apart_by_month_account_and_visit(spool: Spool) -> None:
     december = SpoolEntry(1, "2026-12", 900, 9, b'{"n":9}')
     spool.append([entry(1, b'{"n":1}'), entry(2, b'{"n":2}'), december, entry(3, b"sealed", account=7)])
     spool.append([entry(4, '{"n":"ä"}'.encode()), entry(5, b'{"n":5}')])
-    assert spool.months(5) == ["2026-11", "2026-12"]
+    assert spool.months(5, []) == {"2026-11": True, "2026-12": False}
+    assert spool.months(2, []) == {"2026-11": False}
+    assert spool.months(2, [102]) == {"2026-11": True}
     assert [one.id for one in spool.personal(5, [102])] == [2, 4]
     found = {chunk.month: chunk for chunk in spool.chunks(5, [102], {"2026-11": 0, "2026-12": 0})}
     assert found["2026-11"].lines == '{"n":1}\n{"n":"ä"}'.encode()

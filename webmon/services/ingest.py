@@ -85,9 +85,10 @@ class Ingester:
     def _move(self, spool: DrainedSpool, last: int) -> int:
         with SECONDS.time():
             promoted = self._keeper.promoted_visits()
-            personal = spool.personal(last, promoted)
+            months = spool.months(last, promoted)
+            personal = spool.personal(last, promoted) if any(months.values()) else []
             left = self._keeper.take(personal) if personal else []
-            marks = {month: self._events.mark(spool.id, month) for month in spool.months(last)}
+            marks = {month: self._events.mark(spool.id, month) for month in months}
             # What is left of a row goes in with those of the clear, and so is moved by the same mark: once.
             chunks = _with_remainders(spool.chunks(last, promoted, marks), left, marks, last)
             stored = sum(self._events.append(spool.id, one, deduplicate=spool.deduplicate) for one in chunks)

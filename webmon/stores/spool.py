@@ -53,6 +53,9 @@ _PERSONAL_ENTRIES = (
     "select id, site_id, month, visit_id, hit_id, body, account_id from hit"  # noqa: S608
     f" where id > ? and id <= ? and {_PERSONAL} order by id"
 )
+# By their numbers alone: whatever looks at each entry reads the whole file.
+_THROUGH = "select coalesce(max(id), 0) from hit where id > ? and id < (select min(id) from hit where id > ?) + ?"
+_MONTHS = f"select month, max({_PERSONAL}) from hit where id > ? and id <= ? group by month order by month"  # noqa: S608
 _LINES = (
     "select cast(group_concat(body, char(10)) as blob) from hit"  # noqa: S608
     f" where id > ? and id <= ? and month = ? and not {_PERSONAL}"
@@ -220,14 +223,12 @@ class Spool:
         successor.sync()
 
     def through(self, limit: int) -> int:
-        """Return the number of the last of the `limit` oldest entries, 0 where none waits."""
-        sql = "select coalesce(max(id), 0) from (select id from hit where id > ? order by id limit ?)"
-        return self._number(sql, self._moved, limit)
+        """Return the number of the last of at most `limit` of the oldest entries, 0 where none waits."""
+        return self._number(_THROUGH, self._moved, self._moved, limit)
 
-    def months(self, last_id: int) -> list[str]:
-        """Return the months that the entries up to `last_id` belong to."""
-        sql = "select distinct month from hit where id > ? and id <= ? order by 1"
-        return [row[0] for row in self._rows(sql, self._moved, last_id)]
+    def months(self, last_id: int, visits: Collection[int]) -> dict[str, bool]:
+        """Return the months that the entries up to `last_id` belong to, and whether `personal` has any of it."""
+        return {row[0]: bool(row[1]) for row in self._rows(_MONTHS, json.dumps([*visits]), self._moved, last_id)}
 
     def personal(self, last_id: int, visits: Collection[int]) -> list[SpooledEntry]:
         """Return the entries up to `last_id` that are an account's, or of one of these visits."""
@@ -251,11 +252,13 @@ class Spool:
         Read anew after a crash, what has moved on is known by the marks of the event log.
         """
         if self._ended:
-            gone = self._number("select count(*) from hit where id > ? and id <= ?", self._moved, last_id)
-            self._moved = last_id
-            self._more(-gone)
             if last_id >= self.last_ever():
+                gone = self._depth
                 self.remove()
+            else:
+                gone = self._number("select count(*) from hit where id > ? and id <= ?", self._moved, last_id)
+                self._moved = last_id
+                self._more(-gone)
             return gone
         with self._drain, _transaction(self._reader) as connection:
             gone = int(connection.execute("delete from hit where id <= ?", (last_id,)).rowcount)

@@ -53,10 +53,10 @@ class DrainedSpool(Protocol):
     def deduplicate(self) -> bool: ...
 
     def through(self, limit: int) -> int:
-        """Return the number of the last of the `limit` oldest entries, 0 where none waits."""
+        """Return the number of the last of at most `limit` of the oldest entries, 0 where none waits."""
 
-    def months(self, last_id: int) -> list[str]:
-        """Return the months that the entries up to `last_id` belong to."""
+    def months(self, last_id: int, visits: Collection[int]) -> Mapping[str, bool]:
+        """Return the months that the entries up to `last_id` belong to, and whether `personal` has any of it."""
 
     def personal(self, last_id: int, visits: Collection[int]) -> list[SpooledEntry]:
         """Return the entries up to `last_id` that are an account's, or of one of these visits."""
