@@ -115,7 +115,7 @@ class SpoolFolder:
 
     def _look(self) -> None:
         for spool in self._ended:
-            if spool.depth == 0:
+            if spool.through(1) == 0:  # by what is in the file: what is counted is not to be trusted with removing it
                 spool.remove()
         self._ended = [spool for spool in self._ended if not spool.closed]
         for path in sorted(self._folder.glob("*.db")):
