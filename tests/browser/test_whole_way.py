@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, Request, expect
 
 from tests.support.demo import Demo
-from tests.support.server import request, wait_until
+from tests.support.server import contents, request, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("demo")]
 Person = Callable[..., BrowserContext]
@@ -140,16 +139,8 @@ def _owner_on_the_dashboard(demo: Demo, staff: BrowserContext) -> Page:
 
 
 def _in_a_file(demo: Demo, text: bytes) -> list[str]:
-    files = [path for path in demo.data.rglob("*") if path.is_file() and path.name != "demo.env"]
-    return [path.name for path in files if text in _content(path)]
-
-
-def _content(path: Path) -> bytes:
-    """The server runs on: it may write a file anew, or be done with one, between the listing and the reading."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return b""
+    files = contents(demo.data).items()
+    return [path.name for path, content in files if path.name != "demo.env" and text in content]
 
 
 def test_the_demo_website_shows_what_data_track_turns_on(demo: Demo, person: Person) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.rows import hit, store
-from tests.support.server import WebmonServer
+from tests.support.server import WebmonServer, contents
 from webmon.core import Core
 from webmon.settings import Settings
 from webmon.stores.control.accounts import SqlAccounts
@@ -98,7 +98,7 @@ def test_one_site_alone(server: WebmonServer) -> None:
 
 def test_what_is_deleted_is_in_no_file_any_more(server: WebmonServer) -> None:
     def holds(text: bytes) -> bool:
-        return any(text in path.read_bytes() for path in server.folder.rglob("*") if path.is_file())
+        return any(text in content for content in contents(server.folder).values())
 
     assert holds(b"/800")
     report(server, "apply", "--yes")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.server import BROWSER, WebmonServer, request, wait_until
+from tests.support.server import BROWSER, WebmonServer, contents, request, wait_until
 from tests.support.world import REFUSED, World
 from webmon.domain.address import packed_address
 from webmon.domain.handling import InfoClass
@@ -59,7 +59,7 @@ def test_3_no_address_is_in_any_file_or_in_the_log_of_a_real_server(tmp_path: Pa
 
 
 def _searched(server: WebmonServer, *texts: str) -> None:
-    files = [path for path in (server.log, *server.folder.rglob("*")) if path.is_file()]
+    files = contents(server.log, server.folder)
     assert files
     packed = [packed_address(address) for address in ADDRESSES]
     forms = [
@@ -67,7 +67,7 @@ def _searched(server: WebmonServer, *texts: str) -> None:
         *(one.hex().encode() for one in packed),
         *(one for one in packed if len(one) == 16),  # four bytes stand in any file by chance
     ]
-    found = [(path.name, form) for path in files for form in forms if form in path.read_bytes()]
+    found = [(path.name, form) for path, content in files.items() for form in forms if form in content]
     assert found == []
 
 

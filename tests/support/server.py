@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -114,6 +115,20 @@ def request(method: str, url: str, body: Any = None, headers: dict[str, str] | N
             return Answer(answer.status, answer.headers, answer.read())
     except urllib.error.HTTPError as error:
         return Answer(error.code, error.headers, error.read())
+
+
+def contents(*places: Path) -> dict[Path, bytes]:
+    """What stands in these files, and in those under these folders, of a server that may run on.
+
+    It may be done with a file between the listing and the reading: that holds nothing any more.
+    """
+    found: dict[Path, bytes] = {}
+    for place in places:
+        for path in place.rglob("*") if place.is_dir() else (place,):
+            with contextlib.suppress(FileNotFoundError):
+                if path.is_file():
+                    found[path] = path.read_bytes()
+    return found
 
 
 def wait_until(condition: Any, seconds: float, what: str, say: Any = lambda: "") -> Any:

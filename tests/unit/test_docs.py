@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -149,3 +150,24 @@ def test_the_readme_opens_with_the_two_commands_and_they_exist() -> None:
     told = set(re.findall(r"`make ([a-z-]+)", "".join(page.read_text("utf-8") for page in PAGES)))
     assert told <= targets
     assert {"serve", "test", "lint", "fix", "bench", "demo-data", "clean", "help"} <= targets
+
+
+def test_what_goes_into_the_audit_trail_is_documented() -> None:
+    """Whatever is recorded by a name of its own; families of actions (`notice.…`) stand as such."""
+    named = _recorded()
+    assert {"account.erase", "wrapping_key.rotate", "staff.sign_in"} <= named
+    text = read("audit.md")
+    families = tuple(re.findall(r"`([a-z_]+\.)…`", text))
+    assert sorted(one for one in named if f"`{one}`" not in text and not one.startswith(families)) == []
+
+
+def _recorded() -> set[str]:
+    calls = (
+        node for path in (ROOT / "webmon").rglob("*.py") for node in ast.walk(ast.parse(path.read_text("utf-8")))
+    )
+    return {
+        call.args[2].value
+        for call in calls
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "record"
+        if len(call.args) > 2 and isinstance(call.args[2], ast.Constant)
+    }

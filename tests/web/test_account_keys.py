@@ -128,6 +128,8 @@ def test_once_a_year_rows_are_sealed_anew_and_the_old_key_is_gone(world: World) 
     world.clock.move(SETTLING * 2)
     assert renewal.run(world.clock.now()) == 1
     assert renewal.run(world.clock.now()) == 0
+    entry = world.runtime.audit.newest()[0]
+    assert (entry.action, entry.detail) == ("data_key.renew", {"keys": 1})
     (new,) = world.runtime.data_keys.keys(account)
     assert (old.number, new.number) == (1, 2)
     assert read(world, "first") == ["/one", "/three", "/two"]

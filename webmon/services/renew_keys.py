@@ -41,6 +41,8 @@ class KeyRenewal:
         completed = sum(self._complete(account_id) for account_id in renewed)
         if completed:
             self.keys.store.wipe()
+            with self.unit() as accounts:
+                accounts.audit.record(now, "scheduler", "data_key.renew", detail={"keys": completed})
         return completed
 
     def _complete(self, account_id: int) -> bool:

@@ -236,7 +236,7 @@ def test_the_time_of_a_closed_tab_is_not_lost(
             figures = request("GET", f"{server.url}/metrics", headers={"Authorization": f"Bearer {token}"})
             return 'outcome="stored"} 3.0' in figures.body.decode()
 
-        wait_until(stored, 10, "page view, time and vitals are stored")
+        wait_until(stored, 30, "page view, time and vitals are stored")
     finally:
         own.close()
         assert server.stop() == 0
