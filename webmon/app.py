@@ -54,7 +54,7 @@ def create_asgi(runtime: Runtime) -> AsgiCollect:
     }
     headers = standing_headers(secure=runtime.settings.secure) | ANY_ORIGIN
     answers = AsgiEmbed(pages, recorders, headers, runtime.clock)
-    return AsgiCollect(answers, _door(runtime), LoopStore(runtime.spools, runtime.once))
+    return AsgiCollect(answers, _door(runtime), LoopStore(runtime.spools.append, runtime.once))
 
 
 def _terminated(pages: Callable[..., Any]) -> Callable[..., Any]:

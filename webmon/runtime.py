@@ -274,11 +274,16 @@ class Runtime(Core):
         return length(rules[InfoClass.EVENT_LOG])
 
     def wipe(self) -> None:
-        """Leave nothing of deleted rows in the control database's write-ahead log."""
+        """Leave nothing of deleted rows in the files of the spool and in the control database's write-ahead log."""
+        self.spools.wipe()
         self.database.scrub()
 
     def wipe_or_later(self) -> None:
-        """The same after what must not be told as undone: where somebody reads, the next checkpoint does it."""
+        """The same after what must not be told as undone: where it cannot be done, the next checkpoint does it."""
+        try:
+            self.spools.wipe()
+        except Unavailable as error:
+            log.warning("spool.wipe_later", error=told(error))
         self.database.scrub_or_later()
 
     def recover(self) -> None:

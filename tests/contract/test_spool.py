@@ -183,7 +183,7 @@ def test_the_file_holds_no_copy_of_a_row_that_is_gone_whatever_went_before(tmp_p
             gone = drawn.sample(sorted(waiting), min(len(waiting), 50))
             spool.delete_consented(1, gone)
             waiting -= set(gone)
-        spool.truncate()
+        spool.wipe()
         content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
         assert {int(found) for found in re.findall(rb"row-(\d+)-", content)} == waiting
     spool.close()

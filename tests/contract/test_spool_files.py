@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -107,17 +106,11 @@ def test_nothing_of_what_has_moved_on_is_left_in_the_folder(serving: Serving) ->
     assert not found()
 
 
-@pytest.mark.parametrize("written", [True, False], ids=["by a loop", "by threads"])
-def test_numbers_go_on_across_files_and_restarts(serving: Serving, written: bool) -> None:
+def test_numbers_go_on_across_files_and_restarts(serving: Serving) -> None:
     """The event log takes no number twice: a file that began anew would lose what it holds."""
     name = serving.spools.node
     for number in range(1, 7):
-        if written:
-            live = serving.spools.write(entries(number))
-            assert live is not None
-            live.sync()
-        else:
-            serving.spools.append(entries(number))
+        serving.spools.append(entries(number))
         serving.ingester.drain()
         if number % 2:
             serving.reopen()
@@ -196,9 +189,8 @@ def test_the_bound_is_for_all_that_waits(tmp_path: Path) -> None:
     spools.append(entries(1, 2, 3))
     spools.turn()
     spools.append(entries(4, 5))
-    for take in (spools.append, spools.write):
-        with pytest.raises(SpoolFull):
-            take(entries(6))
+    with pytest.raises(SpoolFull):
+        spools.append(entries(6))
     (moving,) = spools.turn()
     moving.delete_through(3, 3)
     spools.append(entries(6))
@@ -280,20 +272,111 @@ def _log_bytes(serving: Serving) -> int:
     return log.stat().st_size
 
 
-def test_where_there_is_no_room_for_another_file_this_one_goes_on(
-    serving: Serving, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [
+        ("webmon.stores.spool", "_connect"),
+        ("webmon.stores.spool", "_set_up"),
+        ("webmon.stores.spool", "_make_durable"),
+        ("webmon.stores.spool.Spool", "count_from"),
+    ],
+)
+@pytest.mark.parametrize(
+    "error", [sqlite3.OperationalError("database or disk is full"), OSError(24, "Too many files")]
+)
+def test_where_another_file_cannot_be_begun_this_one_goes_on(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, where: str, name: str, error: Exception
 ) -> None:
-    def full(spool: Spool, last: int) -> None:
-        raise sqlite3.OperationalError("database or disk is full")
+    def fail(*_: object) -> None:
+        raise error
 
     serving.spools.append(entries(1))
+    descriptors = len(list(Path("/proc/self/fd").iterdir()))
     with monkeypatch.context() as patched:
-        patched.setattr(Spool, "count_from", full)
-        with pytest.raises(sqlite3.OperationalError):
-            serving.ingester.run_once()
-    serving.spools.append(entries(2))
+        patched.setattr(f"{where}.{name}", fail)
+        for number in (2, 3):
+            with pytest.raises(type(error)):
+                serving.ingester.run_once()
+            serving.spools.append(entries(number))
+    assert len(list(Path("/proc/self/fd").iterdir())) == descriptors, "nothing that was begun is left open"
+    serving.ingester.drain()
+    # And what comes then has a place: the file that took hits meanwhile was not taken for one that had ended.
+    for number in (4, 5):
+        serving.spools.append(entries(number))
+        serving.ingester.drain()
+        serving.ingester.drain()
+    assert serving.stored() == [1, 2, 3, 4, 5]
+    serving.reopen()
+    serving.spools.append(entries(6))
+    serving.ingester.drain()
+    assert serving.stored() == [1, 2, 3, 4, 5, 6]
+
+
+def test_who_appends_meanwhile_waits_for_the_next_file_and_does_not_ask_over_and_over(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving.spools.append(entries(1))
+    live, tried, end = serving.spools.all()[0], threading.Event(), Spool.end
+    append, tries = Spool.append, list[int]()
+
+    def counted(spool: Spool, rows: Sequence[SpoolEntry]) -> None:
+        if spool is live:
+            tries.append(1)
+        append(spool, rows)
+        tried.set()
+
+    def slowly(spool: Spool, successor: Spool) -> None:
+        end(spool, successor)
+        appending.start()
+        assert not tried.wait(0.3), "it has ended, and no other has taken its place"
+
+    monkeypatch.setattr(Spool, "append", counted)
+    monkeypatch.setattr(Spool, "end", slowly)
+    appending = threading.Thread(target=serving.spools.append, args=(entries(2),))
+    serving.spools.turn()
+    appending.join(10)
+    assert len(tries) == 1
+    monkeypatch.undo()
     serving.ingester.drain()
     assert serving.stored() == [1, 2]
+
+
+@pytest.mark.parametrize("again", ["the next wipe", "a restart"])
+def test_what_is_erased_and_could_not_be_written_over_is_not_forgotten(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch, again: str
+) -> None:
+    secret = b"/a-page-that-was-looked-at"
+    row = msgspec.structs.replace(hit(NOVEMBER, visitor=77), pathname=secret.decode())
+    serving.spools.append([SpoolEntry(1, row.month, row.visit_id, row.hit_id, encode_hit(row))])
+
+    def there() -> bool:
+        return any(secret in path.read_bytes() for path in (serving.folder / "spool").iterdir())
+
+    live = serving.spools.all()[0]
+    (pages,) = live._reader.execute("pragma page_count").fetchone()
+    reading = sqlite3.connect(live.path, isolation_level=None)
+    reading.execute("begin")
+    reading.execute("select count(*) from hit").fetchone()  # as long as somebody reads, the log cannot be emptied
+    live._reader.execute("pragma busy_timeout = 10")
+    with pytest.raises(Unavailable):
+        serving.spools.delete_consented(1, [77])
+    assert there()
+    assert (serving.spools.depth, pages > 0) == (0, True)
+    if again == "a restart":
+        shutil.copytree(serving.folder / "spool", serving.folder / "left")
+        reading.close()
+        serving.spools.close()
+        shutil.rmtree(serving.folder / "spool")
+        (serving.folder / "left").rename(serving.folder / "spool")  # as a process that is killed leaves it
+        serving.open()
+        assert there()
+    else:
+        with pytest.raises(Unavailable):
+            serving.spools.wipe()
+        reading.close()
+    assert serving.spools.delete_consented(1, [77]) == 0, "asked for once more, there is nothing to delete"
+    serving.spools.wipe()
+    assert not there()
 
 
 def test_who_appends_while_files_are_ended_is_stored_once(serving: Serving) -> None:
@@ -312,49 +395,10 @@ def test_who_appends_while_files_are_ended_is_stored_once(serving: Serving) -> N
     threads = [threading.Thread(target=appending, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
-    for number in range(60):
-        written = serving.spools.write(entries(9001 + number))
-        if written is None:
-            serving.spools.append(entries(9001 + number))
-        else:
-            written.sync()
     for thread in threads:
         thread.join()
     over.set()
     moving.join()
     serving.ingester.drain()
     expected = [1 + thread * 1000 + number for thread in range(4) for number in range(60)]
-    assert serving.stored() == sorted([*expected, *range(9001, 9061)])
-
-
-def test_a_disk_that_does_not_take_a_commit_is_told(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(descriptor: int) -> None:
-        raise OSError(5, "Input/output error")
-
-    written = serving.spools.write(entries(1))
-    assert written is not None
-    with monkeypatch.context() as patched:
-        patched.setattr("os.fdatasync", fail)
-        with pytest.raises(Unavailable):
-            written.sync()
-        with pytest.raises(Unavailable):
-            serving.spools.append(entries(2))
-    written.sync()
-
-
-def test_who_waits_for_the_disk_when_all_has_moved_on_already_waits_no_longer(serving: Serving) -> None:
-    written: Any = serving.spools.write(entries(1))
-    serving.ingester.drain()
-    assert written.closed
-    written.sync()
-    assert serving.stored() == [1]
-
-
-def test_a_commit_that_fails_on_the_loop_stores_nothing(serving: Serving) -> None:
-    live = serving.spools.all()[0]
-    (pages,) = live._writer.execute("pragma page_count").fetchone()
-    live._writer.execute(f"pragma max_page_count = {pages + 1}")
-    large = [SpoolEntry(1, "2026-11", 1, 1, b"x" * 100_000)]
-    with pytest.raises(Unavailable):
-        serving.spools.write(large)
-    assert (live.count(), live.depth) == (0, 0)
+    assert serving.stored() == sorted(expected)

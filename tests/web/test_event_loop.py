@@ -16,7 +16,6 @@ from webmon.app import create_asgi
 from webmon.domain.site import Mode
 from webmon.errors import SpoolFull, Unavailable
 from webmon.stores.ports.spool import SpoolEntry
-from webmon.stores.spool import Spool
 from webmon.web.collect.door import Asked, Door
 from webmon.web.shared.body import BODY_LIMIT
 
@@ -32,13 +31,13 @@ def test_many_at_once_are_each_stored_once_and_share_their_commits(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     groups: list[int] = []
-    write = world.runtime.spools.write
+    append = world.runtime.spools.append
 
-    def counted(entries: Sequence[SpoolEntry]) -> Spool | None:
+    def counted(entries: Sequence[SpoolEntry]) -> None:
         groups.append(len(entries))
-        return write(entries)
+        append(entries)
 
-    monkeypatch.setattr(world.runtime.spools, "write", counted)
+    monkeypatch.setattr(world.runtime.spools, "append", counted)
     answers = ask(create_asgi(world.runtime), *(event(f"/page-{number}") for number in range(60)))
     assert [(one.status, one.body) for one in answers] == [(202, b"ok")] * 60
     assert sum(groups) == 60
@@ -67,21 +66,15 @@ def test_a_hit_that_takes_long_to_read_does_not_hold_up_the_loop(
     assert world.paths() == ["/large", "/small"]
 
 
-@pytest.mark.parametrize("taken", [False, True], ids=["on the loop", "while somebody else writes"])
-def test_it_is_on_the_disk_when_it_is_acknowledged(
-    world: World, monkeypatch: pytest.MonkeyPatch, taken: bool
-) -> None:
+def test_it_is_in_the_file_when_it_is_acknowledged(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     go_on, answered = threading.Event(), threading.Event()
-    sync = Spool.sync
+    append = world.runtime.spools.append
 
-    def slowly(spool: Spool) -> None:
-        assert spool.count() == 1, "it is written, but not on the disk yet"
+    def slowly(entries: Sequence[SpoolEntry]) -> None:
         go_on.wait(10)
-        sync(spool)
+        append(entries)
 
-    monkeypatch.setattr(Spool, "sync", slowly)
-    if taken:
-        monkeypatch.setattr(world.runtime.spools, "write", lambda entries: None)
+    monkeypatch.setattr(world.runtime.spools, "append", slowly)
     app = create_asgi(world.runtime)
     asking = threading.Thread(target=lambda: (ask(app, event("/slow")), answered.set()))
     asking.start()
@@ -104,7 +97,7 @@ def test_what_cannot_be_stored_is_not_acknowledged_to_anybody(
 
     events = [event(f"/{number}", event_id=f"{number:016d}") for number in range(9)]
     with monkeypatch.context() as patched:
-        patched.setattr(world.runtime.spools, "write", fail)
+        patched.setattr(world.runtime.spools, "append", fail)
         refused = ask(create_asgi(world.runtime), *events)
     assert {one.status for one in refused} == {status}
     assert {one.headers.get("retry-after") for one in refused} == {retry}

@@ -69,7 +69,7 @@ class AccountKeeper:
         wipe: Callable[[], None],
         node: str,
     ) -> None:
-        """`wipe` empties the write-ahead logs of spool and control database: what was deleted is then nowhere.
+        """`wipe` leaves nothing of deleted rows in the spool and the control database.
 
         `node` names what only one process at a time can hold: what the one before it had taken on is free when this
         one begins.

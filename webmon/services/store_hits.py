@@ -5,27 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import Protocol
 
 from webmon.services.collect_hit import ReadyHit
 from webmon.services.once import Claim, Once
 from webmon.stores.ports.spool import SpoolEntry
 
 Append = Callable[[Sequence[SpoolEntry]], None]
-
-
-class Written(Protocol):
-    def sync(self) -> None:
-        """Return once all that was written is durable."""
-
-
-class Spool(Protocol):
-    def append(self, entries: Sequence[SpoolEntry]) -> None:
-        """Return once the entries are durable."""
-
-    def write(self, entries: Sequence[SpoolEntry]) -> Written | None:
-        """Commit the entries without waiting for the disk; None where that has to be waited for."""
 
 
 class HitStore:
@@ -46,11 +31,11 @@ class HitStore:
 class LoopStore:
     """For an event loop: what arrives while a commit is under way is the next one, however much it is.
 
-    The loop writes, since a thread would have to win the interpreter for that; a thread waits for the disk.
+    The commit has a thread of its own, which does nothing but wait for the disk.
     """
 
-    def __init__(self, spool: Spool, once: Once) -> None:
-        self._spool = spool
+    def __init__(self, append: Append, once: Once) -> None:
+        self._append = append
         self._once = once
         self._waiting: list[tuple[SpoolEntry, asyncio.Future[None]]] = []
         self._committing: asyncio.Task[None] | None = None
@@ -97,9 +82,7 @@ class LoopStore:
 
     async def _commit(self, entries: list[SpoolEntry]) -> Exception | None:
         try:
-            written = self._spool.write(entries)
-            wait = written.sync if written is not None else partial(self._spool.append, entries)
-            await asyncio.get_running_loop().run_in_executor(self._thread, wait)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._append, entries)
         except Exception as error:
             return error  # for all who wait: whatever happened, their hits are not durable
         return None

@@ -1,8 +1,7 @@
 """A file of the spool: hits that were acknowledged and have not reached the event log yet.
 
-SQLite with a write-ahead log. A hit is acknowledged only once the commit that holds it is on the disk; hits that
-arrive together are one commit. An event loop writes itself, which takes a tenth of a millisecond, and has a thread
-wait for the disk: ``synchronous=NORMAL``, with the log made durable here after each commit, is ``FULL``.
+A hit is acknowledged only after the commit that holds it (WAL, ``synchronous=FULL``): one that the disk does not take
+is taken back by SQLite. The commits of hits that arrive together are one commit.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ GROUP = Histogram(
 )
 COMMIT_SECONDS = Histogram(
     "webmon_spool_commit_seconds",
-    "How long the disk took to hold a commit of the spool",
+    "How long a commit of the spool took to be durable",
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5),
 )
 _SCHEMA = (
@@ -122,27 +121,31 @@ class Spool:
     ) -> None:
         """`spool_id`: of the file before, where this one goes on counting; `expected`: how many it may hold."""
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        left = path.exists()
         self.path = path
         self._limit = limit
         self._enter = threading.Lock()
         self._commit = threading.Lock()
         self._drain = threading.Lock()
-        self._syncing = threading.Lock()
         self._group = _Group()
         self._ended = False
         self._closed = False
         # Up to which number the entries of a file that has ended have moved on, as far as this process knows.
         self._moved = 0
-        self._writer = _connect(path)
-        defaults = {"id": spool_id or secrets.token_hex(8), "deduplicate": str(int(deduplicate)), "stored": "0"}
-        _set_up(self._writer, defaults)
-        self._reader = _connect(path)
-        self._log = _durable_log(path, expected)
-        self._writer.execute("pragma synchronous = normal")
-        self._writer.execute(f"pragma wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-        self.id = self.meta("id")
-        self.deduplicate = self.meta("deduplicate") == "1"
-        self._depth = self.count()
+        with ExitStack() as opened:
+            self._writer = opened.enter_context(closing(_connect(path)))
+            defaults = {"id": spool_id or secrets.token_hex(8), "deduplicate": str(int(deduplicate)), "stored": "0"}
+            _set_up(self._writer, defaults)
+            self._reader = opened.enter_context(closing(_connect(path)))
+            _set_aside(path, expected)
+            self._writer.execute(f"pragma wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+            self.id = self.meta("id")
+            self.deduplicate = self.meta("deduplicate") == "1"
+            self._depth = self.count()
+            _make_durable(path.parent)
+            opened.pop_all()
+        # Whether deleted rows may stand in the files still: whoever had them open may have ended before.
+        self._to_wipe = left
 
     @property
     def depth(self) -> int:
@@ -156,8 +159,8 @@ class Spool:
     def append(self, entries: Sequence[SpoolEntry]) -> None:
         """Return once the entries are durable.
 
-        Raises `SpoolFull` at the bound and `SpoolEnded` where they belong into another file by now: then none of them
-        is stored. Raises `Unavailable` where the disk does not take them.
+        Raises `SpoolFull` at the bound, `Unavailable` where the disk does not take them, and `SpoolEnded` where they
+        belong into another file by now; then none of them is stored.
         """
         if not entries:
             return
@@ -175,41 +178,12 @@ class Spool:
         if group.error is not None:
             raise Unavailable("The spool cannot be written") from group.error
 
-    def write(self, entries: Sequence[SpoolEntry]) -> bool:
-        """Commit the entries without waiting for the disk: `sync` does. False where somebody else writes meanwhile.
-
-        Raises what `append` does.
-        """
-        self._make_room(entries)
-        if not self._commit.acquire(blocking=False):
-            return False
-        try:
-            if self._ended:
-                return False
-            self._insert(entries)
-        except sqlite3.Error as error:
-            raise Unavailable("The spool cannot be written") from error
-        finally:
-            self._commit.release()
-        return True
-
-    def sync(self) -> None:
-        """Return once all that was written is durable; raises `Unavailable` where the disk does not take it."""
-        with self._syncing:
-            if self._closed:
-                return  # what this file held has moved on, and is durable there
-            try:
-                with COMMIT_SECONDS.time():
-                    os.fdatasync(self._log)
-            except OSError as error:
-                raise Unavailable("The spool cannot be written") from error
-
     def last_ever(self) -> int:
         """Return the highest number that an entry ever had."""
         return self._number(_LAST_EVER)
 
     def count_from(self, last: int) -> None:
-        """Have the next entry's number be above `last`, too."""
+        """Have the next entry's number be above `last`, too, durably."""
         with self._commit, _transaction(self._writer) as connection:
             last = max(last, int(connection.execute(_LAST_EVER).fetchone()[0]))
             connection.execute("delete from sqlite_sequence where name = 'hit'")
@@ -220,7 +194,11 @@ class Spool:
         with self._commit:
             successor.count_from(self.last_ever())
             self._ended = True
-        successor.sync()
+
+    @property
+    def spent(self) -> bool:
+        """Whether nothing is appended any more, and all that was has moved on."""
+        return self._ended and self.through(1) == 0
 
     def through(self, limit: int) -> int:
         """Return the number of the last of at most `limit` of the oldest entries, 0 where none waits."""
@@ -263,9 +241,11 @@ class Spool:
         with self._drain, _transaction(self._reader) as connection:
             gone = int(connection.execute("delete from hit where id <= ?", (last_id,)).rowcount)
             connection.execute(_COUNT_STORED, (stored_count,))
+            self._to_wipe = True
         self._more(-gone)
         if self._depth == 0:
-            self.truncate()
+            with suppress(Unavailable):  # all of them have moved on; what is left of them, the next call gets
+                self.wipe()
         return gone
 
     def count(self) -> int:
@@ -288,6 +268,7 @@ class Spool:
     def delete_consented(self, site_id: int, visitor_ids: Collection[int]) -> int:
         """Forget the visitors' rows that were collected under consent; return how many waited.
 
+        Raises `Unavailable` where they are deleted, but the files cannot be written anew just now: `wipe` does it.
         Rows sealed for an account are not among them: nothing outside the seal says whose they were.
         """
         with self._commit, self._drain:
@@ -297,9 +278,9 @@ class Spool:
                 values = (site_id, json.dumps([*visitor_ids]), Basis.CONSENT)
                 waiting = int(connection.execute(_COUNT_CONSENTED, (self._moved, *values)).fetchone()[0])
                 gone = int(connection.execute(_DELETE_CONSENTED, values).rowcount)
-        if gone:
-            self._more(-waiting)
-            self.truncate()
+                self._to_wipe |= gone > 0
+        self._more(-waiting)
+        self.wipe()
         return waiting
 
     def refresh(self) -> None:
@@ -315,25 +296,24 @@ class Spool:
         """Say that nothing more will be appended: whoever drains the file may remove it."""
         with self._commit, _transaction(self._writer) as connection:
             connection.execute("insert or replace into meta values ('finished', '1')")
-        self.sync()
 
     def close(self) -> None:
-        with self._commit, self._drain, self._syncing:
-            if not self._closed:
-                self._closed = True
-                self._writer.close()
-                self._reader.close()
-                os.close(self._log)
+        with self._commit, self._drain:
+            self._closed = True
+            self._writer.close()
+            self._reader.close()
 
     def remove(self) -> None:
         """Remove the files, then close: SQLite would first put what is in the log into a file that is still there.
 
-        The log goes first: what a crash leaves then holds nothing, and is opened and removed at the next start.
+        The log goes first. What a crash leaves is opened at the next start, and what of it stands in the file already
+        is moved again: the event log and the account log know it.
         """
         for suffix in ("-wal", "", "-shm"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
         self._depth = 0
         self.close()
+        _make_durable(self.path.parent)
 
     def _rows(self, sql: str, *values: int | str) -> list[tuple[Any, ...]]:
         with self._drain:
@@ -357,10 +337,9 @@ class Spool:
             if self._ended:
                 raise SpoolEnded
             self._insert(group.entries)
-            self.sync()
         except BaseException as error:
             group.error = error  # for all who wait: whatever happened, their hits are not durable
-            if not isinstance(error, sqlite3.Error | SpoolEnded | Unavailable):
+            if not isinstance(error, sqlite3.Error | SpoolEnded):
                 raise
         finally:
             group.end()
@@ -372,25 +351,33 @@ class Spool:
         with a call for each row, a commit waits longer for that than for the disk.
         """
         GROUP.observe(len(entries))
-        if len(entries) <= _ROWS_AT_ONCE:
-            self._writer.execute(*_insertion(entries))
-        else:
-            with _transaction(self._writer) as connection:
-                for start in range(0, len(entries), _ROWS_AT_ONCE):
-                    connection.execute(*_insertion(entries[start : start + _ROWS_AT_ONCE]))
+        with COMMIT_SECONDS.time():
+            if len(entries) <= _ROWS_AT_ONCE:
+                self._writer.execute(*_insertion(entries))
+            else:
+                with _transaction(self._writer) as connection:
+                    for start in range(0, len(entries), _ROWS_AT_ONCE):
+                        connection.execute(*_insertion(entries[start : start + _ROWS_AT_ONCE]))
         self._more(len(entries))
 
-    def truncate(self) -> None:
-        """Write the file anew and empty its write-ahead log: rows that have moved on would stand in them.
+    def wipe(self) -> None:
+        """Write the file anew and empty its write-ahead log, where deleted rows may stand in them.
 
-        Overwriting what is deleted is not enough: where pages are put together anew, copies of rows stay in the room
-        between the rows that are left.
+        Raises `Unavailable` where that cannot be done just now; the next call does it. Overwriting what is deleted is
+        not enough: where pages are put together anew, copies of rows stay in the room between the rows that are left.
         """
         # Held against appending, as a checkpoint that meets a writer would leave the log as it is.
         with self._commit, self._drain:
-            if not self._closed:
+            if self._closed or not self._to_wipe:
+                return
+            try:
                 self._reader.execute("vacuum")
-                self._reader.execute("pragma wal_checkpoint(truncate)").fetchall()
+                busy = self._reader.execute("pragma wal_checkpoint(truncate)").fetchone()[0]
+            except sqlite3.Error as error:
+                raise Unavailable("What was deleted cannot be written over just now") from error
+            if busy:
+                raise Unavailable("What was deleted cannot be written over while somebody reads the spool")
+            self._to_wipe = False
 
 
 def _insertion(entries: Sequence[SpoolEntry]) -> tuple[str, list[int | str | bytes | None]]:
@@ -399,24 +386,31 @@ def _insertion(entries: Sequence[SpoolEntry]) -> tuple[str, list[int | str | byt
     return f"insert into hit (site_id, month, visit_id, hit_id, body, account_id) values {rows}", values  # noqa: S608
 
 
-def _durable_log(path: Path, expected: int) -> int:
-    """Open the write-ahead log, with room for so many entries and durable in its folder; return its descriptor.
+def _set_aside(path: Path, expected: int) -> None:
+    """Give the write-ahead log room for so many entries, where the disk has it to spare.
 
     Into room that is there a commit is durable in half the time: the file system has nothing to note. Zeros behind
-    the last commit are none to SQLite. Where the disk has no room to spare, it does without.
+    the last commit are none to SQLite.
     """
-    log = os.open(f"{path}-wal", os.O_RDWR | os.O_CLOEXEC)
     room = min(expected * _ENTRY_BYTES, _ROOM_BYTES)
-    if room:
+    if not room:
+        return
+    log = os.open(f"{path}-wal", os.O_RDWR | os.O_CLOEXEC)
+    try:
         with suppress(OSError):
             os.pwrite(log, bytes(room), os.fstat(log).st_size)
             os.fsync(log)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
     finally:
-        os.close(folder)
-    return log
+        os.close(log)
+
+
+def _make_durable(folder: Path) -> None:
+    """Return once the disk has which files there are in the folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -54,24 +54,17 @@ class SpoolFolder:
             try:
                 return self._live.append(entries)
             except SpoolEnded:
-                continue  # a file has taken its place meanwhile
-
-    def write(self, entries: Sequence[SpoolEntry]) -> Spool | None:
-        """Commit the entries without waiting for the disk, and return the file to `sync`.
-
-        None where somebody else writes meanwhile: `append` waits. Raises what that does.
-        """
-        self._make_room(entries)
-        live = self._live
-        return live if live.write(entries) else None
+                with self._lock:  # held until another has taken its place
+                    continue
 
     def turn(self) -> Sequence[Spool]:
         """Return the spools whose entries are to be moved; what is appended from now on goes into another file."""
         with self._lock:
             self._look()
             if self._live.depth and not self._ended:
+                begun = self._successor()  # where that fails, nothing has changed
                 self._ended.append(self._live)
-                self._live = self._successor()
+                self._live = begun
             # One after the other: the event log knows by the highest number how far it has taken from them.
             return [*self._ended[:1], *self._others.values()]
 
@@ -98,6 +91,16 @@ class SpoolFolder:
         """Forget the visitors' rows that were collected under consent, in every spool; return how many there were."""
         return sum(spool.delete_consented(site_id, visitor_ids) for spool in self.all())
 
+    def wipe(self) -> None:
+        """Leave nothing of deleted rows in the server's own files: nobody could have had rows of an import erased.
+
+        Raises `Unavailable` where that cannot be done just now.
+        """
+        with self._lock:
+            own = [self._live, *self._ended]
+        for spool in own:
+            spool.wipe()
+
     def close(self) -> None:
         with self._lock:
             for spool in (self._live, *self._ended, *self._others.values()):
@@ -110,12 +113,16 @@ class SpoolFolder:
     def _successor(self) -> Spool:
         path = self._folder / f"live-{_number(self._live.path) + 1}.db"
         begun = Spool(path, self._limit, spool_id=self._live.id, expected=self._live.depth)
-        self._live.end(begun)
+        try:
+            self._live.end(begun)
+        except BaseException:
+            begun.close()
+            raise
         return begun
 
     def _look(self) -> None:
         for spool in self._ended:
-            if spool.through(1) == 0:  # by what is in the file: what is counted is not to be trusted with removing it
+            if spool.spent:
                 spool.remove()
         self._ended = [spool for spool in self._ended if not spool.closed]
         for path in sorted(self._folder.glob("*.db")):

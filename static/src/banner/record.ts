@@ -80,13 +80,12 @@ export function recorder(
 
   /** The answer that waits to be recorded. */
   const waiting = (): Answer | undefined => {
-    const kept = own("consent");
-    // Mostly there is none, and for an error the browser would first look up where it is thrown.
-    if (!kept?.startsWith("%7B")) return;
     try {
-      return JSON.parse(decodeURIComponent(kept));
+      const kept = own("consent");
+      // Mostly there is none, and for an error the browser would first look up where it is thrown.
+      return kept?.startsWith("%7B") ? JSON.parse(decodeURIComponent(kept)) : undefined;
     } catch {
-      return; // none that can be read
+      return; // none that can be read, or the page may have none
     }
   };
   // Otherwise another page has recorded it, or the visitor has answered anew.
