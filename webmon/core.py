@@ -6,6 +6,7 @@ never calls.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,7 @@ from webmon.stores.vault import DATA, KEYS, Vault
 if TYPE_CHECKING:
     from webmon.domain.site import Site
     from webmon.domain.unwanted import Unwanted
+    from webmon.services.account_keys import AccountKeys
     from webmon.services.consent_counts import ConsentCounts
     from webmon.services.import_log import LogImporter
     from webmon.services.keep_register import Register
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from webmon.services.read_audit import AuditLog
     from webmon.services.record_consent import Consents
     from webmon.services.refused_attempts import RefusedAttempts
+    from webmon.services.restrict_account import Restrictions
     from webmon.services.rotate_keys import KeyRotation
     from webmon.services.second_factor import SecondFactors
     from webmon.services.sign_consents import Signer
@@ -56,6 +59,8 @@ class Core:
         self.database.migrate()
         (self.folder / DATA).chmod(0o600)
         self.data_keys = AccountKeyFile(self.folder / KEYS / "accounts.db")
+        # Held by whoever moves rows between spool, event log and account log: no row is seen in two places.
+        self.log_lock = threading.Lock()
         self._take_over_data_keys()
 
     @cached_property
@@ -64,6 +69,20 @@ class Core:
         from webmon.stores.control.sites import SqlSites
 
         return Sites(self.database.unit(SqlSites), self.vault)
+
+    @cached_property
+    def account_keys(self) -> AccountKeys:
+        from webmon.services.account_keys import AccountKeys
+        from webmon.stores.control.accounts import SqlAccounts
+
+        return AccountKeys(self.database.unit(SqlAccounts), self.vault, self.data_keys)
+
+    @cached_property
+    def restrictions(self) -> Restrictions:
+        from webmon.services.restrict_account import Restrictions
+        from webmon.stores.control.accounts import SqlAccounts
+
+        return Restrictions(self.database.unit(SqlAccounts), self.account_keys, self.log_lock)
 
     @cached_property
     def notices(self) -> Notices:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -22,7 +21,6 @@ from webmon.errors import Unavailable, told
 from webmon.jobs.scheduler import Scheduler
 from webmon.jobs.table import JOBS
 from webmon.jobs.worker import Worker
-from webmon.services.account_keys import AccountKeys
 from webmon.services.apply_retention import Retention
 from webmon.services.choose_policy import Policies
 from webmon.services.collect_hit import Collector
@@ -40,7 +38,6 @@ from webmon.services.read_account import AccountReader
 from webmon.services.read_stats import Stats
 from webmon.services.refused_attempts import PAUSE_SECONDS
 from webmon.services.renew_keys import KeyRenewal
-from webmon.services.restrict_account import Restrictions
 from webmon.services.retention_file import read_rules
 from webmon.services.sign_in import SignIns
 from webmon.services.signed_in import Links, SignedIn
@@ -76,8 +73,6 @@ class Runtime(Core):
     def __init__(self, settings: Settings | None = None, clock: Clock | None = None) -> None:
         super().__init__(settings, clock)
         self.event_log = DuckDBEventLog(self.folder / "events", self.settings.event_log_memory)
-        # Held by whoever moves rows between spool, event log and account log: no row is seen in two places.
-        self.log_lock = threading.Lock()
         self.spools = SpoolFolder(self.folder / "spool", self.settings.spool_limit, self.event_log)
         # Known to who can read the data folder, while this process serves it.
         self.internal_token = ""
@@ -120,20 +115,12 @@ class Runtime(Core):
         return Pseudonyms(self.database.unit(SqlSites), self.vault, self.day_keys)
 
     @cached_property
-    def account_keys(self) -> AccountKeys:
-        return AccountKeys(self.database.unit(SqlAccounts), self.vault, self.data_keys)
-
-    @cached_property
     def key_renewal(self) -> KeyRenewal:
         return KeyRenewal(self.database.unit(SqlAccounts), self.account_keys, self.spools)
 
     @cached_property
     def account_eraser(self) -> AccountEraser:
         return AccountEraser(self.database.unit(SqlAccounts), self.account_keys, self.sign_ins, self.wipe_or_later)
-
-    @cached_property
-    def restrictions(self) -> Restrictions:
-        return Restrictions(self.database.unit(SqlAccounts), self.account_keys, self.log_lock)
 
     @cached_property
     def roster(self) -> SignedIn:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -11,10 +10,12 @@ from typing import Any
 import pytest
 from werkzeug.test import Client, TestResponse
 
+from tests.support.server import wait_until
 from tests.support.world import NOW, Visitor, World, csrf
 from tests.web.test_persons import PAGE as PERSONS
 from tests.web.test_persons import REASON, SUBJECT, account, ask, entries
 from tests.web.test_portal import PAGE, opened, send
+from webmon.cli.on_runtime import on_runtime
 from webmon.domain.language import LANGUAGES
 from webmon.domain.promotion import State
 from webmon.errors import NotFound
@@ -109,6 +110,25 @@ def test_the_restriction_is_known_after_a_restart_to_rows_that_waited(world: Wor
     assert world.account_paths() == ["/after-the-restart", "/before", "/during"]
 
 
+def test_restricted_again_before_the_start_what_waits_in_a_restored_spool_leaves_nothing(
+    world: World, person: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backup of before knows of no restriction and has rows in its spool: restricting one moves none of them."""
+    person.sees("/waits")
+    monkeypatch.setenv("WEBMON_DATA_DIR", str(world.folder))
+
+    def restricted() -> None:
+        files = sorted(path.name for path in (world.folder / "spool").glob("*.db"))
+        asked = {"site": "example.org", "account": SUBJECT, "reason": REASON}
+        assert on_runtime("account.restrict", asked)["changed"] is True
+        assert sorted(path.name for path in (world.folder / "spool").glob("*.db")) == files
+
+    world.reopen(restricted)
+    world.settle()
+    assert len(world.remainders()) == 1, "what was left before"
+    assert world.account_paths() == ["/before", "/waits"]
+
+
 def test_once_it_is_lifted_something_is_left_again(world: World, person: Visitor) -> None:
     restrict(world)
     person.sees("/during")
@@ -181,9 +201,7 @@ def test_whoever_is_told_that_an_account_is_restricted_is_told_after_the_last_wa
     def replace(rows: Mapping[int, Any], since: Any) -> int:
         # The rows that are left are made: too late for these, so nobody is told yet.
         meanwhile.start()
-        written = time.monotonic() + 10
-        while not restricted_in_database(world) and time.monotonic() < written:
-            time.sleep(0.01)
+        wait_until(lambda: restricted_in_database(world), 10, "the restriction is written")
         seen.append(told.is_set())
         return whole(rows, since)
 

@@ -1,4 +1,4 @@
-"""Commands that need the event log: run by the process that holds it."""
+"""Commands that a running server is asked for; where none runs, this process holds the data folder."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from webmon.running import find_server, lock_data
 
 
 def on_runtime(command: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Run a command where the event log is open: in the running server, or else in this process."""
-    from webmon.commands import commands
+    """Run a command in the running server, or else in this process, which opens the event log where it needs it."""
+    from webmon.commands import WITHOUT_EVENT_LOG, commands
     from webmon.core import Core
     from webmon.runtime import Runtime
 
@@ -19,6 +19,8 @@ def on_runtime(command: str, arguments: dict[str, Any]) -> dict[str, Any]:
         if server is not None:
             return server.call(command, arguments)
         with lock_data(core.folder):
+            if command in WITHOUT_EVENT_LOG:
+                return dict(WITHOUT_EVENT_LOG[command](core, arguments))
             runtime = Runtime(core.settings, core.clock)
             try:
                 runtime.recover()

@@ -78,6 +78,21 @@ def clean_reason(text: str) -> str:
     return scrub_text(reason).value
 
 
+def check_asked(subject: str, account_id: int | None, reason: str) -> tuple[str, dict[str, list[str]]]:
+    """Return the reason as it goes on record, and what is wrong, by field, with whom is asked about and why."""
+    errors: dict[str, list[str]] = {}
+    cleaned = ""
+    try:
+        check_named(subject, account_id)
+    except ValueError as error:
+        errors["subject"] = [str(error)]
+    try:
+        cleaned = clean_reason(reason)
+    except ValueError as error:
+        errors["reason"] = [str(error)]
+    return cleaned, errors
+
+
 def check_named(subject: str, account_id: int | None) -> None:
     """Raise `ValueError` unless an account is named in one way: as the website calls it, or by its number."""
     if len(subject) > LONGEST_SUBJECT:

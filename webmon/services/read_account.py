@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from webmon.domain.access import EVERY_FIELD, IDENTITY, check_named, clean_fields, clean_reason, narrowed
+from webmon.domain.access import EVERY_FIELD, IDENTITY, check_asked, clean_fields, narrowed
 from webmon.domain.hit import Hit
 from webmon.domain.login import LoginKey, check_token
 from webmon.domain.site import Site
@@ -155,16 +155,8 @@ def _record(account: Account | None, asked: Question, reason: str, fields: Seque
 
 
 def _cleaned(asked: Question) -> tuple[str, tuple[str, ...]]:
-    errors: dict[str, list[str]] = {}
-    reason, fields = "", tuple[str, ...]()
-    try:
-        check_named(asked.subject, asked.account_id)
-    except ValueError as error:
-        errors["subject"] = [str(error)]
-    try:
-        reason = clean_reason(asked.reason)
-    except ValueError as error:
-        errors["reason"] = [str(error)]
+    reason, errors = check_asked(asked.subject, asked.account_id, asked.reason)
+    fields = tuple[str, ...]()
     try:
         fields = clean_fields(asked.fields)
     except ValueError as error:

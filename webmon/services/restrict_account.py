@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime
 
-from webmon.domain.access import check_named, clean_reason
+from webmon.domain.access import check_asked, clean_reason
 from webmon.domain.site import Site
 from webmon.domain.staff import Role, Staff
 from webmon.errors import InvalidInput, NotAllowed, NotFound
@@ -59,7 +59,9 @@ class Restrictions:
         Nothing more is left of its rows for figures once this returns. Raises `InvalidInput` naming ``subject`` or
         ``reason``, and `NotFound` where nothing is held.
         """
-        reason = _cleaned(asked)
+        reason, errors = check_asked(asked.subject, asked.account_id, asked.reason)
+        if errors:
+            raise InvalidInput(errors)
         with self.unit() as accounts:
             account = self.keys.named(accounts, site, asked.subject, asked.account_id)
             if account is None:
@@ -96,19 +98,3 @@ def _changed(accounts: AccountRepository, account: Account, now: datetime, *, re
         changed = accounts.restrict(account.id, now)
         return Standing(account.id, now if changed else account.restricted_at, changed)
     return Standing(account.id, None, accounts.lift_restriction(account.id))
-
-
-def _cleaned(asked: Change) -> str:
-    errors: dict[str, list[str]] = {}
-    reason = ""
-    try:
-        check_named(asked.subject, asked.account_id)
-    except ValueError as error:
-        errors["subject"] = [str(error)]
-    try:
-        reason = clean_reason(asked.reason)
-    except ValueError as error:
-        errors["reason"] = [str(error)]
-    if errors:
-        raise InvalidInput(errors)
-    return reason
