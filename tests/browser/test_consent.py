@@ -539,6 +539,23 @@ def test_always_allow_is_an_answer_for_its_purpose_alone_and_says_where_it_was_g
     assert answer.value.json()["decisions"] == {"analytics": True, "functional": False, "marketing": True}
 
 
+@pytest.mark.parametrize("answer", ["accept", "reject"])
+def test_the_question_is_shown_and_answered_where_a_page_may_keep_nothing(
+    person: Person, shown: Shown, site: Website, webmon: WebmonServer, answer: str
+) -> None:
+    """In a sandboxed frame even reading a cookie throws."""
+    site.pages["/inner"] = page(webmon.url)
+    site.pages["/"] = '<!doctype html><title>Outer</title><iframe sandbox="allow-scripts" src="/inner"></iframe>'
+    context = person()
+    opened = context.new_page()
+    opened.goto(site.url)
+    frame = opened.frame_locator("iframe")
+    expect(frame.locator("[data-webmon=banner]")).to_be_visible()
+    frame.locator(f"[data-webmon={answer}]").click()
+    expect(frame.locator("[data-webmon=banner]")).to_have_count(0)
+    assert context.cookies() == []
+
+
 def test_load_once_decides_nothing(person: Person, shown: Shown, site: Website, webmon: WebmonServer) -> None:
     waiting = '<iframe data-category="marketing" data-src="/film" title="A film"></iframe>'
     site.pages |= {"/": page(webmon.url, waiting), "/film": "A film"}

@@ -5,8 +5,14 @@ import type { Action, Choice, Decisions, Post, Routed, SetCookie, Settings, UiSo
 export const number = (): string =>
   btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16)))).replace(/[+/=]/g, (sign) => (sign === "+" ? "-" : sign === "/" ? "_" : ""));
 
-/** The value of one of webmon's own cookies. */
-export const own = (name: string): string | undefined => document.cookie.match(`(?:^|; )webmon_${name}=([^;]*)`)?.[1];
+/** The value of one of webmon's own cookies; none either where the page may have no cookies at all. */
+export const own = (name: string): string | undefined => {
+  try {
+    return document.cookie.match(`(?:^|; )webmon_${name}=([^;]*)`)?.[1];
+  } catch {
+    return;
+  }
+};
 
 /** An answer, as webmon is told it. */
 type Answer = {
@@ -40,7 +46,13 @@ export function recorder(
   let session = choice()._session === true;
 
   /** Set one of webmon's own cookies; without a value it goes. What is no number is no lifetime. */
-  const put = (name: string, value: string | undefined, seconds: number): unknown => setCookie(name, value || "", !value ? 0 : session ? NaN : seconds);
+  const put = (name: string, value: string | undefined, seconds: number): void => {
+    try {
+      setCookie(name, value || "", !value ? 0 : session ? NaN : seconds);
+    } catch {
+      // The page may have no cookies: the answer holds for nothing more, and the next page asks again.
+    }
+  };
   const keepIds = (measured: unknown): void => {
     put("id", measured ? own("id") : "", settings.visitor_days * DAY);
     put("visit", measured ? own("visit") : "", 1800);
@@ -85,7 +97,7 @@ export function recorder(
       // Mostly there is none, and for an error the browser would first look up where it is thrown.
       return kept?.startsWith("%7B") ? JSON.parse(decodeURIComponent(kept)) : undefined;
     } catch {
-      return; // none that can be read, or the page may have none
+      return; // none that can be read
     }
   };
   // Otherwise another page has recorded it, or the visitor has answered anew.
