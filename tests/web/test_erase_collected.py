@@ -324,6 +324,32 @@ def test_who_opens_their_page_with_the_account_can_erase_the_account_s_rows_ther
     assert account_paths(world) == ["/other-device"]
 
 
+def test_a_sign_in_beside_the_withdrawal_saves_no_row_from_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose rows they are is looked up first: whoever signs in before the withdrawal is on record has them moved."""
+    visitor, other = world.visitor(), world.visitor()
+    for one, path in ((visitor, "/mine"), (other, "/other-device")):
+        one.sees(path)
+    world.settle()
+    other.signs_in()
+    world.settle()
+    record = type(world.runtime.consents).record
+
+    def signed_in_meanwhile(*asked: Any, **more: Any) -> Any:
+        assert visitor.signs_in().status_code == 204
+        visitor.sees("/sealed")
+        return record(*asked, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(world.runtime.consents), "record", signed_in_meanwhile)
+        assert withdraw(world, visitor).status_code == 201
+    settled(world)
+    settled(world)
+    assert account_paths(world) == ["/other-device"]
+    assert (world.account_row_count(), world.paths(), erasures(world)) == (1, [], 0)
+    reads = [one for one in world.runtime.audit.newest() if "withdrawn" in str(one.detail.get("reason"))]
+    assert [one.action for one in reads] == ["account_log.read"]
+
+
 def test_that_the_account_s_rows_are_read_to_that_end_is_on_record(world: World) -> None:
     visitor = world.visitor()
     visitor.sees("/mine")

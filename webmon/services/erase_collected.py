@@ -22,7 +22,7 @@ from webmon.domain.hit import AccountRow
 from webmon.domain.pseudonym import RAW_ID_FORM, is_raw_id
 from webmon.domain.site import Site
 from webmon.errors import InvalidInput, Unavailable, told
-from webmon.services.record_consent import line_of
+from webmon.services.record_consent import account_for, line_of
 from webmon.stores.ports import Unit
 from webmon.stores.ports.consent import ConsentRepository, Erasure
 
@@ -50,6 +50,9 @@ class EventLog(Rows, Protocol):
 class SignIns(Protocol):
     def signed_in(self, site_id: int, pseudonyms: Sequence[int]) -> int | None:
         """Return the account that the visitor is signed in with, if any."""
+
+    def accounts_of(self, site_id: int, pseudonyms: Sequence[int], since: datetime) -> set[int]:
+        """Return the accounts that the visitor has been signed in with since then."""
 
 
 class AccountLog(Protocol):
@@ -98,7 +101,7 @@ class Eraser:
         for visitor_id in whose.pseudonyms:
             self.visits.end(site.id, visitor_id)
         try:
-            count = self._delete(site.id, whose, receipt_id)
+            count = self._delete(Erasure(0, site.id, whose, receipt_id, now), now)
         except Unavailable as error:
             log.error("erasure.waits", error=told(error))
             return None
@@ -115,7 +118,7 @@ class Eraser:
         if not waiting:
             return 0
         for one in waiting:
-            self._delete(one.site_id, one.whose, one.receipt_id)
+            self._delete(one, now)
         with self.log_lock:
             self.events.compact()
         done = [one for one in waiting if now - one.requested_at >= SETTLING]
@@ -123,18 +126,36 @@ class Eraser:
         self.wipe()
         return len(done)
 
-    def _delete(self, site_id: int, whose: Collected, receipt_id: str) -> int:
+    def _delete(self, asked: Erasure, now: datetime) -> int:
         with self.log_lock:
             # First where rows come from: one that is on its way is found here or there.
-            count = self.spools.delete_consented(site_id, whose.pseudonyms)
-            count += self.events.delete_consented(site_id, whose.pseudonyms)
-            return count + self._delete_from_account(site_id, whose.account_id, receipt_id)
+            count = self.spools.delete_consented(asked.site_id, asked.whose.pseudonyms)
+            count += self.events.delete_consented(asked.site_id, asked.whose.pseudonyms)
+            return count + sum(self._delete_from_account(asked, one) for one in self._accounts_of(asked, now))
 
-    def _delete_from_account(self, site_id: int, account_id: int | None, receipt_id: str) -> int:
-        if account_id is None:
-            return 0
+    def _accounts_of(self, asked: Erasure, now: datetime) -> set[int]:
+        """Return the account that is concerned, and those to which a sign-in beside the withdrawal has moved rows.
+
+        The latter are concerned from now on: on record, and for as long as rows may be on their way to them.
+        """
+        known = set() if asked.whose.account_id is None else {asked.whose.account_id}
+        found = self.sign_ins.accounts_of(asked.site_id, asked.whose.pseudonyms, asked.requested_at) - known
+        if found:
+            with self.unit() as consents:
+                of_it = {
+                    one.whose.account_id
+                    for one in consents.erasures()
+                    if (one.site_id, one.receipt_id) == (asked.site_id, asked.receipt_id)
+                }
+                for account_id in found - of_it:
+                    whose = Collected(account_id=account_id)
+                    consents.add_erasure(asked.site_id, whose, asked.receipt_id, now)
+                    account_for(consents, asked.site_id, whose, now)
+        return known | found
+
+    def _delete_from_account(self, asked: Erasure, account_id: int) -> int:
         with self.unit() as consents:
-            line = line_of(consents, site_id, receipt_id)
+            line = line_of(consents, asked.site_id, asked.receipt_id)
         return self.accounts.delete_rows(account_id, lambda row: collected_under(line, row))
 
     def _finish(self, done: Sequence[Erasure]) -> None:

@@ -347,7 +347,7 @@ def _write(
     seq = consents.append(site.id, record)
     if request.erase:
         consents.add_erasure(site.id, request.erase, answer.previous, now)
-        _account_for(consents, site, request.erase, now)
+        account_for(consents, site.id, request.erase, now)
     replaced = [answer.previous, *_before(consents, site.id, answer.previous)] if latest else []
     return _Written(record.body(), replaced, Grant(answer.notice.hash, _granted(answer.decisions), ends_at, seq))
 
@@ -356,12 +356,12 @@ def _granted(decisions: Mapping[str, bool]) -> frozenset[str]:
     return frozenset(key for key, granted in decisions.items() if granted)
 
 
-def _account_for(consents: ConsentRepository, site: Site, whose: Collected, now: datetime) -> None:
-    """The account's rows are read to tell which were collected under the consent: on record before it is done."""
+def account_for(consents: ConsentRepository, site_id: int, whose: Collected, now: datetime) -> None:
+    """Record that the account's rows are read, to tell which were collected under the consent: before it is done."""
     if whose.account_id is None:
         return
     detail: dict[str, str | int] = {"account_id": whose.account_id, "reason": _READ_TO_ERASE, "fields": "all"}
-    consents.audit.record(now, f"account:{whose.account_id}", "account_log.read", site_id=site.id, detail=detail)
+    consents.audit.record(now, f"account:{whose.account_id}", "account_log.read", site_id=site_id, detail=detail)
 
 
 def line_of(consents: ConsentRepository, site_id: int, receipt_id: str) -> list[Mapping[str, Any]]:

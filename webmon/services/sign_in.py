@@ -199,6 +199,11 @@ class SignIns:
         going = [one for name in pseudonyms for one in self._roster.of_visitor(site_id, name)]
         return going[-1].promotion.account_id if going else None
 
+    def accounts_of(self, site_id: int, pseudonyms: Sequence[int], since: datetime) -> set[int]:
+        """Return the accounts that the visitor has been signed in with since then."""
+        known = [one.promotion for name in pseudonyms for one in self._roster.ever_of_visitor(site_id, name)]
+        return {one.account_id for one in known if one.ended_at is None or one.ended_at > since}
+
     def begin(self, one: Going, *, lasts: bool = True) -> None:
         """Have the hits of the visit go to the account log, unless that is so already or the visit is over."""
 

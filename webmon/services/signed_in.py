@@ -178,9 +178,12 @@ class SignedIn:
 
     def of_visitor(self, site_id: int, visitor_id: int) -> list[Going]:
         """Those of a visitor that go on."""
+        return [one for one in self.ever_of_visitor(site_id, visitor_id) if not one.ended]
+
+    def ever_of_visitor(self, site_id: int, visitor_id: int) -> list[Going]:
+        """Those of a visitor, also those that are over and may have rows on their way."""
         with self._lock:
-            found = [self._all[number] for number in sorted(self._by_visitor.get((site_id, visitor_id), ()))]
-        return [one for one in found if not one.ended]
+            return [self._all[number] for number in sorted(self._by_visitor.get((site_id, visitor_id), ()))]
 
     def of_account(self, account_id: int) -> list[Going]:
         """Those of an account that go on."""
