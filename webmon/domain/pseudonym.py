@@ -38,6 +38,14 @@ class PseudonymKey:
         keyed.update(_encode(parts))
         return int.from_bytes(keyed.digest()[:8], "little") & 0x7FFF_FFFF_FFFF_FFFF
 
+    def following(self, pseudonym: int) -> int:
+        """Return what a visitor is called from when a signed-in visit under `pseudonym` is over."""
+        return self.pseudonym("following", str(pseudonym))
+
+    def mark(self, pseudonym: int) -> int:
+        """Return what may be written down for a pseudonym that nobody goes by any more: it leads to no row."""
+        return self.pseudonym("left", str(pseudonym))
+
 
 def is_raw_id(text: str) -> bool:
     """Whether `text` has the form of an identifier minted by the snippet."""

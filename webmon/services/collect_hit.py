@@ -20,6 +20,7 @@ from webmon.domain.language import language_of
 from webmon.domain.screen import screen_of
 from webmon.domain.site import Site
 from webmon.domain.unwanted import Unwanted
+from webmon.errors import NotFound
 from webmon.services.guard_counts import count_removed
 from webmon.services.visits import Visit, VisitBook, random_visit_id
 from webmon.stores.ports.spool import SpoolEntry
@@ -48,6 +49,10 @@ class PseudonymSource(Protocol):
 
 class SealingKeeper(Protocol):
     def seal(self, account_id: int, hit: Hit, consent: str) -> bytes: ...
+
+    def leave_if_over(self, site_id: int, visitor_id: int, visit_id: int, now: datetime) -> bool: ...
+
+    def leave(self, site_id: int, visitor_id: int) -> None: ...
 
 
 class Locator(Protocol):
@@ -121,10 +126,10 @@ class Collector:
         if isinstance(basis, DropReason):
             return basis
         if basis == Basis.CONSENT:
-            visitor_id, carried = self.pseudonyms.visitor(site.id, event.visitor), None
+            visitor_id, visit = self._consented(site, event, now)
         else:
             visitor_id, carried = self._cookieless(site, now, address, client.user_agent, kept.hostname)
-        visit = self._visit(site, visitor_id, event, now, carried)
+            visit = self._visit(site, visitor_id, event, now, carried)
         if visit is None:
             return DropReason.ORPHAN_ENGAGEMENT
         hit_id = self.pseudonyms.event(site.id, event.event_id) if event.event_id else random_visit_id()
@@ -139,9 +144,24 @@ class Collector:
             basis=basis,
             notice=grant.notice if grant else "",
         )
-        return ReadyHit(
-            self._entry(hit, visit, event.consent if grant else ""), (site.id, hit_id) if event.event_id else None
-        )
+        try:
+            entry = self._entry(hit, visit, event.consent if grant else "")
+        except NotFound:
+            # The account was erased in this moment, or its key is not here: the hit is nobody's.
+            self.keeper.leave(site.id, visitor_id)
+            return self.prepare(site, event, client, now)
+        return ReadyHit(entry, (site.id, hit_id) if event.event_id else None)
+
+    def _consented(self, site: Site, event: IncomingEvent, now: datetime) -> tuple[int, Visit | None]:
+        visitor_id = self.pseudonyms.visitor(site.id, event.visitor)
+        visit = self._visit(site, visitor_id, event, now, None)
+        if visit is None or visit.started_at is not now:
+            return visitor_id, visit
+        # One that has just begun may follow a signed-in one, to which nothing is to lead.
+        if self.keeper.leave_if_over(site.id, visitor_id, visit.visit_id, now):
+            visitor_id = self.pseudonyms.visitor(site.id, event.visitor)
+            visit = self._visit(site, visitor_id, event, now, None)
+        return visitor_id, visit
 
     def _visit(
         self, site: Site, visitor_id: int, event: IncomingEvent, now: datetime, carried: int | None

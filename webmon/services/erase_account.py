@@ -41,8 +41,7 @@ class AccountEraser:
             found = accounts.find(site.id, self.keys.digest(site, subject))
         if found is None:
             raise NotFound(f"Nothing is held about this account of {site.domain}")
-        self.visits.end_account(found.id, now)
-        self.keys.destroy(found.id, now)
+        self._destroy(found.id, now)
         return self._delete(found.id, now, actor) or 0
 
     def lost(self) -> list[int]:
@@ -55,8 +54,7 @@ class AccountEraser:
         """Erase the accounts that nothing opens any more, and return how many there were."""
         lost = self.lost()
         for account_id in lost:
-            self.visits.end_account(account_id, now)
-            self.keys.destroy(account_id, now)
+            self._destroy(account_id, now)
             self._delete(account_id, now, actor)
         return len(lost)
 
@@ -64,6 +62,12 @@ class AccountEraser:
         """Bring erasures to their end whose rows are still there, and return how many there were."""
         found = [self._delete(account_id, now, "scheduler") for account_id in self.keys.store.destroyed()]
         return sum(count is not None for count in found)
+
+    def _destroy(self, account_id: int, now: datetime) -> None:
+        self.visits.end_account(account_id, now)
+        self.keys.destroy(account_id, now)
+        # Who signed in meanwhile has found the account still.
+        self.visits.end_account(account_id, now)
 
     def _delete(self, account_id: int, now: datetime, actor: str) -> int | None:
         with self.unit() as accounts:

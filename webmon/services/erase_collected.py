@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 
 class PseudonymSource(Protocol):
-    def visitor_all(self, site_id: int, raw: str) -> list[int]: ...
+    def visitor_ever(self, site_id: int, raw: str) -> list[int]: ...
 
 
 class Rows(Protocol):
@@ -82,12 +82,12 @@ class Eraser:
     def whose(self, site: Site, visitor: str, account_id: int | None = None) -> Collected:
         """Return whose rows are concerned: the visitor's, by the browser's own identifier, and their account's.
 
-        The pseudonyms are those under every key that still lives. The account is the one that is given, or that the
-        visitor is signed in with. Raises `InvalidInput` for what is no identifier.
+        The pseudonyms are all that the visitor has had, under every key that still lives. The account is the one that
+        is given, or that the visitor is signed in with. Raises `InvalidInput` for what is no identifier.
         """
         if visitor and not is_raw_id(visitor):
             raise InvalidInput.field("visitor", RAW_ID_FORM)
-        pseudonyms = self.source.visitor_all(site.id, visitor) if visitor else ()
+        pseudonyms = self.source.visitor_ever(site.id, visitor) if visitor else ()
         if account_id is None:
             account_id = self.sign_ins.signed_in(site.id, pseudonyms)
         return Collected(tuple(pseudonyms), account_id)

@@ -50,7 +50,7 @@ class HeldData:
         """
         if not person.visitor:
             return []
-        names = self.pseudonyms.visitor_all(site.id, person.visitor)
+        names = self.pseudonyms.visitor_ever(site.id, person.visitor)
         found = [hit for name in names for hit in self.event_log.visitor_hits(site.id, name)]
         shown = [hit for hit in found if not self.keeper.is_leaving(hit)]
         return sorted(shown, key=lambda hit: hit.occurred_at, reverse=True)

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-import msgspec
-
 from webmon.domain.login import LoginClaims, LoginKey, check_token, clean_attribute, clean_subject
 from webmon.domain.promotion import State
 from webmon.domain.pseudonym import RAW_ID_FORM, is_raw_id
@@ -22,10 +20,10 @@ from webmon.domain.site import Site
 from webmon.domain.visit import INACTIVITY
 from webmon.errors import InvalidInput, NotAuthenticated
 from webmon.services.account_keys import AccountKeys, Opening, Vault
-from webmon.services.signed_in import Going, Link, Links, SignedIn, Turns, naive
+from webmon.services.signed_in import Going, Link, Links, SignedIn, Turns, Visitor, naive
 from webmon.services.together import LoopTogether, Together
 from webmon.stores.ports.accounts import AccountRepository, Promotion
-from webmon.stores.ports.sites import WrappedLoginKey
+from webmon.stores.ports.sites import LeftPseudonym, WrappedLoginKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,25 +57,25 @@ class VisitBook(Protocol):
 class PseudonymSource(Protocol):
     def visitor_all(self, site_id: int, raw: str) -> list[int]: ...
 
+    def visitor_ever(self, site_id: int, raw: str) -> list[int]: ...
+
+    def leave(self, site_id: int, visitor_id: int) -> LeftPseudonym: ...
+
 
 @dataclass(frozen=True, slots=True)
 class _SignIn:
     """A sign-in as it is asked for: `identify` says whose it is, within the transaction that writes it down.
 
-    `names`: the visitor's pseudonyms, newest first; none where there is no visitor. `keeps`: whether something may be
-    left for figures.
+    `visitor`: the browser's own identifier, empty where it has none. `keeps`: whether something may be left for
+    figures.
     """
 
     site: Site
     identify: Callable[[Opening], int]
-    names: Sequence[int]
+    visitor: str
     consent: str
     keeps: bool
     now: datetime
-
-    @property
-    def visitor(self) -> tuple[int, int] | None:
-        return (self.site.id, self.names[0]) if self.names else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,28 +169,45 @@ class SignIns:
             found = self._keys.find(opening.accounts, site, claims.subject)
             return self._keys.open_account(opening, site, found, claims, now)
 
-        self._sign_in(_SignIn(site, identify, self._names(site, visitor), consent, keeps, now))
+        self._sign_in(_SignIn(site, identify, visitor, consent, keeps, now))
 
     def logout(self, site: Site, visitor: str, visit: str, now: datetime) -> None:
-        """End the signed-in visit: what follows is a new visit, in the event log again."""
+        """End the signed-in visit: what follows is a new visit under a new pseudonym, in the event log again."""
         _check_identifiers(visitor=visitor, visit=visit)
         if not visitor:
             return
-        visitor_id = self._pseudonyms.visitor_all(site.id, visitor)[0]
-        with self._turns.of((site.id, visitor_id)):
-            self._visits.end(site.id, visitor_id)
-            going = self._roster.of_visitor(site.id, visitor_id)
-            if going:
-                self._end(going, now)
+        with self._turns.of((site.id, visitor)):
+            names = self._pseudonyms.visitor_ever(site.id, visitor)
+            self._visits.end(site.id, names[0])
+            self._end([one for name in names for one in self._roster.of_visitor(site.id, name)], now)
         self.wake.set()
 
     def end_account(self, account_id: int, now: datetime) -> None:
         """End every signed-in visit of an account, on whatever browser: what follows is nobody's."""
-        going = self._roster.of_account(account_id)
-        for one in going:
-            self._visits.end(one.site_id, one.link.visitor_id, one.link.visit_id)
-        self._end(going, now)
+        self._end(self._roster.of_account(account_id), now)
         self.wake.set()
+
+    def leave_if_over(self, site_id: int, visitor_id: int, visit_id: int, now: datetime) -> bool:
+        """Whether a visit that has just begun is not to be taken, since the visitor was signed in on another.
+
+        That one is over then, and the visitor goes by another pseudonym; or else it goes on, which the book of visits
+        had no room to remember.
+        """
+        going = self._roster.of_visitor(site_id, visitor_id)
+        if not going or any(one.link.visit_id == visit_id for one in going):
+            return False
+        for one in going:
+            if self._is_idle(one, now):
+                self._leave(one)
+            else:
+                self._assign(one)
+        return True
+
+    def leave(self, site_id: int, visitor_id: int) -> None:
+        """Have the visitor's hits go to no account any more: there is none that could take them."""
+        self._visits.end(site_id, visitor_id)
+        for one in self._roster.of_visitor(site_id, visitor_id):
+            self._leave(one)
 
     def signed_in(self, site_id: int, pseudonyms: Sequence[int]) -> int | None:
         """Return the account that the visitor is signed in with, if any."""
@@ -209,24 +224,14 @@ class SignIns:
 
         def assign() -> None:
             if lasts and not one.ended:
-                self._visits.assign(
-                    one.site_id,
-                    one.link.visitor_id,
-                    one.link.visit_id,
-                    one.promotion.last_seen_at,
-                    account_id=one.promotion.account_id,
-                    promotion_id=one.id,
-                )
+                self._assign(one)
 
         self._roster.add(one, assign)
 
     def end_idle(self, now: datetime) -> int:
         """End the signed-in visits without a hit for half an hour, and return how many there were."""
         idle = [one for one in self._roster.lasting() if self._is_idle(one, now)]
-        if idle:
-            self._end(idle, now)
-        for one in idle:
-            self._visits.end(one.site_id, one.link.visitor_id, one.link.visit_id)
+        self._end(idle, now)
         return len(idle)
 
     def _by_token(
@@ -244,37 +249,34 @@ class SignIns:
             use_up(accounts, self._vault, site, claims)
             return self._keys.open_account(opening, site, found, claims, now)
 
-        return _SignIn(site, identify, self._names(site, visitor), consent, keeps, now)
-
-    def _names(self, site: Site, visitor: str) -> Sequence[int]:
-        return self._pseudonyms.visitor_all(site.id, visitor) if visitor else ()
+        return _SignIn(site, identify, visitor, consent, keeps, now)
 
     def _sign_in(self, asked: _SignIn) -> None:
-        with self._turns.of(asked.visitor):
+        with self._turns.of(_turn(asked)):
             self._note(self._together.run(lambda opening: self._request(opening, asked)), asked.now)
 
     async def _sign_in_soon(self, asked: _SignIn) -> bool:
-        if not self._turns.take(asked.visitor):
+        turn = _turn(asked)
+        if not self._turns.take(turn):
             return False
         try:
             self._note(await self._on_loop.run(lambda opening: self._request(opening, asked)), asked.now)
         finally:
-            self._turns.give_up(asked.visitor)
+            self._turns.give_up(turn)
         return True
 
     def _request(self, opening: Opening, asked: _SignIn) -> _SignedIn:
         """Write the promotion down, where there is one."""
         account_id, now = asked.identify(opening), asked.now
-        if not asked.names:
+        if not asked.visitor:
             return _SignedIn()
-        link = self._link(asked)
-        going = self._roster.of_visitor(asked.site.id, link.visitor_id)
+        going = self._going(asked)
         if any(one.promotion.account_id == account_id for one in going):
             return _SignedIn()
         if going:
             # Another account on the same browser: its visit ends here, and a new one, of this account, begins.
-            opening.accounts.end([one.id for one in going], now)
-            link = msgspec.structs.replace(link, visit_id=secrets.randbits(63), since=naive(now) - INACTIVITY)
+            opening.accounts.end([one.id for one in going], [self._leave(one) for one in going], now)
+        link = self._link(asked)
         sealed = self._links.seal(account_id, link)
         number = opening.accounts.add_promotion(asked.site.id, account_id, sealed, now)
         promotion = Promotion(number, asked.site.id, account_id, sealed, State.REQUESTED, now, None)
@@ -286,13 +288,41 @@ class SignIns:
             self.begin(signed_in.begun)
             self.wake.set()
 
+    def _going(self, asked: _SignIn) -> Sequence[Going]:
+        """The visitor's signed-in visits, but for those that are over: the visitor goes by another pseudonym then."""
+        (name, *_) = self._pseudonyms.visitor_all(asked.site.id, asked.visitor)
+        going = self._roster.of_visitor(asked.site.id, name)
+        over = [one for one in going if self._is_idle(one, asked.now)]
+        for one in over:
+            self._leave(one)
+        return [one for one in going if one not in over]
+
     def _end(self, going: Sequence[Going], now: datetime) -> None:
-        numbers = [one.id for one in going]
-        self._together.run(lambda opening: opening.accounts.end(numbers, now))
+        if not going:
+            return
+        numbers, left = [one.id for one in going], [self._leave(one) for one in going]
+        self._together.run(lambda opening: opening.accounts.end(numbers, left, now))
         self._roster.note_ended(numbers, now)
 
+    def _leave(self, one: Going) -> LeftPseudonym:
+        """Have what follows be another visit under another pseudonym; durable once the visit's end is."""
+        left = self._pseudonyms.leave(one.site_id, one.link.visitor_id)
+        self._visits.end(one.site_id, one.link.visitor_id, one.link.visit_id)
+        return left
+
+    def _assign(self, one: Going) -> None:
+        self._visits.assign(
+            one.site_id,
+            one.link.visitor_id,
+            one.link.visit_id,
+            one.promotion.last_seen_at,
+            account_id=one.promotion.account_id,
+            promotion_id=one.id,
+        )
+
     def _link(self, asked: _SignIn) -> Link:
-        site, names, now = asked.site, asked.names, asked.now
+        site, now = asked.site, asked.now
+        names = self._pseudonyms.visitor_all(site.id, asked.visitor)
         # Begun here where none goes on: a hit that comes at the same moment is of the same visit.
         visit = self._visits.touch(site.id, names[0], now)
         # A hit with a time of its own may be of half an hour before the first of its visit.
@@ -316,6 +346,10 @@ class SignIns:
         # What the ingester has not seen yet, the book of visits has.
         current = self._visits.current(one.site_id, one.link.visitor_id, now)
         return current != one.link.visit_id
+
+
+def _turn(asked: _SignIn) -> Visitor | None:
+    return (asked.site.id, asked.visitor) if asked.visitor else None
 
 
 def use_up(accounts: AccountRepository, vault: Vault, site: Site, claims: LoginClaims) -> None:

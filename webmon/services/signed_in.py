@@ -14,7 +14,10 @@ from webmon.domain.promotion import State
 from webmon.services.account_keys import Vault
 from webmon.stores.ports.accounts import Promotion
 
-Visitor = tuple[int, int]
+# A site, and the browser's own identifier: in memory only.
+Visitor = tuple[int, str]
+# A site, and a pseudonym.
+Named = tuple[int, int]
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -61,7 +64,7 @@ class Going:
         return self.promotion.ended_at is not None
 
     @property
-    def visitor(self) -> Visitor:
+    def named(self) -> Named:
         return self.site_id, self.link.visitor_id
 
     def but(self, **changes: object) -> Going:
@@ -126,7 +129,7 @@ class SignedIn:
         self._lock = threading.Lock()
         self._all: dict[int, Going] = {}
         self._by_visit: dict[int, int] = {}
-        self._by_visitor: dict[Visitor, set[int]] = {}
+        self._by_visitor: dict[Named, set[int]] = {}
         self._not_done: set[int] = set()
         self._ended: set[int] = set()
 
@@ -136,7 +139,7 @@ class SignedIn:
             if one.id in self._all:
                 return
             self._by_visit[one.link.visit_id] = one.id
-            self._by_visitor.setdefault(one.visitor, set()).add(one.id)
+            self._by_visitor.setdefault(one.named, set()).add(one.id)
             self._put(one)
             then()
 
@@ -147,10 +150,10 @@ class SignedIn:
                 self._by_visit.pop(one.link.visit_id, None)
                 self._not_done.discard(one.id)
                 self._ended.discard(one.id)
-                others = self._by_visitor[one.visitor]
+                others = self._by_visitor[one.named]
                 others.discard(one.id)
                 if not others:
-                    del self._by_visitor[one.visitor]
+                    del self._by_visitor[one.named]
 
     def note_state(self, states: Mapping[int, State]) -> None:
         with self._lock:

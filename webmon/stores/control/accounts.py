@@ -12,10 +12,18 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from webmon.domain.promotion import State
-from webmon.stores.control.models import AccountHitRow, AccountRow, AuditRow, LoginKeyRow, PromotionRow, UsedTokenRow
+from webmon.stores.control.models import (
+    AccountHitRow,
+    AccountRow,
+    AuditRow,
+    LeftPseudonymRow,
+    LoginKeyRow,
+    PromotionRow,
+    UsedTokenRow,
+)
 from webmon.stores.control.repository import Repository
 from webmon.stores.ports.accounts import Account, AccountRead, OpenPromotion, Promotion, SealedHit, SealedRow
-from webmon.stores.ports.sites import WrappedLoginKey
+from webmon.stores.ports.sites import LeftPseudonym, WrappedLoginKey
 
 # Parameters of one statement: databases allow so many and no more.
 _AT_ONCE = 500
@@ -23,8 +31,8 @@ _AT_ONCE = 500
 _ERASED = "erased"
 # What is written at every sign-in goes round the unit of work of the ORM, which costs more than the statement.
 # And it is put together once: that costs as much again.
-_ACCOUNT, _ACCOUNT_HIT, _PROMOTION, _USED_TOKEN = (
-    cast(Table, row.__table__) for row in (AccountRow, AccountHitRow, PromotionRow, UsedTokenRow)
+_ACCOUNT, _ACCOUNT_HIT, _LEFT_PSEUDONYM, _PROMOTION, _USED_TOKEN = (
+    cast(Table, row.__table__) for row in (AccountRow, AccountHitRow, LeftPseudonymRow, PromotionRow, UsedTokenRow)
 )
 _FIND = select(_ACCOUNT.c.id, _ACCOUNT.c.site_id, _ACCOUNT.c.restricted_at).where(
     _ACCOUNT.c.site_id == bindparam("site"), _ACCOUNT.c.subject_digest == bindparam("digest")
@@ -45,6 +53,7 @@ _USE_TOKEN = {
     for name, insert_ in _INSERTS.items()
 }
 _PUT_HITS = {name: insert_(_ACCOUNT_HIT).on_conflict_do_nothing() for name, insert_ in _INSERTS.items()}
+_LEFT = {name: insert_(_LEFT_PSEUDONYM).on_conflict_do_nothing() for name, insert_ in _INSERTS.items()}
 _OF_IT = update(_PROMOTION).where(_PROMOTION.c.id == bindparam("promotion"))
 _SEEN = _OF_IT.values(last_seen_at=bindparam("moment"))
 _ENDED = _OF_IT.values(ended_at=bindparam("moment"))
@@ -272,10 +281,13 @@ class SqlAccounts(Repository):
             rows = [{"promotion": number, "moment": moment} for number, moment in moments.items()]
             self._connection.execute(_SEEN, rows)
 
-    def end(self, promotion_ids: Collection[int], now: datetime) -> None:
+    def end(self, promotion_ids: Collection[int], left: Collection[LeftPseudonym], now: datetime) -> None:
         if promotion_ids:
             rows = [{"promotion": number, "moment": now} for number in promotion_ids]
             self._connection.execute(_ENDED, rows)
+        if left:
+            marks = [{"site_id": one.site_id, "epoch": one.epoch, "mark": one.mark} for one in left]
+            self._connection.execute(_LEFT[self._connection.dialect.name], marks)
 
     def forget(self, promotion_ids: Collection[int]) -> None:
         if promotion_ids:

@@ -101,6 +101,19 @@ class EpochKeyRow(Base):
     created_at: Mapped[datetime]
 
 
+class LeftPseudonymRow(Base):
+    """That a visitor's pseudonym was left behind at the end of a signed-in visit, under the key of an epoch.
+
+    `mark`: `PseudonymKey.mark`; neither when it was nor whose account it was.
+    """
+
+    __tablename__ = "left_pseudonym"
+
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"), primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True)
+    mark: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+
+
 class LoginKeyRow(Base):
     """A key that a site's login tokens are checked with, wrapped; from `ends_at` on, where it is set, no more."""
 

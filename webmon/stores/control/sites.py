@@ -11,9 +11,9 @@ from webmon.domain.jurisdiction import Jurisdiction
 from webmon.domain.scrub.rules import GuardRules
 from webmon.domain.site import Mode, Site
 from webmon.errors import Conflict, NotFound
-from webmon.stores.control.models import ApiKeyRow, EpochKeyRow, LoginKeyRow, SiteRow
+from webmon.stores.control.models import ApiKeyRow, EpochKeyRow, LeftPseudonymRow, LoginKeyRow, SiteRow
 from webmon.stores.control.repository import Repository
-from webmon.stores.ports.sites import WrappedLoginKey
+from webmon.stores.ports.sites import LeftPseudonym, WrappedLoginKey
 
 
 class SqlSites(Repository):
@@ -102,10 +102,17 @@ class SqlSites(Repository):
         )
         return [(row.epoch, row.wrapped_key, row.created_at) for row in rows]
 
-    def destroy_epoch_keys(self, site_id: int, epochs: Sequence[int]) -> None:
-        self._session.execute(
-            delete(EpochKeyRow).where(EpochKeyRow.site_id == site_id, EpochKeyRow.epoch.in_(epochs))
+    def left_pseudonyms(self, site_id: int) -> Sequence[LeftPseudonym]:
+        rows = self._session.execute(
+            select(LeftPseudonymRow.site_id, LeftPseudonymRow.epoch, LeftPseudonymRow.mark).where(
+                LeftPseudonymRow.site_id == site_id
+            )
         )
+        return [LeftPseudonym(*row) for row in rows]
+
+    def destroy_epoch_keys(self, site_id: int, epochs: Sequence[int]) -> None:
+        for table in (EpochKeyRow, LeftPseudonymRow):
+            self._session.execute(delete(table).where(table.site_id == site_id, table.epoch.in_(epochs)))
 
     def add_login_key(self, site_id: int, wrapped: bytes, now: datetime) -> None:
         self._session.add(LoginKeyRow(site_id=site_id, wrapped_key=wrapped, created_at=now))

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from webmon.domain.promotion import State
 from webmon.stores.ports.audit import Audited
-from webmon.stores.ports.sites import WrappedLoginKey
+from webmon.stores.ports.sites import LeftPseudonym, WrappedLoginKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,8 @@ class AccountRepository(Audited, Protocol):
     def seen(self, moments: Mapping[int, datetime]) -> None:
         """Note when the visits of these promotions were seen last."""
 
-    def end(self, promotion_ids: Collection[int], now: datetime) -> None: ...
+    def end(self, promotion_ids: Collection[int], left: Collection[LeftPseudonym], now: datetime) -> None:
+        """Note that signed-in visits are over, and with it the pseudonyms that their visitors go by no more."""
 
     def forget(self, promotion_ids: Collection[int]) -> None:
         """Empty the links of promotions that are done and ended."""

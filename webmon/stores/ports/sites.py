@@ -14,6 +14,15 @@ from webmon.stores.ports.audit import Audited
 
 
 @dataclass(frozen=True, slots=True)
+class LeftPseudonym:
+    """That a visitor is called otherwise since the end of a signed-in visit; see `PseudonymKey.mark`."""
+
+    site_id: int
+    epoch: int
+    mark: int
+
+
+@dataclass(frozen=True, slots=True)
 class WrappedLoginKey:
     id: int
     wrapped: bytes
@@ -51,7 +60,10 @@ class SiteRepository(Audited, Protocol):
     def epoch_keys(self, site_id: int) -> Sequence[tuple[int, bytes, datetime]]:
         """Epoch, wrapped key and time of making, newest first."""
 
-    def destroy_epoch_keys(self, site_id: int, epochs: Sequence[int]) -> None: ...
+    def left_pseudonyms(self, site_id: int) -> Sequence[LeftPseudonym]: ...
+
+    def destroy_epoch_keys(self, site_id: int, epochs: Sequence[int]) -> None:
+        """Delete the keys of these epochs, and what is known of pseudonyms that were left under them."""
 
     def add_login_key(self, site_id: int, wrapped: bytes, now: datetime) -> None: ...
 
