@@ -136,12 +136,11 @@ def test_a_page_that_nobody_else_has_seen_is_not_named(world: World) -> None:
     ("said", "headers", "count"),
     [
         ({}, {}, 1),
-        ({"consent": ""}, {}, 1),
-        ({"consent": ""}, {"Sec_GPC": "1"}, 0),
+        ({"consent": ""}, {}, 0),
         ({}, {"Sec_GPC": "1"}, 1),
         ({"consent": "a-receipt-that-is-none"}, {}, 0),
     ],
-    ids=["consent in force", "not said", "not said, and a signal", "consent outweighs the signal", "no such consent"],
+    ids=["consent in force", "not said", "consent outweighs the signal", "no such consent"],
 )
 def test_something_is_left_where_the_person_s_choice_allows_it(
     world: World, said: dict[str, str], headers: dict[str, str], count: int
@@ -157,22 +156,16 @@ def test_something_is_left_where_the_person_s_choice_allows_it(
     assert len(world.remainders()) == 2 * count
 
 
-def test_do_not_track_is_an_objection_where_the_site_honours_it(world: World) -> None:
-    world.runtime.sites.change(
-        world.site,
-        world.clock.now(),
-        actor="test",
-        timezone="UTC",
-        mode=world.mode,
-        minimum_group_count=1,
-        honour_dnt=True,
-    )
-    visitor = world.visitor()
-    visitor.sees("/one")
-    sent = {"site": "example.org", "token": world.token(), **visitor.ids}
-    assert world.post("/api/login", sent, DNT="1").status_code == 204
-    world.settle()
-    assert (world.account_paths(), world.remainders()) == (["/one"], [])
+def test_a_backend_that_names_no_consent_leaves_nothing(world: World) -> None:
+    key = world.runtime.sites.new_api_key(world.site, "login", world.clock.now(), actor="test")
+    for said, count in (({}, 0), ({"consent": True}, 1)):
+        visitor = world.visitor()
+        visitor.sees("/one")
+        sent = {"site": "example.org", "account": "patient-4711", **visitor.ids}
+        sent |= {"consent": visitor.receipt} if said else {}
+        assert world.post("/api/login", sent, Authorization=f"Bearer {key}").status_code == 204
+        world.settle()
+        assert len(world.remainders()) == count
 
 
 def test_a_consent_that_was_withdrawn_leaves_nothing(world: World) -> None:

@@ -117,11 +117,10 @@ def test_without_consent_a_token_is_used_up_and_nobody_is_promoted(no_flask: Wor
     assert no_flask.post(PATH, document).status_code == 401
 
 
-def test_what_a_signal_speaks_against_leaves_nothing_for_figures(no_flask: World) -> None:
+def test_what_is_signed_in_without_a_consent_leaves_nothing_for_figures(no_flask: World) -> None:
     visitors = people(no_flask, 2)
     no_flask.runtime.ingester.drain()
-    documents = [login(one, consent="") for one in visitors]
-    ask(create_asgi(no_flask.runtime), sent(documents[0]), sent(documents[1], **{"sec-gpc": "1"}))
+    ask(create_asgi(no_flask.runtime), sent(login(visitors[0])), sent(login(visitors[1], consent="")))
     no_flask.settle()
     assert (no_flask.account_row_count(), len(no_flask.remainders())) == (2, 1)
 
@@ -260,7 +259,7 @@ def test_a_sign_in_whose_page_has_gone_is_known_all_the_same(
 
     async def go_away() -> None:
         soon = world.runtime.sign_ins.login_soon(
-            world.site, document["token"], visitor.visitor, visitor.visit, now, visitor.receipt, objects=False
+            world.site, document["token"], visitor.visitor, visitor.visit, now, visitor.receipt
         )
         asking = asyncio.ensure_future(soon)
         await asyncio.to_thread(started.wait, 10)

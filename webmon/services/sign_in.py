@@ -119,34 +119,21 @@ class SignIns:
         # Set where a promotion is to be brought forward.
         self.wake = threading.Event()
 
-    def login(
-        self,
-        site: Site,
-        token: str,
-        visitor: str,
-        visit: str,
-        now: datetime,
-        *,
-        consent: str = "",
-        objects: bool = False,
-    ) -> None:
+    def login(self, site: Site, token: str, visitor: str, visit: str, now: datetime, consent: str = "") -> None:
         """Say that the visitor is signed in; durable when this returns.
 
         Where no visit goes on yet, the next hit begins one of the account. Without a visitor (no consent) the token
-        is used up and nothing is promoted. Something is left for figures where `consent`, the receipt, is in force;
-        or where the page names none and the browser sends no signal that `objects`. Raises `NotAuthenticated` naming
-        ``token``, `InvalidInput` for identifiers that are none.
+        is used up and nothing is promoted. Something is left for figures only where `consent`, a receipt, is in
+        force. Raises `NotAuthenticated` naming ``token``, `InvalidInput` for identifiers that are none.
         """
-        self._sign_in(self._by_token(site, token, visitor, visit, now, consent, objects=objects))
+        self._sign_in(self._by_token(site, token, visitor, visit, now, consent))
 
-    async def login_soon(
-        self, site: Site, token: str, visitor: str, visit: str, now: datetime, consent: str, *, objects: bool
-    ) -> bool:
+    async def login_soon(self, site: Site, token: str, visitor: str, visit: str, now: datetime, consent: str) -> bool:
         """Do as `login`, on an event loop that goes on meanwhile.
 
         False where it would have to wait for another sign-in or a sign-out of the same visitor: nothing was done.
         """
-        asked = self._by_token(site, token, visitor, visit, now, consent, objects=objects)
+        asked = self._by_token(site, token, visitor, visit, now, consent)
         # To its end, also where whoever asked has gone: what is written down is known here as well.
         return await asyncio.shield(self._sign_in_soon(asked))
 
@@ -163,13 +150,12 @@ class SignIns:
         except ValueError as error:
             raise InvalidInput.field("account", str(error)) from error
         claims = LoginClaims(subject, "", now, clean_attribute(account.email), clean_attribute(account.name))
-        keeps = not consent or self._permits(site.id, consent, now)
 
         def identify(opening: Opening) -> int:
             found = self._keys.find(opening.accounts, site, claims.subject)
             return self._keys.open_account(opening, site, found, claims, now)
 
-        self._sign_in(_SignIn(site, identify, visitor, consent, keeps, now))
+        self._sign_in(_SignIn(site, identify, visitor, consent, self._keeps(site, consent, now), now))
 
     def logout(self, site: Site, visitor: str, visit: str, now: datetime) -> None:
         """End the signed-in visit: what follows is a new visit under a new pseudonym, in the event log again."""
@@ -234,11 +220,11 @@ class SignIns:
         self._end(idle, now)
         return len(idle)
 
-    def _by_token(
-        self, site: Site, token: str, visitor: str, visit: str, now: datetime, consent: str, *, objects: bool
-    ) -> _SignIn:
+    def _keeps(self, site: Site, consent: str, now: datetime) -> bool:
+        return bool(consent) and self._permits(site.id, consent, now)
+
+    def _by_token(self, site: Site, token: str, visitor: str, visit: str, now: datetime, consent: str) -> _SignIn:
         _check_identifiers(visitor=visitor, visit=visit, consent=consent)
-        keeps = self._permits(site.id, consent, now) if consent else not objects
 
         def identify(opening: Opening) -> int:
             # What may be wrong is found before anything is written.
@@ -249,7 +235,7 @@ class SignIns:
             use_up(accounts, self._vault, site, claims)
             return self._keys.open_account(opening, site, found, claims, now)
 
-        return _SignIn(site, identify, visitor, consent, keeps, now)
+        return _SignIn(site, identify, visitor, consent, self._keeps(site, consent, now), now)
 
     def _sign_in(self, asked: _SignIn) -> None:
         with self._turns.of(_turn(asked)):

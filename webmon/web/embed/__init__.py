@@ -33,7 +33,7 @@ from webmon.services.record_consent import Consents, check_receipt
 from webmon.services.sign_consents import Signer
 from webmon.services.sign_in import AccountName, SignIns
 from webmon.services.site_directory import SiteDirectory
-from webmon.web.embed.answers import ConsentBody, HandoverBody, LoginBody, RedeemBody, objects, request_of
+from webmon.web.embed.answers import ConsentBody, HandoverBody, LoginBody, RedeemBody, request_of
 from webmon.web.shared.body import read_json
 from webmon.web.shared.client import client_of
 from webmon.web.shared.cors import allow_any_origin
@@ -291,7 +291,6 @@ def _register_sign_in(pages: Blueprint, it: Embed) -> None:
     def login() -> Response:
         body = read_json(request, LoginBody)
         site, now = it.sites.get(body.site), it.clock.now()
-        against = objects(site, Client(*_who_asks()))
         if body.account and body.token:
             raise InvalidInput.field("account", "goes without a token")
         if body.account:
@@ -299,7 +298,7 @@ def _register_sign_in(pages: Blueprint, it: Embed) -> None:
             account = AccountName(body.account, body.email, body.name)
             it.sign_ins.login_as(site, account, body.visitor, body.visit, now, body.consent)
         elif body.token:
-            it.sign_ins.login(site, body.token, body.visitor, body.visit, now, consent=body.consent, objects=against)
+            it.sign_ins.login(site, body.token, body.visitor, body.visit, now, consent=body.consent)
         else:
             raise InvalidInput.field("token", "is required")
         return Response(status=204)

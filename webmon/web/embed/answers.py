@@ -71,11 +71,6 @@ class LoginBody(msgspec.Struct):
     consent: str = ""
 
 
-def objects(site: Site, client: Client) -> bool:
-    """Whether the browser's signals speak against being measured: they do for who names no consent."""
-    return client.gpc or (site.honour_dnt and client.dnt)
-
-
 def request_of(
     body: ConsentBody,
     site: Site,

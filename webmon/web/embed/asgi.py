@@ -23,7 +23,7 @@ from webmon.services.publish_notice import Notices
 from webmon.services.record_consent import Consents
 from webmon.services.sign_in import SignIns
 from webmon.services.site_directory import SiteDirectory
-from webmon.web.embed.answers import ConsentBody, LoginBody, objects, request_of
+from webmon.web.embed.answers import ConsentBody, LoginBody, request_of
 from webmon.web.shared.asgi import AsgiApp, Receive, Scope, Send, headers_of, peer_of, read_again, read_body
 from webmon.web.shared.body import BODY_LIMIT, decode_json
 
@@ -68,14 +68,12 @@ class SignIn:
     consents: Consents
     sign_ins: SignIns
 
-    async def record(self, raw: bytes, client: Client, now: datetime) -> Answer | None:
+    async def record(self, raw: bytes, client: Client, now: datetime) -> Answer | None:  # noqa: ARG002
         body = decode_json(raw, LoginBody)
         site = self.directory.find(body.site, now)
         if site is None or not body.token or body.account or not self._at_hand(site, body.consent):
             return None
-        done = await self.sign_ins.login_soon(
-            site, body.token, body.visitor, body.visit, now, body.consent, objects=objects(site, client)
-        )
+        done = await self.sign_ins.login_soon(site, body.token, body.visitor, body.visit, now, body.consent)
         return (204, None) if done else None
 
     def _at_hand(self, site: Site, consent: str) -> bool:
