@@ -265,7 +265,7 @@ def test_a_running_server_restricts_and_erases_an_account(tmp_path: Path) -> Non
     key = server.last_line("key", "add", "--site", "example.org", "--scope", "login")
     server.start()
     try:
-        sent = {"site": "example.org", "account": "4711"}
+        sent = {"site": "example.org", "account": "4711", "visitor": "v" * 22, "visit": "w" * 22}
         answer = request("POST", f"{server.url}/api/login", sent, {"Authorization": f"Bearer {key}"})
         assert answer.status == 204, answer.body
         whose = ("4711", "--site", "example.org", "--reason", "A letter of last week")

@@ -226,6 +226,27 @@ def test_who_signs_in_again_begins_anew(world: World) -> None:
     assert read(world, "first") == ["/after"]
 
 
+def test_an_account_that_is_erased_while_its_visit_is_moved_leaves_nothing_for_figures(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor = world.visitor()
+    visitor.sees("/mine")
+    world.runtime.ingester.drain()
+    visitor.signs_in(world.token("first"))
+    copied = type(world.runtime.accounts)._copy
+
+    def erased_meanwhile(*step: Any) -> Any:
+        done = copied(*step)
+        erase(world, "first")
+        return done
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(world.runtime.accounts), "_copy", erased_meanwhile)
+        world.settle()
+    world.settle()
+    assert (world.stored(), world.account_row_count()) == ([], 0)
+
+
 def test_what_was_on_its_way_to_an_erased_account_does_not_arrive(world: World) -> None:
     visitor = world.visitor()
     visitor.sees("/in-the-log")
@@ -360,7 +381,7 @@ def test_a_missing_key_is_no_destroyed_one(world: World) -> None:
     assert refused.status_code == 503
     assert world.runtime.account_eraser.finish(world.clock.now()) == 0
     world.settle()  # what waits for such an account holds nobody up
-    assert world.account_row_count() == 2, "rows are not given up because a folder was forgotten"
+    assert world.account_row_count() == 3, "rows are not given up because a folder was forgotten"
     assert len(world.runtime.account_eraser.lost()) == 2
 
     def put_back() -> None:
@@ -369,7 +390,34 @@ def test_a_missing_key_is_no_destroyed_one(world: World) -> None:
 
     world.reopen(put_back)
     assert world.runtime.account_eraser.lost() == []
-    assert read(world, "first") == ["/of/first"]
+    assert read(world, "first") == ["/of/first", "/waits"]
+
+
+def test_what_was_being_moved_to_an_account_whose_key_is_missing_is_moved_once_it_is_back(world: World) -> None:
+    """A promotion that was cut short: rows in the event log, rows in the spool in the clear, and sealed ones."""
+    visitor = world.visitor()
+    visitor.sees("/in-the-log")
+    world.runtime.ingester.drain()
+    visitor.sees("/in-the-spool")
+    assert visitor.signs_in(world.token("first")).status_code == 204
+    visitor.sees("/sealed-in-the-spool")
+    kept = world.folder.parent / "kept"
+    world.runtime.data_keys.wipe()
+    world.reopen(lambda: (world.folder / "keys").rename(kept))
+    world.settle()
+    assert visitor.sees("/meanwhile").status_code == 202
+    world.settle()
+    leaving = {row.pathname for row in world.rows() if world.runtime.accounts.is_leaving(row)}
+    assert leaving == {"/in-the-log", "/in-the-spool"}, "they are the account's already, and nobody's else to see"
+
+    def put_back() -> None:
+        shutil.rmtree(world.folder / "keys")
+        kept.rename(world.folder / "keys")
+
+    world.reopen(put_back)
+    world.settle()
+    assert read(world, "first") == ["/in-the-log", "/in-the-spool", "/sealed-in-the-spool"]
+    assert world.paths() == ["/meanwhile"]
 
 
 def test_accounts_whose_keys_are_lost_for_good_begin_anew(world: World) -> None:

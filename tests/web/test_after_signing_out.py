@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.world import REFUSED, Visitor, World
-from tests.web.test_promotion import forms
+from tests.web.test_promotion import forms, promote_days
 from webmon.services.account_keys import AccountKeys
 from webmon.services.pseudonyms import EPOCH_LIFETIME
 
@@ -143,6 +143,24 @@ def test_a_signed_in_visit_that_the_book_of_visits_has_no_room_for_goes_on(world
     person.sees("/later")
     world.settle()
     assert world.account_paths() == ["/before", "/during", "/later"]
+
+
+def test_what_follows_goes_to_no_account_of_before_where_earlier_rows_go_along(world: World) -> None:
+    promote_days(world, 30)
+    visitor = world.visitor()
+    for account in ("first", "second"):
+        visitor.sees(f"/of-{account}")
+        visitor.signs_in(world.token(account))
+    visitor.signs_out()
+    visitor.sees("/in-between")
+    world.runtime.ingester.drain()
+    visitor.signs_in(world.token("third"))
+    world.settle()
+    assert [world.account_paths(name) for name in ("first", "second", "third")] == [
+        ["/of-first", "/of-second"],  # seen while the first was signed in
+        [],
+        ["/in-between"],
+    ]
 
 
 def test_all_that_somebody_did_is_shown_to_them_and_erased_with_their_consent(world: World, person: Visitor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from tests.support.world import REFUSED, Visitor, World, csrf, problem
 from tests.web.test_portal import PAGE, by, opened, send
 from webmon.domain.hit import Basis
+from webmon.errors import Unavailable
 
 OTHERS = 1_000_000
 
@@ -348,6 +350,74 @@ def test_a_sign_in_beside_the_withdrawal_saves_no_row_from_it(world: World, monk
     assert (world.account_row_count(), world.paths(), erasures(world)) == (1, [], 0)
     reads = [one for one in world.runtime.audit.newest() if "withdrawn" in str(one.detail.get("reason"))]
     assert [one.action for one in reads] == ["account_log.read"]
+
+
+@pytest.mark.parametrize("held", ["sealed in the spool", "moved by a promotion that waits"])
+def test_no_row_comes_to_the_account_after_its_erasure(world: World, held: str) -> None:
+    visitor = world.visitor()
+    visitor.sees("/first")
+    if held == "sealed in the spool":
+        visitor.signs_in()
+        visitor.sees("/sealed")
+    else:
+        world.runtime.ingester.drain()
+        visitor.signs_in()
+        visitor.signs_out()
+    browser = opened(world, consent=visitor.receipt, token=world.token())
+    assert send(browser, "erase", browser.get(PAGE)).status_code == 303
+    for _ in range(2):  # neither the ingester nor the promoter has had its turn
+        world.runtime.eraser.advance(world.clock.now())
+        world.move(seconds=11)
+    assert erasures(world) == 1
+    world.settle()
+    settled(world)
+    assert (account_paths(world), erasures(world)) == ([], 0)
+
+
+def test_a_row_that_is_taken_again_after_its_erasure_goes_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event log cannot be written: what was taken for the account before is taken anew at each try."""
+    visitor, other = world.visitor(), world.visitor()
+    visitor.signs_in()
+    visitor.sees("/sealed")
+    other.sees("/other")
+
+    def refuses(*_: Any, **__: Any) -> int:
+        raise Unavailable("The disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(world.runtime.event_log), "append", refuses)
+        with pytest.raises(Unavailable):
+            world.runtime.ingester.drain()
+        withdraw(world, visitor)
+        for _ in range(2):
+            world.runtime.eraser.advance(world.clock.now())
+            world.move(seconds=11)
+        assert world.account_row_count() == 0
+    world.settle()
+    settled(world)
+    assert (account_paths(world), world.paths(), erasures(world)) == ([], ["/other"], 0)
+
+
+def test_an_erasure_that_had_to_wait_is_on_record_once_it_is_done(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor = world.visitor()
+    visitor.sees("/mine")
+    world.settle()
+
+    def locked(*_: Any) -> Any:
+        raise sqlite3.OperationalError("database is locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("webmon.stores.spool._transaction", locked)
+        answer = withdraw(world, visitor)
+    assert (answer.status_code, answer.headers["x-webmon-not-erased"]) == (201, "later")
+    settled(world)
+    assert (world.paths(), erasures(world)) == ([], 0)
+    (entry,) = (one for one in world.runtime.audit.newest() if one.action == "consent.erase")
+    assert entry.detail == {"rows": 1}
 
 
 def test_that_the_account_s_rows_are_read_to_that_end_is_on_record(world: World) -> None:

@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 from tests.support.world import World, problem
 from webmon.errors import Conflict
 from webmon.login_token import mint
+from webmon.stores.control.accounts import SqlAccounts
 
 
 def test_signing_in_moves_the_visit_and_what_follows_to_the_account_log(world: World) -> None:
@@ -91,6 +92,8 @@ def test_without_consent_signing_in_records_nothing(world: World) -> None:
     assert world.event("/").headers["x-webmon-drop-reason"] == "no_consent"
     world.settle()
     assert world.account_row_count() == 0
+    with world.runtime.database.unit(SqlAccounts)() as accounts:
+        assert accounts.ids() == [], "nor that there is such an account, or its address and name"
 
 
 def test_signing_in_twice_changes_nothing(world: World) -> None:

@@ -9,8 +9,9 @@ import structlog
 
 from webmon.errors import told
 
-# Should a wake-up be missed, or a try have failed, it is tried again after this.
+# Should a wake-up be missed, it is tried again after this; after a try that failed, sooner.
 _AT_LEAST_EVERY_SECONDS = 30.0
+_AFTER_FAILURE_SECONDS = 2.0
 
 log = structlog.get_logger()
 
@@ -48,4 +49,6 @@ class Worker:
                 self._work()
             except Exception as error:
                 log.error("worker.failed", worker=self._name, error=told(error))
+                self._wake.set()
+                self._stop.wait(_AFTER_FAILURE_SECONDS)
             self._stop.wait(self._pause_seconds)

@@ -140,8 +140,8 @@ class AccountKeys:
         digest = self.digest(site, subject)
         account = accounts.find(site.id, digest)
         gone = account is not None and self.is_gone(account.id)
-        if account is not None and gone and not self.store.was_destroyed(account.id):
-            raise Unavailable("The data key of this account is missing")
+        if account is not None and gone:
+            self.check_destroyed(account.id)
         return Found(digest, account, gone)
 
     def named(self, accounts: AccountRepository, site: Site, subject: str, account_id: int | None) -> Account | None:
@@ -207,6 +207,18 @@ class AccountKeys:
                 return False
         return not self.store.keys(account_id)
 
+    def is_lost(self, account_id: int) -> bool:
+        """Whether the account's keys are missing without having been destroyed: they may yet be put back."""
+        return self.is_gone(account_id) and not self.store.was_destroyed(account_id)
+
+    def check_destroyed(self, account_id: int) -> None:
+        """Raise `Unavailable` where the keys of an account that has none were not destroyed, but are missing."""
+        if not self.store.was_destroyed(account_id):
+            raise Unavailable(
+                "The data key of an account is missing: put the newest copy of the folder keys back, or run "
+                "`webmon account erase-lost`; what is on its way to the account waits until then"
+            )
+
     def ring(self, account_id: int) -> Ring:
         """Return the account's keys; raises `NotFound` where there are none, or not any more."""
         with self._lock:
@@ -220,6 +232,10 @@ class AccountKeys:
             raise NotFound("Nothing is held about this account")
         ring = Ring(account.site_id, account_id, keys[0].number, self._opened(account_id, keys))
         self._keep_open(ring)
+        if not self.store.keys(account_id):
+            # Destroyed between the look and the keeping, when there was nothing to forget yet.
+            self.forget(account_id)
+            raise NotFound("Nothing is held about this account")
         return ring
 
     def renew(self, account_id: int, now: datetime) -> None:

@@ -42,6 +42,11 @@ class Rows(Protocol):
         """Delete the visitors' rows that were collected under consent; return how many there were."""
 
 
+class Spools(Rows, Protocol):
+    def holds_account(self, account_id: int) -> bool:
+        """Whether a row that is sealed for the account still waits."""
+
+
 class EventLog(Rows, Protocol):
     def compact(self) -> list[str]:
         """Rewrite the files from which rows were deleted."""
@@ -53,6 +58,9 @@ class SignIns(Protocol):
 
     def accounts_of(self, site_id: int, pseudonyms: Sequence[int], since: datetime) -> set[int]:
         """Return the accounts that the visitor has been signed in with since then."""
+
+    def is_moving(self, account_id: int) -> bool:
+        """Whether rows are on their way to the account that came before a sign-in."""
 
 
 class AccountLog(Protocol):
@@ -72,7 +80,7 @@ class Eraser:
     source: PseudonymSource
     visits: VisitBook
     events: EventLog
-    spools: Rows
+    spools: Spools
     sign_ins: SignIns
     accounts: AccountLog
     log_lock: threading.Lock
@@ -105,9 +113,7 @@ class Eraser:
         except Unavailable as error:
             log.error("erasure.waits", error=told(error))
             return None
-        # The tombstone: that it was done, and nothing of whom.
-        with self.unit() as consents:
-            consents.audit.record(now, _ACTOR, "consent.erase", site_id=site.id, detail={"rows": count})
+        self._record(site.id, count, now)
         self.wake.set()
         return count
 
@@ -118,10 +124,12 @@ class Eraser:
         if not waiting:
             return 0
         for one in waiting:
-            self._delete(one, now)
+            count = self._delete(one, now)
+            if count:
+                self._record(one.site_id, count, now)
         with self.log_lock:
             self.events.compact()
-        done = [one for one in waiting if now - one.requested_at >= SETTLING]
+            done = [one for one in waiting if self._is_done(one, now)]
         self._finish(done)
         self.wipe()
         return len(done)
@@ -157,6 +165,18 @@ class Eraser:
         with self.unit() as consents:
             line = line_of(consents, asked.site_id, asked.receipt_id)
         return self.accounts.delete_rows(account_id, lambda row: collected_under(line, row))
+
+    def _is_done(self, one: Erasure, now: datetime) -> bool:
+        """Whether none of the rows can come to the account log any more, which takes what waits for it again."""
+        account_id = one.whose.account_id
+        if account_id is not None and (self.spools.holds_account(account_id) or self.sign_ins.is_moving(account_id)):
+            return False
+        return now - one.requested_at >= SETTLING
+
+    def _record(self, site_id: int, count: int, now: datetime) -> None:
+        """The tombstone: that it was done, and nothing of whom."""
+        with self.unit() as consents:
+            consents.audit.record(now, _ACTOR, "consent.erase", site_id=site_id, detail={"rows": count})
 
     def _finish(self, done: Sequence[Erasure]) -> None:
         with self.unit() as consents:

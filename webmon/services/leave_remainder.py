@@ -31,7 +31,7 @@ class Remainders:
         """Return what each row leaves, in their order; None where nothing is left.
 
         With each row: the promotion that it goes with; nothing is left of one whose visit is over and forgotten.
-        `restricted`: the accounts among theirs that are restricted.
+        `restricted`: the accounts among theirs of which nothing may be left.
         """
         left = [self._left(one, hit, now, restricted) if one else None for one, hit in rows]
         groups = [one.link.group if one else 1 for one, _ in rows]

@@ -106,30 +106,38 @@ class AccountKeeper:
     def take(self, entries: Sequence[SpooledEntry]) -> list[Remainder]:
         """Store entries of accounts and of promoted visits in the account log, durably; return what they leave.
 
-        A plain row of a promoted visit was on its way when its visitor signed in: it is sealed now.
+        A plain row of a promoted visit was on its way when its visitor signed in: it is sealed now. Where the
+        account's key is missing, but was not destroyed, it goes on as it is; the promotion fetches it later.
         """
         sealed: list[SealedHit] = []
         taken: list[tuple[SpooledEntry, Going | None, Hit]] = []
+        as_it_is: list[Remainder] = []
         for spooled in entries:
             entry = spooled.entry
             going = self._going_of(entry)
             account_id = entry.account_id or (going.promotion.account_id if going else None)
             if account_id is None:
                 raise ValueError(f"entry {spooled.id} is of no promoted visit and of no account")
+            if self._keys.is_lost(account_id):
+                if entry.account_id is None:
+                    as_it_is.append(self._unsealed(spooled, going))
+                else:
+                    sealed.append(_unopened(account_id, entry, going))
+                continue
             if self._keys.is_gone(account_id):
                 continue  # erased while its row was on its way
             hit, body = self._sealed(account_id, entry, going)
             sealed.append(SealedHit(account_id, hit.site_id, hit.hit_id, hit.occurred_at.date(), body))
             taken.append((spooled, going, hit))
-        if not taken:
-            return []
+        if not sealed:
+            return as_it_is
         seen = _last_seen(taken)
         with self._unit() as accounts:
             accounts.put_hits(sealed)
             accounts.seen(seen)
             restricted = accounts.restricted({one.account_id for one in sealed})
         self._roster.note_seen(seen)
-        return self._left(taken, restricted)
+        return as_it_is + self._left(taken, restricted) if taken else as_it_is
 
     def is_leaving(self, hit: Hit) -> bool:
         """Whether a row of the event log is on its way to an account: until it is there, nobody is shown it."""
@@ -172,13 +180,16 @@ class AccountKeeper:
             holder = f"{self._node}.{secrets.token_hex(4)}"
             with self._unit() as accounts:
                 claimed = accounts.claim_promotions(holder, now, now + _CLAIM, _AT_ONCE)
+            # A key that is missing, but was not destroyed, may come back: until then the rows of its account stay.
+            here = [self._links.open(one) for one in claimed if not self._keys.is_lost(one.account_id)]
             try:
-                count = self._bring_forward(holder, [self._links.open(one) for one in claimed], now) if claimed else 0
+                count = self._bring_forward(holder, here, now) if here else 0
             except Exception:
                 self._release(holder)
                 raise
             if count < len(claimed):
                 self._release(holder)
+            if count < len(here):
                 self.wake.set()
             self._forget_ended(now)
         return count
@@ -242,7 +253,7 @@ class AccountKeeper:
         sealed = [
             self._seal_hit(one, hit)
             for one in batch
-            if rows.get(one.id) and not self._keys.is_gone(one.promotion.account_id)
+            if rows.get(one.id) and not self._keys.is_gone(one.promotion.account_id)  # erased, or it were not here
             for hit in rows[one.id]
         ]
         with self._unit() as accounts:
@@ -253,9 +264,10 @@ class AccountKeeper:
     def _remove(self, batch: Sequence[Going], rows: Mapping[int, Sequence[Hit]], now: datetime) -> None:
         """Put in the place of the rows what is left of them: exactly of those that the account log has."""
         gone = [(one, hit) for one in batch if one.state is State.COPIED for hit in rows.get(one.id, ())]
+        concerned = {one.promotion.account_id for one, _ in gone}
         with self._unit.reading() as accounts:
-            restricted = accounts.restricted({one.promotion.account_id for one, _ in gone})
-        left = self._remainders.of(gone, now, restricted)
+            silent = {*accounts.restricted(concerned), *filter(self._keys.is_gone, concerned)}
+        left = self._remainders.of(gone, now, silent)
         if gone:
             replaced = {hit.hit_id: row for (_, hit), row in zip(gone, left, strict=True)}
             self._events.replace(replaced, min(one.link.since for one in batch))
@@ -298,6 +310,12 @@ class AccountKeeper:
         # Of a sealed one, its promotion's number stands in the place of the visit's.
         return self._roster.of_visit(entry.visit_id) if entry.account_id is None else self._roster.get(entry.visit_id)
 
+    def _unsealed(self, spooled: SpooledEntry, going: Going | None) -> Remainder:
+        if going is None or going.state is State.DONE:
+            # Nobody would fetch it any more: it waits for the key.
+            self._keys.check_destroyed(going.promotion.account_id if going else 0)
+        return Remainder(spooled.id, spooled.entry.month, spooled.entry.body)
+
     def _sealed(self, account_id: int, entry: SpoolEntry, going: Going | None) -> tuple[Hit, bytes]:
         if entry.account_id is None:
             hit = decode_hit(entry.body)
@@ -320,6 +338,12 @@ class AccountKeeper:
         account_id = one.promotion.account_id
         sealed = self._keys.seal(account_id, hit, one.link.consent)
         return SealedHit(account_id, hit.site_id, hit.hit_id, hit.occurred_at.date(), sealed)
+
+
+def _unopened(account_id: int, entry: SpoolEntry, going: Going | None) -> SealedHit:
+    """A sealed row that nothing opens just now: of when it is, is known about."""
+    moment = going.promotion.last_seen_at if going else datetime.fromisoformat(f"{entry.month}-01")
+    return SealedHit(account_id, entry.site_id, entry.hit_id, moment.date(), entry.body)
 
 
 def _goes_along(one: Going, hit: Hit) -> bool:

@@ -19,7 +19,7 @@ from webmon.domain.pseudonym import RAW_ID_FORM, is_raw_id
 from webmon.domain.site import Site
 from webmon.domain.visit import INACTIVITY
 from webmon.errors import InvalidInput, NotAuthenticated
-from webmon.services.account_keys import AccountKeys, Opening, Vault
+from webmon.services.account_keys import AccountKeys, Found, Opening, Vault
 from webmon.services.signed_in import Going, Link, Links, SignedIn, Turns, Visitor, naive
 from webmon.services.together import LoopTogether, Together
 from webmon.stores.ports.accounts import AccountRepository, Promotion
@@ -71,7 +71,7 @@ class _SignIn:
     """
 
     site: Site
-    identify: Callable[[Opening], int]
+    identify: Callable[[Opening], tuple[Found, LoginClaims]]
     visitor: str
     consent: str
     keeps: bool
@@ -151,9 +151,8 @@ class SignIns:
             raise InvalidInput.field("account", str(error)) from error
         claims = LoginClaims(subject, "", now, clean_attribute(account.email), clean_attribute(account.name))
 
-        def identify(opening: Opening) -> int:
-            found = self._keys.find(opening.accounts, site, claims.subject)
-            return self._keys.open_account(opening, site, found, claims, now)
+        def identify(opening: Opening) -> tuple[Found, LoginClaims]:
+            return self._keys.find(opening.accounts, site, claims.subject), claims
 
         self._sign_in(_SignIn(site, identify, visitor, consent, self._keeps(site, consent, now), now))
 
@@ -172,6 +171,10 @@ class SignIns:
         """End every signed-in visit of an account, on whatever browser: what follows is nobody's."""
         self._end(self._roster.of_account(account_id), now)
         self.wake.set()
+
+    def is_moving(self, account_id: int) -> bool:
+        """Whether rows are on their way to the account that came before a sign-in."""
+        return any(one.promotion.account_id == account_id for one in self._roster.not_done())
 
     def leave_if_over(self, site_id: int, visitor_id: int, visit_id: int, now: datetime) -> bool:
         """Whether a visit that has just begun is not to be taken, since the visitor was signed in on another.
@@ -226,14 +229,14 @@ class SignIns:
     def _by_token(self, site: Site, token: str, visitor: str, visit: str, now: datetime, consent: str) -> _SignIn:
         _check_identifiers(visitor=visitor, visit=visit, consent=consent)
 
-        def identify(opening: Opening) -> int:
+        def identify(opening: Opening) -> tuple[Found, LoginClaims]:
             # What may be wrong is found before anything is written.
             accounts = opening.accounts
             keys = self._good_login_keys(site, accounts.login_keys(site.id), now)
             claims = check_token(token, keys, site.domain, now)
             found = self._keys.find(accounts, site, claims.subject)
             use_up(accounts, self._vault, site, claims)
-            return self._keys.open_account(opening, site, found, claims, now)
+            return found, claims
 
         return _SignIn(site, identify, visitor, consent, self._keeps(site, consent, now), now)
 
@@ -253,9 +256,10 @@ class SignIns:
 
     def _request(self, opening: Opening, asked: _SignIn) -> _SignedIn:
         """Write the promotion down, where there is one."""
-        account_id, now = asked.identify(opening), asked.now
+        (found, claims), now = asked.identify(opening), asked.now
         if not asked.visitor:
-            return _SignedIn()
+            return _SignedIn()  # without consent nothing is held, not even that there is such an account
+        account_id = self._keys.open_account(opening, asked.site, found, claims, now)
         going = self._going(asked)
         if any(one.promotion.account_id == account_id for one in going):
             return _SignedIn()

@@ -29,6 +29,8 @@ class _Job(Generic[R]):
         self.error = None
         try:
             self.result = self.work(repository)
+        except Unavailable:
+            raise  # a store failed, in the midst of it perhaps: nothing of this transaction may stay
         except WebmonError as error:
             self.error = error  # of this one alone
 

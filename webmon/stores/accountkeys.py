@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from webmon.errors import Unavailable
 from webmon.stores.ports.keys import FIRST_KEY, DataKey, NewKey, key_context
 
 _SCHEMA = """
@@ -116,7 +117,7 @@ class AccountKeyFile:
             connection.execute("insert or ignore into meta values (?, '')", (_MOVED,))
 
     def wipe(self) -> None:
-        with self._lock:
+        with self._lock, _told():
             # Deleting with secure_delete zeroes a row where it stood, but not the copies that were left in the slack
             # of pages when these were split. A file that is written anew has none: 0.2 s for 100,000 accounts.
             self._connection.execute("vacuum")
@@ -137,7 +138,7 @@ class AccountKeyFile:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
+        with self._lock, _told():
             self._connection.execute("begin immediate")
             try:
                 yield self._connection
@@ -146,6 +147,15 @@ class AccountKeyFile:
                 if self._connection.in_transaction:
                     self._connection.execute("rollback")
                 raise
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Raise `Unavailable` where SQLite cannot do just now what it could at another time, as on a full disk."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise Unavailable(f"The file of data keys cannot be written just now ({error})") from error
 
 
 def _seconds(moment: datetime) -> int:

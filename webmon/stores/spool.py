@@ -268,17 +268,21 @@ class Spool:
     def delete_consented(self, site_id: int, visitor_ids: Collection[int]) -> int:
         """Forget the visitors' rows that were collected under consent; return how many waited.
 
-        Raises `Unavailable` where they are deleted, but the files cannot be written anew just now: `wipe` does it.
+        Raises `Unavailable` where that cannot be done just now, or where they are deleted, but the files cannot be
+        written anew: `wipe` does it.
         Rows sealed for an account are not among them: nothing outside the seal says whose they were.
         """
         with self._commit, self._drain:
             if self._closed:
                 return 0
-            with _transaction(self._reader) as connection:
-                values = (site_id, json.dumps([*visitor_ids]), Basis.CONSENT)
-                waiting = int(connection.execute(_COUNT_CONSENTED, (self._moved, *values)).fetchone()[0])
-                gone = int(connection.execute(_DELETE_CONSENTED, values).rowcount)
-                self._to_wipe |= gone > 0
+            values = (site_id, json.dumps([*visitor_ids]), Basis.CONSENT)
+            try:
+                with _transaction(self._reader) as connection:
+                    waiting = int(connection.execute(_COUNT_CONSENTED, (self._moved, *values)).fetchone()[0])
+                    gone = int(connection.execute(_DELETE_CONSENTED, values).rowcount)
+            except sqlite3.Error as error:
+                raise Unavailable("Nothing can be deleted from the spool just now") from error
+            self._to_wipe |= gone > 0
         self._more(-waiting)
         self.wipe()
         return waiting

@@ -23,6 +23,8 @@ _BUSY_MILLISECONDS = 30_000
 _SCRUB_MILLISECONDS = 2000
 # What SQLite says of a file that is none of its own, that is damaged, or that it may not open.
 _BROKEN = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+# And where it cannot do now what it could at another time.
+_HINDERED = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _PRIMARY = 0xFF
 
 
@@ -171,8 +173,12 @@ def _name_a_broken_file(context: ExceptionContext) -> None:
     """Say which file is at fault and what to do, in the place of what the library says of a statement."""
     error = context.original_exception
     code = getattr(error, "sqlite_errorcode", None)
-    if code is not None and code & _PRIMARY in _BROKEN and context.engine is not None:
-        path = context.engine.url.database
+    if code is None or context.engine is None:
+        return
+    path = context.engine.url.database
+    if code & _PRIMARY in _HINDERED:
+        raise Unavailable(f"{path} cannot be written or read just now ({error}); nothing was changed") from error
+    if code & _PRIMARY in _BROKEN:
         raise Unavailable(
             f"{path} cannot be used ({error}). Stop webmon and put the whole data folder back from its last backup; "
             "keep what there is now, for nothing else knows what came since"
