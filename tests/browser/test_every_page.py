@@ -79,6 +79,9 @@ def kept(world: World) -> World:
     body = default_body("example.org", "en")
     body["texts"] = body["texts"] | {"title": "May we count?"}
     world.runtime.notices.save_draft(world.site, body, NOW, actor="test")
+    for scope in ("stats", "admin"):
+        made = world.runtime.sites.new_api_key(world.site, scope, NOW, actor="test")
+    world.runtime.sites.end_api_key(world.site, made.kept.number, NOW, actor="test")
     return world
 
 
