@@ -298,7 +298,7 @@ def test_where_webmon_cannot_be_asked_what_was_answered_stays(person: Person, pl
 
 
 def rows(place: Place) -> int:
-    key = place.core.sites.new_api_key(place.site, "stats", place.core.clock.now(), actor="test")
+    key = place.core.sites.new_api_key(place.site, "stats", place.core.clock.now(), actor="test").text
     found = place.webmon.query(key, site_id=place.name, metrics=["pageviews"], date_range="day")
     return int(found["results"][0]["metrics"][0])
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, Route
 from werkzeug.test import Client
 
 from tests.browser.test_consent import faults
 from tests.browser.test_narrow import address  # noqa: F401
+from tests.support.server import wait_until
 from tests.support.world import NOW, PASSWORD, World
 from tests.web.test_register import VIDEO
 from tests.web.test_staff_security import turned_on
@@ -79,6 +80,9 @@ def kept(world: World) -> World:
     body = default_body("example.org", "en")
     body["texts"] = body["texts"] | {"title": "May we count?"}
     world.runtime.notices.save_draft(world.site, body, NOW, actor="test")
+    for scope in ("stats", "admin"):
+        made = world.runtime.sites.new_api_key(world.site, scope, NOW, actor="test")
+    world.runtime.sites.end_api_key(world.site, made.kept.number, NOW, actor="test")
     return world
 
 
@@ -90,8 +94,11 @@ def notice_of(world: World) -> str:
 def context(browser: Browser) -> Iterator[BrowserContext]:
     # The console of whoever meets a page that does not exist says so: no fault of ours.
     made = browser.new_context(locale="en-GB", reduced_motion="reduce")
+    refused: list[str] = []
+    made.on("console", lambda said: refused.append(said.text) if "Content Security Policy" in said.text else None)
     yield made
     made.close()
+    assert refused == []
 
 
 def signed_in(context: BrowserContext, address: str, client: Client) -> None:  # noqa: F811
@@ -173,6 +180,34 @@ def test_anybody_can_sign_in_with_a_second_factor(
     page.get_by_role("button", name="Go on").click()
     page.get_by_role("heading", name="Show this to your app").wait_for()
     assert look(page) == []
+
+
+def test_what_somebody_has_put_into_a_page_does_not_run_and_its_own_script_does(
+    kept: World,
+    address: str,  # noqa: F811
+    browser: Browser,
+) -> None:
+    put = (
+        "<script>window.put = 'inline'</script><script src='/put.js'></script>"
+        "<script nonce='a guess'>window.put = 'guessed'</script><img src='/none' onerror='window.put = 1'></body>"
+    )
+    context = browser.new_context()
+    signed_in(context, address, kept.staff("owner"))
+    page = context.new_page()
+    refused: list[str] = []
+    page.on("console", lambda said: refused.append(said.text) if "Content Security Policy" in said.text else None)
+
+    def change(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, body=answer.text().replace("</body>", put))
+
+    page.route(f"{address}{SITE}", change)
+    page.route("**/put.js", lambda route: route.fulfill(content_type="text/javascript", body="window.put = 'file'"))
+    page.goto(address + SITE)
+    page.get_by_role("button", name="Copy").wait_for()
+    wait_until(lambda: page.evaluate("document.images[0].complete") and len(refused) > 3, 10, "all are refused")
+    assert page.evaluate("window.put") is None
+    context.close()
 
 
 @pytest.mark.parametrize("language", ["en", "ar"])

@@ -21,6 +21,7 @@ from tests.support.server import WebmonServer, request
 from webmon.cli import COMMANDS, main
 
 Run = Callable[..., Result]
+_KEYS = ("key", "list", "--site", "example.org", "--json")
 
 
 @pytest.fixture
@@ -133,6 +134,8 @@ def test_links_lead_where_the_server_was_told_that_it_is(tmp_path: Path) -> None
         (["site", "add", "a.example", "--timezone", "Mars/Olympus"], "must be a time zone"),
         (["site", "login-key", "unknown.example"], "unknown.example"),
         (["key", "add", "--site", "unknown.example", "--scope", "stats"], "unknown.example"),
+        (["key", "list", "--site", "unknown.example"], "unknown.example"),
+        (["key", "end", "1", "--site", "unknown.example"], "unknown.example"),
         (["staff", "add", "nobody", "--role", "owner"], "must be an e-mail address"),
         (["staff", "add", "a@example.org", "--role", "marketing"], "Somebody must own the whole"),
         (["staff", "link", "nobody@example.org"], "There is no staff member"),
@@ -232,6 +235,52 @@ def test_login_keys_are_made_registered_listed_and_ended(run: Run, tmp_path: Pat
         pem.write_bytes(text)
         assert said in run("site", "login-key", "example.org", "--public-key", str(pem), status=1).output
     assert "is no login key" in run("site", "end-login-key", "example.org", "--key", "none", status=1).output
+
+
+def test_api_keys_are_listed_and_ended(run: Run) -> None:
+    run("site", "add", "example.org")
+    run("site", "add", "other.example")
+    assert json.loads(run(*_KEYS).output) == []
+    assert run("key", "list", "--site", "example.org").output == ""
+    key = last(run("key", "add", "--site", "example.org", "--scope", "stats"))
+    told = run("key", "add", "--site", "example.org", "--scope", "events").output
+    newer, older = json.loads(run(*_KEYS).output)
+    assert f"API key {newer['number']} of example.org, scope events." in told
+    assert [one["scope"] for one in (newer, older)] == ["events", "stats"]
+    assert (newer["ended_at"], older["ended_at"]) == (None, None)
+    whose = (str(older["number"]), "--site")
+    no_key = f"number {older['number']} is no API key of other.example"
+    assert no_key in run("key", "end", *whose, "other.example", status=1).output
+    assert "is no API key of example.org" in run("key", "end", "9999", "--site", "example.org", status=1).output
+    assert "is not a valid integer" in run("key", "end", "seven", "--site", "example.org", status=2).output
+    ended = f"API key {older['number']} of example.org, scope stats, has ended.\n"
+    assert run("key", "end", *whose, "example.org").output == ended
+    assert "has ended already" in run("key", "end", *whose, "example.org", status=1).output
+    listed = run("key", "list", "--site", "example.org").output
+    assert re.search(rf"^{newer['number']}  events  since .* UTC  with no end$", listed, re.MULTILINE)
+    assert re.search(rf"^{older['number']}  stats  since .* UTC  until .* UTC$", listed, re.MULTILINE)
+    assert key not in listed
+    until = {one["number"]: one["ended_at"] for one in json.loads(run(*_KEYS).output)}
+    assert until[newer["number"]] is None
+    assert until[older["number"]] is not None
+
+
+def test_a_running_server_refuses_a_key_once_it_has_ended(tmp_path: Path) -> None:
+    server = WebmonServer(tmp_path / "data")
+    server.run("site", "add", "example.org")
+    old, new = (server.last_line("key", "add", "--site", "example.org", "--scope", "stats") for _ in range(2))
+    server.start()
+    try:
+        asked = {"site_id": "example.org", "metrics": ["visitors"], "date_range": "day"}
+        for key in (old, new):
+            assert server.query(key, **asked)["results"]
+        number = str(json.loads(server.run(*_KEYS).stdout)[-1]["number"])
+        server.run("key", "end", number, "--site", "example.org")
+        refused = request("POST", f"{server.url}/api/v2/query", asked, {"Authorization": f"Bearer {old}"})
+        assert (refused.status, refused.json()["detail"]) == (401, "this API key has ended")
+        assert server.query(new, **asked)["results"]
+    finally:
+        server.stop()
 
 
 def test_the_wrapping_key_is_changed_and_accounts_are_erased(run: Run, folder: Path) -> None:

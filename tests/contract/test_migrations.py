@@ -51,6 +51,32 @@ def test_sites_of_the_first_version_are_kept_and_have_no_rules_yet(tmp_path: Pat
     assert (site.domain, site.rules) == ("example.org", NO_RULES)
 
 
+def test_api_keys_of_before_they_could_end_have_not_ended(tmp_path: Path) -> None:
+    database = ControlDatabase(sqlite_url(tmp_path / "control.db"))
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0017")
+        connection.exec_driver_sql(
+            "insert into site (id, domain, timezone, mode, minimum_group_count, created_at)"
+            " values (1, 'example.org', 'UTC', 'consented_only', 1, '2026-11-23 10:30:00')"
+        )
+        connection.exec_driver_sql(
+            "insert into api_key (id, site_id, scope, digest, created_at)"
+            " values (7, 1, 'stats', 'a digest', '2026-11-23 10:30:00')"
+        )
+    database.migrate()
+    with database.unit(SqlSites)() as sites:
+        (kept,) = sites.api_keys(1)
+        assert (kept.number, kept.scope, kept.ended_at, sites.api_key("a digest")) == (7, "stats", None, kept)
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0017")
+        assert connection.exec_driver_sql("select id, digest from api_key").all() == [(7, "a digest")]
+    database.close()
+
+
 def test_the_newest_version_is_the_one_that_the_migrations_end_with() -> None:
     assert [newest_version()] == ScriptDirectory(str(MIGRATIONS)).get_heads()
 

@@ -148,7 +148,9 @@ class Walk:
 
     def keys(self) -> None:
         for scope in Scope:
-            key = self.world.runtime.sites.new_api_key(self.world.site, scope, self.world.clock.now(), actor="test")
+            key = self.world.runtime.sites.new_api_key(
+                self.world.site, scope, self.world.clock.now(), actor="test"
+            ).text
             headers = {"Authorization": f"Bearer {key}"}
             for method, path in self.addresses({"GET", "POST", "PUT", "PATCH", "DELETE"}):
                 for document in (

@@ -173,7 +173,7 @@ def test_the_global_privacy_control_holds_where_nobody_was_asked(open_world: Wor
 
 def test_a_time_in_the_body_is_believed_only_with_a_key(open_world: World) -> None:
     earlier = (NOW - timedelta(days=3)).isoformat()
-    key = open_world.runtime.sites.new_api_key(open_world.site, "events", NOW, actor="test")
+    key = open_world.runtime.sites.new_api_key(open_world.site, "events", NOW, actor="test").text
     open_world.event("/without", timestamp=earlier)
     open_world.post("/api/event", GOOD | {"timestamp": earlier}, Authorization=f"Bearer {key}")
     open_world.post("/api/event", GOOD | {"timestamp": earlier}, Authorization="Bearer wm_events_wrong")

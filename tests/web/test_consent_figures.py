@@ -28,7 +28,7 @@ def shown(world: World, language: str = "en", **headers: str) -> Any:
 
 def ask(world: World, **document: Any) -> Any:
     world.runtime.consent_counts.flush()
-    key = world.runtime.sites.new_api_key(world.site, "stats", NOW, actor="test")
+    key = world.runtime.sites.new_api_key(world.site, "stats", NOW, actor="test").text
     known = {"site_id": "example.org", "date_range": "7d"}
     return world.post("/api/v2/consent", known | document, Authorization=f"Bearer {key}")
 

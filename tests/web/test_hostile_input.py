@@ -42,7 +42,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def key(world: World) -> str:
-    return world.runtime.sites.new_api_key(world.site, "admin", NOW, actor="test")
+    return world.runtime.sites.new_api_key(world.site, "admin", NOW, actor="test").text
 
 
 @pytest.fixture(scope="module")

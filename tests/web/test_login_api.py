@@ -262,7 +262,7 @@ def as_backend(world: World, key: str, **fields: object) -> TestResponse:
 
 
 def test_a_backend_signs_in_by_itself(world: World) -> None:
-    key = world.runtime.sites.new_api_key(world.site, "login", world.clock.now(), actor="test")
+    key = world.runtime.sites.new_api_key(world.site, "login", world.clock.now(), actor="test").text
     visitor = world.visitor()
     visitor.sees("/one")
     for _ in range(2):
@@ -279,7 +279,7 @@ def test_who_is_no_backend_of_the_site_signs_nobody_in(world: World, scope: str)
     world.runtime.add_site("other.example", actor="test")
     site = world.runtime.sites.get("other.example") if scope == "elsewhere" else world.site
     kind = scope if scope in {"stats", "events"} else "login"
-    key = world.runtime.sites.new_api_key(site, kind, world.clock.now(), actor="test")
+    key = world.runtime.sites.new_api_key(site, kind, world.clock.now(), actor="test").text
     visitor = world.visitor()
     visitor.sees("/one")
     sent = {"site": "example.org", "account": "patient-4711", **visitor.ids}
@@ -302,7 +302,7 @@ def test_who_is_no_backend_of_the_site_signs_nobody_in(world: World, scope: str)
     ],
 )
 def test_a_slip_of_a_backend_is_named(world: World, fields: dict[str, object], field: str) -> None:
-    key = world.runtime.sites.new_api_key(world.site, "login", world.clock.now(), actor="test")
+    key = world.runtime.sites.new_api_key(world.site, "login", world.clock.now(), actor="test").text
     refused = as_backend(world, key, **fields)
     assert refused.status_code == 400
     assert list(problem(refused)) == [field]

@@ -29,7 +29,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def ask(world: World, document: dict[str, Any]) -> Any:
-    key = world.runtime.sites.new_api_key(world.site, "stats", NOW, actor="test")
+    key = world.runtime.sites.new_api_key(world.site, "stats", NOW, actor="test").text
     return world.post("/api/v2/not-counted", document, Authorization=f"Bearer {key}")
 
 

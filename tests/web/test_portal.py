@@ -38,7 +38,7 @@ def test_a_mere_look_sets_no_cookie_and_says_how_to_come(world: World) -> None:
     assert page.status_code == 200
     assert "Set-Cookie" not in page.headers
     assert "Come here from the website" in page.get_data(as_text=True)
-    assert "script-src 'self'" in page.headers["Content-Security-Policy"]
+    assert "script-src 'none'" in page.headers["Content-Security-Policy"]
     assert "<script" not in page.get_data(as_text=True)
 
 

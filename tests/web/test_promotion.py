@@ -157,7 +157,7 @@ def test_something_is_left_where_the_person_s_choice_allows_it(
 
 
 def test_a_backend_that_names_no_consent_leaves_nothing(world: World) -> None:
-    key = world.runtime.sites.new_api_key(world.site, "login", world.clock.now(), actor="test")
+    key = world.runtime.sites.new_api_key(world.site, "login", world.clock.now(), actor="test").text
     for said, count in (({}, 0), ({"consent": True}, 1)):
         visitor = world.visitor()
         visitor.sees("/one")

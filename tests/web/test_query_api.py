@@ -13,7 +13,7 @@ ASKED = {"site_id": "example.org", "metrics": ["visitors", "pageviews"], "date_r
 
 
 def ask(world: World, document: Any, key: str | None = None) -> TestResponse:
-    given = world.runtime.sites.new_api_key(world.site, "stats", NOW, actor="test") if key is None else key
+    given = world.runtime.sites.new_api_key(world.site, "stats", NOW, actor="test").text if key is None else key
     return world.post("/api/v2/query", document, Authorization=f"Bearer {given}")
 
 
@@ -90,7 +90,7 @@ def test_another_site_s_rows_are_never_in_it(world: World) -> None:
     other = world.runtime.sites.get("other.example")
     world.visitor().sees("/mine")
     world.settle()
-    key = world.runtime.sites.new_api_key(other, "stats", NOW, actor="test")
+    key = world.runtime.sites.new_api_key(other, "stats", NOW, actor="test").text
     assert ask(world, ASKED, key).status_code in {401, 403}
     assert ask(world, ASKED | {"site_id": "other.example"}, key).get_json()["results"][0]["metrics"] == [0, 0]
 
@@ -103,7 +103,7 @@ def test_without_a_key_that_opens_there_is_no_answer(world: World, key: str) -> 
 
 
 def test_a_key_for_events_reads_no_figures(world: World) -> None:
-    key = world.runtime.sites.new_api_key(world.site, "events", NOW, actor="test")
+    key = world.runtime.sites.new_api_key(world.site, "events", NOW, actor="test").text
     assert ask(world, ASKED, key).status_code == 401
 
 

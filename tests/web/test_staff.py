@@ -238,6 +238,7 @@ def test_a_marketer_s_forms_change_nothing(world: World) -> None:
         "/admin/sites/example.org": {"timezone": "Europe/Berlin", "mode": "cookieless_always"},
         "/admin/sites/example.org/login-keys": {},
         "/admin/sites/example.org/api-keys": {"scope": "stats"},
+        "/admin/sites/example.org/api-keys/end": {"number": "1"},
         "/admin/sites/example.org/notices/en/edit": {},
         "/admin/sites/example.org/notices/en/publish": {"when": "now"},
         "/admin/sites/example.org/notices/en/delete": {"sure": "y"},

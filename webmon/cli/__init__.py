@@ -15,7 +15,7 @@ from webmon.errors import WebmonError
 COMMANDS = {
     "serve": ("webmon.cli.serve", "Start webmon: pages, collection, jobs."),
     "site": ("webmon.cli.site", "Add and list sites; keep the keys that sign login tokens."),
-    "key": ("webmon.cli.key", "Make API keys; change the key that encrypts all others."),
+    "key": ("webmon.cli.key", "Make, list and end API keys; change the key that encrypts all others."),
     "account": ("webmon.cli.account", "Erase or restrict the account of somebody who signs in on a website."),
     "staff": ("webmon.cli.staff", "Add staff members and their one-time links."),
     "import": ("webmon.cli.import_", "Bring in what was measured elsewhere."),

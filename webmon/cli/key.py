@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,14 @@ from webmon.services.manage_sites import Scope
 if TYPE_CHECKING:
     from webmon.core import Core
 
+ACTOR = "operator"
 # What a running server was just writing under the old key is there within this time.
 _SETTLING_SECONDS = 2.0
 
 
 @click.group()
 def command() -> None:
-    """Make API keys; change the key that encrypts all others."""
+    """Make, list and end API keys; change the key that encrypts all others."""
 
 
 @command.command()
@@ -33,8 +35,50 @@ def add(domain: str, scope: str) -> None:
 
     core = Core()
     site = core.sites.get(domain)
-    click.echo(f"API key of {site.domain}, scope {scope}. It is not shown again.")
-    click.echo(core.sites.new_api_key(site, scope, core.clock.now(), actor="operator"))
+    made = core.sites.new_api_key(site, scope, core.clock.now(), actor=ACTOR)
+    click.echo(f"API key {made.kept.number} of {site.domain}, scope {scope}. It is not shown again.")
+    click.echo(made.text)
+
+
+@command.command("list")
+@click.option("--site", "domain", required=True, help="The site the keys are for.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def list_(domain: str, as_json: bool) -> None:
+    """List the API keys of a site, newest first: number, scope, since when, until when. The keys themselves are not
+    kept."""
+    from webmon.core import Core
+
+    core = Core()
+    kept = core.sites.api_keys(core.sites.get(domain))
+    if as_json:
+        rows = [
+            {
+                "number": one.number,
+                "scope": one.scope,
+                "created_at": one.created_at.isoformat(),
+                "ended_at": one.ended_at and one.ended_at.isoformat(),
+            }
+            for one in kept
+        ]
+        click.echo(json.dumps(rows))
+        return
+    for one in kept:
+        until = f"until {one.ended_at:%Y-%m-%d %H:%M} UTC" if one.ended_at else "with no end"
+        click.echo(f"{one.number}  {one.scope}  since {one.created_at:%Y-%m-%d %H:%M} UTC  {until}")
+
+
+@command.command()
+@click.argument("number", type=int)
+@click.option("--site", "domain", required=True, help="The site the key is for.")
+def end(number: int, domain: str) -> None:
+    """End the API key of that NUMBER, as list tells it, at once and for good; a running server refuses it from then
+    on."""
+    from webmon.core import Core
+
+    core = Core()
+    site = core.sites.get(domain)
+    ended = core.sites.end_api_key(site, number, core.clock.now(), actor=ACTOR)
+    click.echo(f"API key {number} of {site.domain}, scope {ended.scope}, has ended.")
 
 
 @command.command()
@@ -51,7 +95,7 @@ def rotate() -> None:
         if runs:
             time.sleep(_SETTLING_SECONDS)
             count += rotation.run(advance)
-    rotation.finish(count, core.clock.now(), actor="operator")
+    rotation.finish(count, core.clock.now(), actor=ACTOR)
     _tell_server(core)
     click.echo(f"{count} keys are wrapped under the new key. {core.vault.after_rotation}")
     core.close()

@@ -17,7 +17,7 @@ from webmon.domain.scrub.rules import GuardRules, clean_parameters, clean_path_t
 from webmon.domain.site import CHOICE_DAYS_LIMIT, Mode, Site, clean_domain, clean_timezone
 from webmon.errors import Conflict, InvalidInput, NotAuthenticated, UnknownSite
 from webmon.stores.ports import Unit
-from webmon.stores.ports.sites import SiteRepository, WrappedLoginKey
+from webmon.stores.ports.sites import KeptApiKey, SiteRepository, WrappedLoginKey
 
 _T = TypeVar("_T")
 _Given = TypeVar("_Given")
@@ -50,6 +50,14 @@ class KeptLoginKey:
     key: LoginKey
     created_at: datetime
     ends_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewApiKey:
+    """An API key that was just made: `text` is nowhere else."""
+
+    kept: KeptApiKey
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,26 +264,52 @@ class Sites:
     def _login_key(self, site: Site, wrapped: bytes) -> LoginKey:
         return read_login_key(self.vault.unwrap(wrapped, f"login:{site.id}").decode())
 
-    def new_api_key(self, site: Site, scope: str, now: datetime, *, actor: str) -> str:
-        """Make an API key, and return it: it is shown once, only its digest is kept."""
+    def new_api_key(self, site: Site, scope: str, now: datetime, *, actor: str) -> NewApiKey:
+        """Make an API key, and return it: it is shown once, only its digest is kept. Older keys go on to hold."""
         kind = _clean("scope", Scope, scope)
-        key = f"wm_{kind}_{secrets.token_urlsafe(32)}"
+        text = f"wm_{kind}_{secrets.token_urlsafe(32)}"
         with self.unit() as sites:
-            sites.add_api_key(site.id, kind, _digest(key), now)
-            sites.audit.record(now, actor, "api_key.add", site_id=site.id, detail={"scope": kind})
-        return key
+            kept = sites.add_api_key(site.id, kind, _digest(text), now)
+            sites.audit.record(now, actor, "api_key.add", site_id=site.id, detail=_named(kept))
+        return NewApiKey(kept, text)
+
+    def api_keys(self, site: Site) -> Sequence[KeptApiKey]:
+        """Return the site's API keys, newest first, with those that have ended."""
+        with self.unit.reading() as sites:
+            return sites.api_keys(site.id)
+
+    def end_api_key(self, site: Site, number: int, now: datetime, *, actor: str) -> KeptApiKey:
+        """End an API key at once, for good, and return it as it was.
+
+        Raises `InvalidInput` where the site has none of that number, `Conflict` where it has ended already.
+        """
+        with self.unit() as sites:
+            found = next((kept for kept in sites.api_keys(site.id) if kept.number == number), None)
+            if found is None:
+                raise InvalidInput.field("number", f"{str(number)[:40]} is no API key of {site.domain}")
+            if not sites.end_api_key(number, now):
+                raise Conflict(f"API key {number} of {site.domain} has ended already")
+            sites.audit.record(now, actor, "api_key.end", site_id=site.id, detail=_named(found))
+        return found
 
     def authenticate(self, key: str, scope: Scope) -> int:
         """Return the id of the site that the key opens, or raise `NotAuthenticated`.
 
-        The key is looked up by its SHA-256: a comparison of digests tells nothing about a key by its timing, and 256
-        random bits need no salt.
+        It is looked up each time: a key that somebody ended, in whichever process, opens nothing from then on. It is
+        found by its SHA-256: a comparison of digests tells nothing about a key by its timing, and 256 random bits
+        need no salt.
         """
         with self.unit.reading() as sites:
             found = sites.api_key(_digest(key))
-        if found is None or found[1] not in {scope, Scope.ADMIN}:
+        if found is not None and found.ended_at is not None:
+            raise NotAuthenticated("this API key has ended", "authorization")
+        if found is None or found.scope not in {scope, Scope.ADMIN}:
             raise NotAuthenticated(f"needs an API key of scope {scope}", "authorization")
-        return found[0]
+        return found.site_id
+
+
+def _named(kept: KeptApiKey) -> dict[str, str | int]:
+    return {"number": kept.number, "scope": kept.scope}
 
 
 def _digest(key: str) -> str:

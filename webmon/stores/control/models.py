@@ -127,7 +127,7 @@ class LoginKeyRow(Base):
 
 
 class ApiKeyRow(Base):
-    """An API key: only its digest is kept."""
+    """An API key: only its digest is kept, also once it has ended, so that a number always is of the same key."""
 
     __tablename__ = "api_key"
 
@@ -136,6 +136,7 @@ class ApiKeyRow(Base):
     scope: Mapped[str] = mapped_column(String(16))
     digest: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
 
 
 class StaffRow(Base):

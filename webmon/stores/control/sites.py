@@ -13,7 +13,7 @@ from webmon.domain.site import Mode, Site
 from webmon.errors import Conflict, NotFound
 from webmon.stores.control.models import ApiKeyRow, EpochKeyRow, LeftPseudonymRow, LoginKeyRow, SiteRow
 from webmon.stores.control.repository import Repository
-from webmon.stores.ports.sites import LeftPseudonym, WrappedLoginKey
+from webmon.stores.ports.sites import KeptApiKey, LeftPseudonym, WrappedLoginKey
 
 
 class SqlSites(Repository):
@@ -134,12 +134,31 @@ class SqlSites(Repository):
         gone = self._session.execute(delete(LoginKeyRow).where(LoginKeyRow.ends_at <= now))
         return int(getattr(gone, "rowcount", 0))
 
-    def add_api_key(self, site_id: int, scope: str, digest: str, now: datetime) -> None:
-        self._session.add(ApiKeyRow(site_id=site_id, scope=scope, digest=digest, created_at=now))
+    def add_api_key(self, site_id: int, scope: str, digest: str, now: datetime) -> KeptApiKey:
+        row = ApiKeyRow(site_id=site_id, scope=scope, digest=digest, created_at=now)
+        self._session.add(row)
+        self._session.flush()
+        return _api_key(row)
 
-    def api_key(self, digest: str) -> tuple[int, str] | None:
+    def api_key(self, digest: str) -> KeptApiKey | None:
         row = self._session.scalar(select(ApiKeyRow).where(ApiKeyRow.digest == digest))
-        return (row.site_id, row.scope) if row else None
+        return _api_key(row) if row else None
+
+    def api_keys(self, site_id: int) -> Sequence[KeptApiKey]:
+        rows = self._session.scalars(
+            select(ApiKeyRow).where(ApiKeyRow.site_id == site_id).order_by(ApiKeyRow.id.desc())
+        )
+        return [_api_key(row) for row in rows]
+
+    def end_api_key(self, number: int, now: datetime) -> bool:
+        ended = self._session.execute(
+            update(ApiKeyRow).where(ApiKeyRow.id == number, ApiKeyRow.ended_at.is_(None)).values(ended_at=now)
+        )
+        return bool(getattr(ended, "rowcount", 0))
+
+
+def _api_key(row: ApiKeyRow) -> KeptApiKey:
+    return KeptApiKey(row.id, row.site_id, row.scope, row.created_at, row.ended_at)
 
 
 def _site(row: SiteRow) -> Site:

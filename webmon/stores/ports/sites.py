@@ -30,6 +30,17 @@ class WrappedLoginKey:
     ends_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class KeptApiKey:
+    """An API key as it is kept under `number`: without the key, of which there is a digest only."""
+
+    number: int
+    site_id: int
+    scope: str
+    created_at: datetime
+    ended_at: datetime | None
+
+
 class SiteRepository(Audited, Protocol):
     def add(
         self, domain: str, timezone: str, mode: Mode, minimum_group_count: int, honour_dnt: bool, now: datetime
@@ -75,7 +86,13 @@ class SiteRepository(Audited, Protocol):
 
     def delete_ended_login_keys(self, now: datetime) -> int: ...
 
-    def add_api_key(self, site_id: int, scope: str, digest: str, now: datetime) -> None: ...
+    def add_api_key(self, site_id: int, scope: str, digest: str, now: datetime) -> KeptApiKey: ...
 
-    def api_key(self, digest: str) -> tuple[int, str] | None:
-        """Site and scope of the key with that digest."""
+    def api_key(self, digest: str) -> KeptApiKey | None:
+        """The key with that digest, also where it has ended."""
+
+    def api_keys(self, site_id: int) -> Sequence[KeptApiKey]:
+        """Every key of the site, newest first, with those that have ended."""
+
+    def end_api_key(self, number: int, now: datetime) -> bool:
+        """End a key, and say whether it was this that ended it."""

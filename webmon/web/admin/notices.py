@@ -27,13 +27,19 @@ from webmon.services.publish_notice import Notices
 from webmon.web.admin.notice_form import NoticeForm, body_of, fields_of
 from webmon.web.shared.forms import blame, blaming, options
 from webmon.web.shared.guard import Guard
-from webmon.web.shared.security import PAGE_CSP
+from webmon.web.shared.security import PAGE_POLICY, page_policy
 
 # The preview's frame runs the banner and reaches nothing: what is chosen in it cannot be sent anywhere.
-FRAME_CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'none'; form-action 'none'; "
-    "frame-ancestors 'self'; base-uri 'none'"
-)
+_FRAME_POLICY = {
+    "default-src": "'none'",
+    "style-src": "'self'",
+    "connect-src": "'none'",
+    "object-src": "'none'",
+    "form-action": "'none'",
+    "frame-ancestors": "'self'",
+    "base-uri": "'none'",
+}
+_PREVIEW_POLICY = {**PAGE_POLICY, "frame-src": "'self'"}
 # How a notice can be looked at: the first of each is the usual.
 VIEWS = {
     "scheme": SCHEMES,
@@ -230,7 +236,7 @@ def _register_looking(pages: Blueprint, guard: Guard, notices: Notices, clock: C
         page = render_template(
             "admin/notice_preview.html", site=site, name=name, notice=notice, view=_view(), views=VIEWS
         )
-        return Response(page, headers={"Content-Security-Policy": f"{PAGE_CSP}; frame-src 'self'"})
+        return Response(page, headers={"Content-Security-Policy": page_policy(_PREVIEW_POLICY)})
 
     @pages.get("/sites/<domain>/notices/<name>/preview/frame")
     @guard.roles(Role.PRIVACY)
@@ -240,7 +246,7 @@ def _register_looking(pages: Blueprint, guard: Guard, notices: Notices, clock: C
         if view["direction"] != "own":
             body["direction"] = view["direction"]
         page = render_template("admin/notice_frame.html", body=body, view=view)
-        return Response(page, headers={"Content-Security-Policy": FRAME_CSP})
+        return Response(page, headers={"Content-Security-Policy": page_policy(_FRAME_POLICY)})
 
 
 def _view() -> dict[str, str]:

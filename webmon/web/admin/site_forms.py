@@ -9,7 +9,6 @@ from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 from webmon.domain.jurisdiction import Jurisdiction
 from webmon.domain.promotion import PROMOTE_DAYS_LIMIT, THIS_VISIT
 from webmon.domain.site import CHOICE_DAYS, CHOICE_DAYS_LIMIT, Mode, Site
-from webmon.services.manage_sites import Scope
 from webmon.web.shared.forms import options
 
 RULES_TEXT_LIMIT = 40_000
@@ -25,12 +24,6 @@ POLICIES = {
     Jurisdiction.OPT_OUT: "Opt-out everywhere: “Do not sell or share”",
     Jurisdiction.NOTICE_ONLY: "Only a notice, everywhere",
     Jurisdiction.EXEMPT: "Notice of measurement without identifiers, with objection",
-}
-SCOPES = {
-    Scope.STATS: "stats: read the figures",
-    Scope.EVENTS: "events: send events from a server",
-    Scope.LOGIN: "login: say from a server who is signed in",
-    Scope.ADMIN: "admin: all of these",
 }
 
 
@@ -81,10 +74,6 @@ class FamilyForm(FlaskForm):  # type: ignore[misc]
 
 class SiteForm(SettingsForm):
     domain = StringField("Domain", [DataRequired("is required"), Length(max=260)])
-
-
-class ScopeForm(FlaskForm):  # type: ignore[misc]
-    scope = SelectField("What the key may do", choices=options(SCOPES))
 
 
 def settings_of(site: Site) -> SettingsForm:

@@ -16,12 +16,11 @@ from webmon.domain.site import Site
 from webmon.domain.staff import Role
 from webmon.errors import NotAllowed
 from webmon.services.manage_sites import Sites
-from webmon.web.admin import login_keys
+from webmon.web.admin import api_keys, login_keys
 from webmon.web.admin.site_forms import (
     MODES,
     FamilyForm,
     RulesForm,
-    ScopeForm,
     SettingsForm,
     SiteForm,
     other_sites_of,
@@ -65,8 +64,8 @@ class SitePage:
             "family_form": other_sites_of(site),
             # They have to name this one too.
             "awaited": sorted(set(site.family) - {one.domain for one in family_of(site, self.sites.all())}),
-            "scope_form": ScopeForm(),
             **login_keys.shown(self.sites, site),
+            **api_keys.shown(self.sites, site),
             "sets_rules": role in {Role.OWNER, Role.PRIVACY},
             "is_owner": role is Role.OWNER,
             "snippet": f'<script defer src="{self.public_url}/w.js" data-site="{site.domain}"></script>',
@@ -82,7 +81,7 @@ def register(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, pu
     _register_rules(pages, guard, sites, page, clock)
     _register_family(pages, guard, sites, page, clock)
     login_keys.register(pages, guard, sites, page, clock)
-    _register_keys(pages, guard, sites, page, clock)
+    api_keys.register(pages, guard, sites, page, clock)
 
 
 def _register_list(pages: Blueprint, guard: Guard, sites: Sites, add_site: AddSite, clock: Clock) -> None:
@@ -152,19 +151,6 @@ def _register_family(pages: Blueprint, guard: Guard, sites: Sites, page: SitePag
                 sites.adjust(site, clock.now(), actor=g.staff.email, family=names)
                 return _done(site, "The family is saved.")
         return page(site, family_form=form)
-
-
-def _register_keys(pages: Blueprint, guard: Guard, sites: Sites, page: SitePage, clock: Clock) -> None:
-    """A key is shown on the very page that answers the form, once: no address leads to it again."""
-
-    @pages.post("/sites/<domain>/api-keys")
-    @guard.roles(Role.OWNER)
-    def new_api_key(site: Site) -> str:
-        form = ScopeForm()
-        if not form.validate_on_submit():
-            return page(site, scope_form=form)
-        key = sites.new_api_key(site, form.data["scope"], clock.now(), actor=g.staff.email)
-        return page(site, new_key=key, new_key_kind=f"API key, {form.data['scope']}")
 
 
 def _sent(form: FlaskForm, *names: str) -> dict[str, Any]:

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import re
+import secrets
+from collections.abc import Mapping
 from datetime import timedelta
 
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, abort, g, request
 
-PAGE_CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
+# What a page may do, but for scripts: those follow from how it was rendered.
+PAGE_POLICY: Mapping[str, str] = {
+    "default-src": "'none'",
+    "style-src": "'self'",
+    "img-src": "'self' data:",
+    "font-src": "'self'",
+    "connect-src": "'self'",
+    "object-src": "'none'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+    "base-uri": "'none'",
+}
+# 128 bits, as CSP asks for: nobody who can put something into a page can guess it.
+_NONCE_BYTES = 16
 # A built file whose name holds the hash of its content.
 _BUILT = re.compile(r"/static/dist/[\w-]+\.[0-9a-f]{8}\.(?:js|css|svg)")
 SESSION_LIFETIME = timedelta(hours=12)
@@ -19,11 +31,31 @@ SESSION_LIFETIME = timedelta(hours=12)
 _JSON = ("/api/", "/internal/")
 
 
+def nonce() -> str:
+    """Return what every script element of this answer bears: random, and the same throughout the answer."""
+    if "nonce" not in g:
+        g.nonce = secrets.token_urlsafe(_NONCE_BYTES)
+    return str(g.nonce)
+
+
+def page_policy(directives: Mapping[str, str] = PAGE_POLICY) -> str:
+    """Return the Content-Security-Policy of the page that was just rendered.
+
+    Run are the scripts that bear its nonce, and what these load; of a page that was rendered without any, none. An
+    address alone lets no script run, so that a file of ours, loaded where it does not belong, does nothing either.
+    """
+    return _policy(directives, f"'nonce-{g.nonce}' 'strict-dynamic'" if "nonce" in g else "'none'")
+
+
+def _policy(directives: Mapping[str, str], scripts: str = "'none'") -> str:
+    return "; ".join(f"{name} {value}" for name, value in {**directives, "script-src": scripts}.items())
+
+
 def standing_headers(*, secure: bool) -> dict[str, str]:
-    """The headers of every answer that does not say otherwise itself."""
+    """The headers of every answer that does not say otherwise itself: none of a page that has scripts."""
     hsts = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"} if secure else {}
     return {
-        "Content-Security-Policy": PAGE_CSP,
+        "Content-Security-Policy": _policy(PAGE_POLICY),
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "same-origin",
         "Permissions-Policy": "interest-cohort=()",
@@ -33,8 +65,9 @@ def standing_headers(*, secure: bool) -> dict[str, str]:
 
 
 def harden(app: Flask, *, secure: bool, session_key: bytes) -> None:
-    """Set the session cookie and the security headers of every answer."""
+    """Set the session cookie and the security headers of every answer; templates get `nonce` for their scripts."""
     app.secret_key = session_key
+    app.add_template_global(nonce)
     standing = standing_headers(secure=secure)
     app.config.update(
         SESSION_COOKIE_NAME="__Host-webmon_session" if secure else "webmon_session",
@@ -62,6 +95,7 @@ def harden(app: Flask, *, secure: bool, session_key: bytes) -> None:
             headers["Cross-Origin-Resource-Policy"] = "cross-origin"
             # The snippet imports them as modules, which browsers fetch with CORS.
             headers["Access-Control-Allow-Origin"] = "*"
+        headers.setdefault("Content-Security-Policy", page_policy())
         for name, value in standing.items():
             headers.setdefault(name, value)
         return response
