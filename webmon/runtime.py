@@ -14,7 +14,7 @@ from webmon.core import EPHEMERAL, Core
 from webmon.domain import agent
 from webmon.domain.address import Networks
 from webmon.domain.handling import InfoClass
-from webmon.domain.retention import length
+from webmon.domain.retention import cutoff, length
 from webmon.domain.site import Site
 from webmon.domain.visit import INACTIVITY
 from webmon.errors import Unavailable, told
@@ -255,6 +255,17 @@ class Runtime(Core):
         with self.database.unit(SqlAccounts)() as accounts:
             tokens = accounts.prune_used_tokens(now)
         return tokens + self.sites.prune_login_keys(now) + self.staff.prune(now)
+
+    def erase_empty_accounts(self, now: datetime) -> int:
+        """Erase the accounts whose last row is gone, once they have been there as long as a row is kept."""
+        sites = {site.id: self.retention.rules(site) for site in self.sites.all()}
+        before = {
+            site_id: cutoff(rule.keep, now)
+            for site_id, rules in sites.items()
+            for rule in rules
+            if rule.info_class is InfoClass.ACCOUNT_LOG
+        }
+        return self.account_eraser.erase_empty(before, now)
 
     def _kept(self, site: Site) -> timedelta:
         rules = {rule.info_class: rule.keep for rule in self.retention.rules(site)}

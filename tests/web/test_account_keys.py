@@ -16,6 +16,7 @@ from tests.support.world import Visitor, World, csrf
 from webmon.errors import NotFound
 from webmon.services.account_keys import hit_name
 from webmon.services.renew_keys import LIFETIME, SETTLING
+from webmon.services.restrict_account import Change
 from webmon.stores.control.accounts import SqlAccounts
 from webmon.stores.control.models import AccountHitRow, AccountRow, PromotionRow
 from webmon.stores.ports.keys import key_context
@@ -263,7 +264,7 @@ def test_what_was_on_its_way_to_an_erased_account_does_not_arrive(world: World) 
     world.settle()
     assert (world.paths(), world.account_row_count()) == ([], 0)
     with world.runtime.database.session() as session:
-        assert set(session.scalars(select(PromotionRow.visitor_id))) == {None}
+        assert session.scalars(select(PromotionRow.id)).all() == []
 
 
 def test_an_erasure_that_was_interrupted_is_completed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,6 +360,82 @@ def test_an_erasure_of_consented_rows_that_waits_for_an_erased_account_comes_to_
     assert world.runtime.accounts.delete_rows(account, lambda _: False) == 0
     world.runtime.account_keys.destroy(account, world.clock.now())
     assert world.runtime.accounts.delete_rows(account, lambda _: True) == 0
+
+
+# Of which nothing is held any more
+
+
+def accounts_and_promotions(world: World) -> tuple[int, int]:
+    with world.runtime.database.engine.connect() as connection:
+        tables = ("account", "promotion")
+        accounts, promotions = (
+            connection.exec_driver_sql(f"select count(*) from {table}").scalar_one()  # noqa: S608
+            for table in tables
+        )
+    return int(accounts), int(promotions)
+
+
+def is_over(world: World, *visitors: Visitor) -> None:
+    for visitor in visitors:
+        visitor.signs_out()
+    world.move(minutes=5)
+    world.settle()
+
+
+def test_when_somebody_was_signed_in_is_known_no_longer_than_the_visit_lasts(world: World) -> None:
+    first, second = signed_in(world, "first"), signed_in(world, "second")
+    assert accounts_and_promotions(world) == (2, 2)
+    is_over(world, second)
+    assert accounts_and_promotions(world) == (2, 1)
+    is_over(world, first)
+    assert accounts_and_promotions(world) == (2, 0)
+    # Under a number that was given before, something may wait in the spool of a backup.
+    signed_in(world, "first", "/again")
+    with world.runtime.database.engine.connect() as connection:
+        assert connection.exec_driver_sql("select id from promotion").scalar_one() == 3
+
+
+def test_of_an_erased_account_nothing_is_left_but_that_it_was_erased(world: World) -> None:
+    first, second = signed_in(world, "first"), signed_in(world, "second")
+    is_over(world, first)
+    number = account_of(world, "first")
+    erase(world, "first")
+    erase(world, "second")  # whose visit goes on
+    is_over(world, second)
+    assert accounts_and_promotions(world) == (0, 0)
+    with world.runtime.database.engine.connect() as connection:
+        names = connection.exec_driver_sql("select name from sqlite_master where type = 'table'").scalars().all()
+        held = [connection.exec_driver_sql(f'select * from "{name}"').all() for name in names]  # noqa: S608
+    kept = [row for rows in held for row in rows if number in row or str(number) in str(row)]
+    assert all("account_log.read" in str(row) for row in kept), (
+        "who read it stays in the audit trail, and nothing else"
+    )
+    assert world.runtime.account_eraser.finish(world.clock.now()) == 0
+
+
+def test_an_account_goes_with_its_last_row_once_it_is_as_old_as_rows_get(world: World) -> None:
+    first, second = signed_in(world, "first"), signed_in(world, "second")
+    restricted = signed_in(world, "third")
+    asked = Change(True, "A letter of last week", "third")
+    world.runtime.restrictions.change(world.site, asked, world.clock.now(), actor="test")
+    is_over(world, first, second, restricted)
+    world.move(days=300)
+    second.sees("/much-later")
+    second.signs_in(world.token("second"))
+    world.settle()
+    is_over(world, second)
+    assert world.runtime.erase_empty_accounts(world.clock.now()) == 0
+    world.move(days=120)
+    assert world.runtime.retention.apply(world.clock.now(), actor="test").complete
+    assert world.runtime.erase_empty_accounts(world.clock.now()) == 1
+    assert accounts_and_promotions(world) == (2, 0)
+    assert read(world, "second") == ["/much-later"]
+    assert len(world.runtime.data_keys.accounts()) == 2
+    assert world.runtime.audit.newest(2)[1].detail == {"rows": 0}
+    again = signed_in(world, "first", "/anew")
+    assert read(world, "first") == ["/anew"]
+    is_over(world, again)
+    assert world.runtime.erase_empty_accounts(world.clock.now()) == 0
 
 
 # Lost

@@ -56,6 +56,12 @@ JOBS = (
         lambda services, now: services.key_renewal.run(now),
     ),
     Job(
+        "empty-accounts",
+        "Erase accounts of which no row is kept any more",
+        timedelta(hours=6),
+        lambda services, now: services.erase_empty_accounts(now),
+    ),
+    Job(
         "erased-accounts",
         "Complete erasures of accounts that were interrupted, or that a restored backup has undone",
         timedelta(hours=1),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -252,8 +252,12 @@ class AccountKeys:
 
     def destroy(self, account_id: int, now: datetime) -> None:
         """Destroy all keys of an account: what was sealed under them opens nowhere any more."""
-        self.store.destroy(account_id, now)
-        self.forget(account_id)
+        self.destroy_all([account_id], now)
+
+    def destroy_all(self, account_ids: Collection[int], now: datetime) -> None:
+        self.store.destroy(account_ids, now)
+        for account_id in account_ids:
+            self.forget(account_id)
 
     def forget(self, account_id: int) -> None:
         """Keep the account's keys open no longer."""

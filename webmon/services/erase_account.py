@@ -6,7 +6,7 @@ backup of before has brought them back.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -16,6 +16,8 @@ from webmon.errors import NotFound
 from webmon.services.account_keys import AccountKeys
 from webmon.stores.ports import Unit
 from webmon.stores.ports.accounts import AccountRepository
+
+_AT_ONCE = 200
 
 
 class SignedInVisits(Protocol):
@@ -62,6 +64,30 @@ class AccountEraser:
         """Bring erasures to their end whose rows are still there, and return how many there were."""
         found = [self._delete(account_id, now, "scheduler") for account_id in self.keys.store.destroyed()]
         return sum(count is not None for count in found)
+
+    def erase_empty(self, before: Mapping[int, datetime], now: datetime) -> int:
+        """Erase the accounts of which nothing is held any more, and return how many there were.
+
+        `before`: for each site, since when an account must have been there. In one transaction: who signs in
+        meanwhile waits for it, and begins anew.
+        """
+        count = 0
+        for site_id, cutoff in before.items():
+            while found := self._erase_empty(site_id, cutoff, now):
+                count += found
+        if count:
+            self.wipe()
+        return count
+
+    def _erase_empty(self, site_id: int, cutoff: datetime, now: datetime) -> int:
+        with self.unit() as accounts:
+            found = accounts.empty(site_id, cutoff, _AT_ONCE)
+            if found:
+                self.keys.destroy_all(found, now)
+            for account_id in found:
+                accounts.erase(account_id)
+                accounts.audit.record(now, "scheduler", "account.erase", site_id=site_id, detail={"rows": 0})
+        return len(found)
 
     def _destroy(self, account_id: int, now: datetime) -> None:
         self.visits.end_account(account_id, now)

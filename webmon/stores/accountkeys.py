@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -51,10 +51,11 @@ class AccountKeyFile:
         sql = "select number, wrapped from data_key where account_id = ? order by number desc"
         return [DataKey(*row) for row in self._rows(sql, account_id)]
 
-    def destroy(self, account_id: int, now: datetime) -> None:
+    def destroy(self, account_ids: Collection[int], now: datetime) -> None:
         with self._transaction() as connection:
-            connection.execute("delete from data_key where account_id = ?", (account_id,))
-            connection.execute("insert or ignore into destroyed values (?, ?)", (account_id, _seconds(now)))
+            connection.executemany("delete from data_key where account_id = ?", [(one,) for one in account_ids])
+            gone = [(one, _seconds(now)) for one in account_ids]
+            connection.executemany("insert or ignore into destroyed values (?, ?)", gone)
         self.wipe()
 
     def destroy_older(self, account_id: int, number: int) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -57,7 +57,6 @@ _LEFT = {name: insert_(_LEFT_PSEUDONYM).on_conflict_do_nothing() for name, inser
 _OF_IT = update(_PROMOTION).where(_PROMOTION.c.id == bindparam("promotion"))
 _SEEN = _OF_IT.values(last_seen_at=bindparam("moment"))
 _ENDED = _OF_IT.values(ended_at=bindparam("moment"))
-_FORGOTTEN = _OF_IT.values(link=None, consent=None)
 
 
 class SqlAccounts(Repository):
@@ -120,7 +119,19 @@ class SqlAccounts(Repository):
         row.subject_digest, row.subject_sealed, row.wrapped_key = f"{_ERASED}:{account_id}", b"", b""
         row.restricted_at = None
         self._session.flush()
+        self._session.expunge(row)
+        self._delete_erased([account_id])
         return int(getattr(gone, "rowcount", 0))
+
+    def empty(self, site_id: int, cutoff: datetime, limit: int) -> Sequence[int]:
+        return self._session.scalars(
+            select(AccountRow.id)
+            .where(AccountRow.site_id == site_id, AccountRow.created_at < cutoff, AccountRow.restricted_at.is_(None))
+            .where(
+                AccountRow.subject_digest.not_like(f"{_ERASED}:%"), _without(AccountHitRow), _without(PromotionRow)
+            )
+            .limit(limit)
+        ).all()
 
     def restrict(self, account_id: int, now: datetime) -> bool:
         return self._set_restricted(account_id, AccountRow.restricted_at.is_(None), now)
@@ -290,8 +301,25 @@ class SqlAccounts(Repository):
             self._connection.execute(_LEFT[self._connection.dialect.name], marks)
 
     def forget(self, promotion_ids: Collection[int]) -> None:
-        if promotion_ids:
-            self._connection.execute(_FORGOTTEN, [{"promotion": number} for number in promotion_ids])
+        forgotten = list(promotion_ids)
+        for start in range(0, len(forgotten), _AT_ONCE):
+            part = forgotten[start : start + _AT_ONCE]
+            of_them = select(PromotionRow.account_id).where(PromotionRow.id.in_(part))
+            accounts = set(self._session.scalars(of_them))
+            self._session.execute(delete(PromotionRow).where(PromotionRow.id.in_(part)))
+            self._delete_erased(accounts)
+
+    def _delete_erased(self, account_ids: Collection[int]) -> None:
+        """Delete what is left of erased accounts, where no promotion of theirs is under way any more."""
+        self._session.execute(
+            delete(AccountRow)
+            .where(
+                AccountRow.id.in_(account_ids),
+                AccountRow.subject_digest.startswith(f"{_ERASED}:"),
+                _without(PromotionRow),
+            )
+            .execution_options(synchronize_session=False)
+        )
 
     def reads(self, site_id: int, account_id: int) -> Sequence[AccountRead]:
         rows = self._session.scalars(
@@ -343,6 +371,10 @@ class SqlAccounts(Repository):
     @property
     def _connection(self) -> Connection:
         return self._session.connection()
+
+
+def _without(rows: type[AccountHitRow | PromotionRow]) -> ColumnElement[bool]:
+    return ~exists().where(rows.account_id == AccountRow.id)
 
 
 def _before(site_id: int, cutoff: datetime) -> tuple[ColumnElement[bool], ...]:

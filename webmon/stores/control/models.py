@@ -439,14 +439,16 @@ class AccountHitRow(Base):
 
 
 class PromotionRow(Base):
-    """A visit on its way from the event log to the account log, and while it lasts there.
+    """A visit on its way from the event log to the account log, and while it lasts there; then it is deleted.
 
-    `state`: requested → sealed → copied → removed → done; `link`, which says which visit it is, is sealed, and
-    emptied when the signed-in visit ends, so that nothing joins the account to what the browser did before or does
-    after. Earlier versions had the pseudonyms beside it in the clear.
+    `state`: requested → sealed → copied → removed → done; `link`, which says which visit it is, is sealed. So nothing
+    joins the account to what the browser did before or does after, or to when somebody signed in. A number never
+    comes again: what was sealed under it may yet stand in the spool of a backup. Earlier versions had the pseudonyms
+    beside the link in the clear.
     """
 
     __tablename__ = "promotion"
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = _id()
     site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))

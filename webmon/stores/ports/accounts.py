@@ -106,8 +106,11 @@ class AccountRepository(Audited, Protocol):
     def erase(self, account_id: int) -> int | None:
         """Delete an account's rows and its identifier, and return how many rows there were; None where it was done.
 
-        What is left of the account names nobody.
+        What is left of the account names nobody, and goes with the last of its promotions.
         """
+
+    def empty(self, site_id: int, cutoff: datetime, limit: int) -> Sequence[int]:
+        """Return accounts made before `cutoff` of which no row is held and none is on its way; none restricted."""
 
     def restrict(self, account_id: int, now: datetime) -> bool:
         """Restrict an account; False where it is already."""
@@ -164,6 +167,6 @@ class AccountRepository(Audited, Protocol):
         """Note that signed-in visits are over, and with it the pseudonyms that their visitors go by no more."""
 
     def forget(self, promotion_ids: Collection[int]) -> None:
-        """Empty the links of promotions that are done and ended."""
+        """Delete promotions that are done and ended, and what is left of accounts that were erased meanwhile."""
 
     def reads(self, site_id: int, account_id: int) -> Sequence[AccountRead]: ...

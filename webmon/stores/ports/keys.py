@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -59,8 +59,8 @@ class DataKeyStore(WrappedStore, Protocol):
     def keys(self, account_id: int) -> Sequence[DataKey]:
         """Return an account's keys, that in use first; none for one that was erased."""
 
-    def destroy(self, account_id: int, now: datetime) -> None:
-        """Destroy all keys of an account, in every file, and remember that it was done."""
+    def destroy(self, account_ids: Collection[int], now: datetime) -> None:
+        """Destroy all keys of these accounts, in every file, and remember that it was done."""
 
     def destroy_older(self, account_id: int, number: int) -> int:
         """Destroy an account's keys below that number; return how many."""
