@@ -177,6 +177,19 @@ def test_what_is_refused_is_in_the_trail_as_counts_and_says_nothing_of_who_tried
     assert {entry.actor for entry in world.runtime.audit.newest() if "refused" in entry.action} == {"nobody"}
 
 
+def test_a_marketer_who_asks_for_the_trail_is_in_it(world: World) -> None:
+    browser = world.staff("marketing")
+    assert browser.get("/admin/audit").status_code == 403
+    form = {"csrf_token": csrf(browser.get("/staff/account"))}
+    assert browser.post("/admin/audit/export", data=form).status_code == 403
+    assert browser.get("/admin/sites/example.org/notices").status_code == 403, "which shows nobody's rows"
+    assert world.runtime.refused_attempts.flush() == 2
+    page, export = world.runtime.audit.newest(limit=2)[::-1]
+    for entry, path in ((page, "/admin/audit"), (export, "/admin/audit/export")):
+        assert (entry.actor, entry.action, entry.site_id) == ("marketing@example.org", "audit.refused", None)
+        assert entry.detail == {"count": 1, "page": path, "reason": "role marketing"}
+
+
 def test_keys_that_begin_and_end_are_in_the_trail(world: World) -> None:
     world.move(days=400)
     world.runtime.rotate_epoch_keys(world.clock.now())

@@ -148,6 +148,45 @@ def test_nobody_but_a_privacy_officer_reads_rows(signed_in: World, role: str) ->
     assert entries(signed_in) == []
 
 
+@pytest.mark.parametrize("role", ["owner", "marketing"])
+def test_who_tries_without_the_role_is_in_the_trail_once_a_minute_for_each_page(signed_in: World, role: str) -> None:
+    browser = signed_in.staff(role)
+    token = csrf(browser.get("/staff/account"))
+    for _ in range(50):
+        assert browser.get(PAGE).status_code == 403
+    for path in ("/download", "/restrict", "/lift-restriction"):
+        form = {"csrf_token": token, "subject": SUBJECT, "reason": REASON}
+        assert browser.post(f"{PAGE}{path}", data=form).status_code == 403
+    assert entries(signed_in) == [], "counted, and written together"
+    signed_in.runtime.refused_attempts.flush()
+    route = "/admin/sites/<domain>/persons"
+    counts = {route: 50, f"{route}/download": 1, f"{route}/restrict": 1, f"{route}/lift-restriction": 1}
+    assert {one[2]["page"]: one[2]["count"] for one in entries(signed_in)} == counts
+    assert {(who, what, said["reason"]) for who, what, said in entries(signed_in)} == {
+        (f"{role}@example.org", "account_log.refused", f"role {role}")
+    }
+    assert {one.site_id for one in signed_in.runtime.audit.newest(limit=4)} == {signed_in.site.id}
+    assert signed_in.found_in_files(SUBJECT.encode(), REASON.encode()) == []
+
+
+def test_who_tries_from_another_site_is_in_the_trail_of_the_one_they_tried(signed_in: World) -> None:
+    signed_in.site = signed_in.runtime.add_site("other.example", actor="test")
+    browser = signed_in.staff("privacy", site=True)
+    assert browser.get(PAGE).status_code == 404
+    assert browser.get(PAGE.replace("example.org", "unheard-of.example")).status_code == 404
+    signed_in.runtime.refused_attempts.flush()
+    (entry,) = entries(signed_in)
+    assert (entry[0], entry[1], entry[2]["reason"]) == ("privacy@example.org", "account_log.refused", "no role")
+    assert signed_in.runtime.audit.newest()[0].site_id == signed_in.runtime.sites.get("example.org").id
+
+
+def test_a_privacy_officer_s_own_asks_are_no_refused_attempts(signed_in: World) -> None:
+    browser = signed_in.staff("privacy")
+    assert ask(browser, reason="").status_code == 400
+    assert browser.get("/admin/audit").status_code == 200
+    assert signed_in.runtime.refused_attempts.flush() == 0
+
+
 def test_where_the_trail_cannot_be_written_nothing_is_shown(signed_in: World) -> None:
     browser = signed_in.staff("privacy")
     token = csrf(browser.get(PAGE))

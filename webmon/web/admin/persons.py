@@ -16,8 +16,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 from webmon.clock import Clock
 from webmon.domain.access import FIELD_GROUPS, LONGEST_REASON, SHORTEST_REASON
 from webmon.domain.site import Site
-from webmon.domain.staff import Role
-from webmon.errors import InvalidInput, NotAllowed, NotFound
+from webmon.errors import InvalidInput, NotFound
 from webmon.services.read_account import AccountReader, Question, Shown
 from webmon.services.restrict_account import Change, Restrictions, Standing
 from webmon.web.shared.forms import blame, options
@@ -75,10 +74,9 @@ def _reading(pages: Blueprint, guard: Guard, accounts: AccountReader, clock: Clo
             return _page(site, form, status=404)
 
     @pages.route("/sites/<domain>/persons", methods=["GET", "POST"])
-    @guard.roles(Role.PRIVACY)
+    @guard.rows_of_persons()
     def ask_person(site: Site) -> Response:
         """What is asked goes in the body: an address stays in histories and logs."""
-        _only_privacy(site)
         if request.method == "GET":
             return _page(site, _empty_question())
         form = QuestionForm()
@@ -86,9 +84,8 @@ def _reading(pages: Blueprint, guard: Guard, accounts: AccountReader, clock: Clo
         return found if isinstance(found, Response) else _page(site, form, shown=found)
 
     @pages.post("/sites/<domain>/persons/download")
-    @guard.roles(Role.PRIVACY)
+    @guard.rows_of_persons()
     def download_person(site: Site) -> Response:
-        _only_privacy(site)
         found = look(site, QuestionForm(), None)
         if isinstance(found, Response):
             return found
@@ -113,7 +110,6 @@ def _reading(pages: Blueprint, guard: Guard, accounts: AccountReader, clock: Clo
 
 def _restricting(pages: Blueprint, guard: Guard, restrictions: Restrictions, clock: Clock) -> None:
     def change(site: Site, *, restricted: bool) -> BaseResponse:
-        _only_privacy(site)
         form = RestrictionForm()
         if not form.validate_on_submit():
             return _page(site, _empty_question(), restriction=form, status=400)
@@ -130,12 +126,12 @@ def _restricting(pages: Blueprint, guard: Guard, restrictions: Restrictions, clo
         return redirect(url_for("admin.ask_person", domain=site.domain))
 
     @pages.post("/sites/<domain>/persons/restrict")
-    @guard.roles(Role.PRIVACY)
+    @guard.rows_of_persons()
     def restrict_person(site: Site) -> BaseResponse:
         return change(site, restricted=True)
 
     @pages.post("/sites/<domain>/persons/lift-restriction")
-    @guard.roles(Role.PRIVACY)
+    @guard.rows_of_persons()
     def lift_restriction(site: Site) -> BaseResponse:
         return change(site, restricted=False)
 
@@ -181,12 +177,6 @@ def _how_it_is(standing: Standing) -> str:
         already = "" if standing.changed else " already"
         return f"{account} is restricted{already}, since {standing.restricted_at:%Y-%m-%d %H:%M} UTC."
     return f"{account} is not restricted any more." if standing.changed else f"{account} is not restricted."
-
-
-def _only_privacy(site: Site) -> None:
-    # An owner reaches every other page; rows of persons are not an owner's business.
-    if g.staff.role_on(site.id) is not Role.PRIVACY:
-        raise NotAllowed("Rows of a person are read by staff with the role privacy alone")
 
 
 def _question(form: QuestionForm) -> Question:
