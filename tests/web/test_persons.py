@@ -79,6 +79,23 @@ def test_the_person_sees_who_read_their_rows_and_why(signed_in: World) -> None:
     assert (read["actor"], read["reason"], read["fields"]) == ("privacy@example.org", REASON, "time, page")
 
 
+def test_a_download_is_told_apart_from_a_look_and_the_person_sees_it_as_well(signed_in: World) -> None:
+    browser = signed_in.staff("privacy")
+    assert ask(browser, f"{PAGE}/download", fields=["identity", "page"]).mimetype == "application/json"
+    detail = {"account_id": account(signed_in), "reason": REASON, "fields": "identity, page"}
+    assert entries(signed_in) == [("privacy@example.org", "account_log.export", detail)]
+    signed_in.client.post("/privacy/example.org/open", data={"token": signed_in.token(SUBJECT)})
+    reads = signed_in.client.get("/privacy/example.org/data.json").get_json()["account_log_reads"]
+    assert [(one["actor"], one["fields"]) for one in reads if one["actor"] == "privacy@example.org"] == [
+        ("privacy@example.org", "identity, page")
+    ]
+    page = signed_in.client.get("/privacy/example.org").get_data(as_text=True)
+    assert REASON in page.partition("Who has read them")[2]
+    nobody = ask(browser, f"{PAGE}/download", subject="patient-0000")
+    assert nobody.status_code == 404
+    assert entries(signed_in)[0][1] == "account_log.search", "nothing was written out"
+
+
 @pytest.mark.parametrize("reason", ["", "   ", "short", "aaaaaaaaaaaaaa", "..........", "x" * 301, "\n\n\t\n"])
 def test_without_a_reason_nothing_is_shown_and_nothing_is_read(signed_in: World, reason: str) -> None:
     browser = signed_in.staff("privacy")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -59,13 +60,12 @@ def register(
 
 
 def _reading(pages: Blueprint, guard: Guard, accounts: AccountReader, clock: Clock) -> None:
-    def look(site: Site, form: QuestionForm, limit: int | None) -> Shown | Response:
+    def look(site: Site, form: QuestionForm, answer: Callable[[Question], Shown]) -> Shown | Response:
         """What was asked for, or the page that says why it is not shown."""
         if not form.validate_on_submit():
             return _page(site, form, status=400)
-        skip = (form.data["skip"] or 0) if limit else 0
         try:
-            return accounts.show(g.staff, site, _question(form), clock.now(), skip=skip, limit=limit)
+            return answer(_question(form))
         except InvalidInput as error:
             blame(form, error)
             return _page(site, form, status=400)
@@ -80,13 +80,18 @@ def _reading(pages: Blueprint, guard: Guard, accounts: AccountReader, clock: Clo
         if request.method == "GET":
             return _page(site, _empty_question())
         form = QuestionForm()
-        found = look(site, form, PAGE_COUNT)
+
+        def shown(asked: Question) -> Shown:
+            skip = form.data["skip"] or 0
+            return accounts.show(g.staff, site, asked, clock.now(), skip=skip, limit=PAGE_COUNT)
+
+        found = look(site, form, shown)
         return found if isinstance(found, Response) else _page(site, form, shown=found)
 
     @pages.post("/sites/<domain>/persons/download")
     @guard.rows_of_persons()
     def download_person(site: Site) -> Response:
-        found = look(site, QuestionForm(), None)
+        found = look(site, QuestionForm(), lambda asked: accounts.export(g.staff, site, asked, clock.now()))
         if isinstance(found, Response):
             return found
         document = {
