@@ -16,6 +16,8 @@ from webmon.cli import main
 from webmon.domain.chain import canonical, link
 from webmon.services.read_audit import PAGE_COUNT
 
+OWNER = "owner@example.org"
+
 
 def run(world: World, *arguments: str, status: int = 0) -> Result:
     done = CliRunner().invoke(main, ["audit", *arguments], env={"WEBMON_DATA_DIR": str(world.folder)})
@@ -150,9 +152,9 @@ def test_the_export_is_narrowed(trail: World) -> None:
     def exported(*options: str) -> list[str]:
         return [json.loads(line)["action"] for line in run(trail, "export", *options).output.splitlines()]
 
-    assert exported("--action", "staff.sign_in") == []
-    assert set(exported("--action", "staff")) == {"staff.add", "staff.password"}
-    assert exported("--actor", "owner@example.org") == ["staff.password"]
+    assert exported("--action", "staff.sign_out") == []
+    assert set(exported("--action", "staff")) == {"staff.add", "staff.password", "staff.sign_in"}
+    assert exported("--actor", OWNER) == ["staff.password", "staff.sign_in"]
     assert exported("--site", "other.example")[0] == "site.add"
     assert exported("--since", "2090-01-01") == []
     assert exported("--until", "2026-11-22") == []
@@ -249,10 +251,17 @@ def test_the_page_s_download_is_what_one_answers_for_and_leaves_an_entry(world: 
     assert world.staff("marketing").post("/admin/audit/export").status_code == 400
 
 
+def test_who_sets_the_password_by_a_link_is_signed_in_and_the_trail_says_so(world: World) -> None:
+    world.staff("owner")
+    signed_in, password = world.runtime.audit.newest(limit=2)
+    assert (password.actor, password.action, password.detail) == (OWNER, "staff.password", {"by": "link"})
+    assert (signed_in.actor, signed_in.action, signed_in.detail) == (OWNER, "staff.sign_in", {"by": "link"})
+
+
 def test_what_staff_do_at_the_door_is_in_the_trail(world: World) -> None:
     world.staff("owner")
     browser = world.browser()
-    form = {"csrf_token": csrf(browser.get("/staff/sign-in")), "email": "owner@example.org"}
+    form = {"csrf_token": csrf(browser.get("/staff/sign-in")), "email": OWNER}
     browser.post("/staff/sign-in", data=form | {"password": "wrong"})
     browser.post("/staff/sign-in", data=form | {"password": PASSWORD})
     browser.post("/staff/sign-out", data={"csrf_token": csrf(browser.get("/staff/account"))})

@@ -152,7 +152,9 @@ def test_a_link_takes_the_password_s_place_and_not_the_app_s(world: World) -> No
     answer = send(browser, f"/staff/link/{token}", password="another sentence", again="another sentence")
     assert answer.headers["Location"] == CODE
     assert browser.get("/admin/sites").status_code == 302
+    assert world.runtime.audit.newest()[0].action == "staff.password", "they are not signed in yet"
     assert enter(browser, app_code(world)).status_code == 302
+    assert world.runtime.audit.newest()[0].action == "staff.sign_in"
 
 
 def test_the_second_factor_is_changed_by_who_knows_the_password_only(world: World) -> None:

@@ -120,7 +120,9 @@ class StaffAccounts:
             staff.end_sessions(member.id)
             staff.audit.record(now, member.email, "staff.password", detail={"by": "link"})
             found = staff.by_id(member.id)
-            return _new_session(staff, member, now, asking, awaits_code=found is not None and _has_app(found))
+            if found is not None and _has_app(found):
+                return _new_session(staff, member, now, asking, awaits_code=True)
+            return _signed_in(staff, member, now, asking, "link")
 
     def sign_in(self, email: str, password: str, now: datetime, asking: Asking = UNKNOWN) -> SignedIn:
         """Return a new session; raises `NotAuthenticated`, in the same words whatever was wrong.
