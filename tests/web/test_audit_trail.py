@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from werkzeug.test import Client
 
 from tests.support.world import PASSWORD, World, csrf
 from webmon.cli import main
@@ -224,6 +226,25 @@ def test_the_page_filters_and_turns(world: World) -> None:
     assert "No entry is like that" in shown(site="unknown.example")
     assert "No entry is like that" in shown(until="2026-01-01")
     assert "site.change" in shown(since="2026-11-23", until="2026-11-23").split("<tbody")[1]
+
+
+def test_the_filter_offers_what_its_reader_can_be_shown(world: World) -> None:
+    world.runtime.add_site("other.example", actor="test")
+    here, everywhere = (
+        world.staff("privacy", "here@example.org", site=True),
+        world.staff("privacy", "all@example.org"),
+    )
+
+    def offered(browser: Client) -> set[str]:
+        page = browser.get("/admin/audit").get_data(as_text=True)
+        return set(re.findall(r'<option value="([^"]+)"', page.partition('id="action"')[2].partition("</select>")[0]))
+
+    staff = {"staff.add", "staff.password", "staff.sign_in"}
+    assert staff <= offered(everywhere)
+    assert offered(here) & staff == {"staff.add"}, "their own role on the site is about it"
+    for action in offered(here):
+        page = here.get("/admin/audit", query_string={"action": action}).get_data(as_text=True)
+        assert "No entry is like that" not in page, action
 
 
 @pytest.mark.parametrize(

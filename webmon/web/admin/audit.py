@@ -53,7 +53,7 @@ def register(pages: Blueprint, guard: Guard, audit: AuditLog, sites: Sites, cloc
             older=entries[PAGE_COUNT - 1].seq if len(entries) > PAGE_COUNT else None,
             before=before,
             given=given,
-            actions=_with_nouns(audit.actions()),
+            actions=_with_nouns(audit.actions(AuditFilter(sites=_sites(g.staff, known, "")))),
             domains=known,
             verdict=audit.verify() if "verify" in request.args else None,
         )
