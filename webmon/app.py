@@ -145,7 +145,7 @@ def _portal(runtime: Runtime) -> Blueprint:
 
 def _pages(runtime: Runtime) -> list[Blueprint]:
     """One blueprint per audience, each given just the services it calls."""
-    guard = StaffGuard(runtime.staff, runtime.sites, runtime.clock)
+    guard = StaffGuard(runtime.staff, runtime.sites, runtime.refused_attempts, runtime.clock)
     return [
         staff.blueprint(
             runtime.staff,

@@ -12,6 +12,7 @@ import hmac
 import json
 import secrets
 import time
+import unicodedata
 
 __all__ = ["mint"]
 
@@ -25,11 +26,11 @@ def mint(
 
     `account` is your own opaque identifier of the account (a number, never a name), `key` the site's login key, or
     an Ed25519 private key in PEM whose public half webmon knows. `now` is the time in seconds, that of the clock
-    where it is 0. Raises `ValueError` for an account that is empty or longer than 255 characters, and for a life of
-    more than 5 minutes.
+    where it is 0. Raises `ValueError` for an account that is empty, longer than 255 characters or with control
+    characters, and for a life of more than 5 minutes.
     """
-    if not 1 <= len(account) <= 255:
-        raise ValueError("account must have 1 to 255 characters")
+    if not 1 <= len(account) <= 255 or any(unicodedata.category(one) == "Cc" for one in account):
+        raise ValueError("account must have 1 to 255 characters, none of them a control character")
     if not 1 <= life_seconds <= LONGEST_LIFE_SECONDS:
         raise ValueError(f"life_seconds must be between 1 and {LONGEST_LIFE_SECONDS}")
     issued_at = now or int(time.time())

@@ -50,6 +50,12 @@ def test_a_token_signed_with_any_key_of_the_site_holds() -> None:
         )
 
 
+def test_an_address_or_name_that_is_null_is_left_out() -> None:
+    token = jwt.encode(CLAIMS | {"email": None, "name": None}, KEY, "HS256")
+    claims = check_token(token, SHARED, "example.org", NOW)
+    assert (claims.email, claims.name) == ("", "")
+
+
 @pytest.mark.parametrize(
     ("token", "said"),
     [
@@ -75,6 +81,13 @@ def test_a_token_signed_with_any_key_of_the_site_holds() -> None:
         (signed(sub=None), "has no sub"),
         (signed(sub=""), "has no sub"),
         (signed(sub="x" * 256), "has no sub"),
+        (signed(sub="a\u0000b"), "has no sub of 1 to 255 characters, none of them a control character"),
+        (signed(sub="patient\n"), "has no sub"),
+        (signed(sub="\u009f"), "has no sub"),
+        (signed(sub=4711), "has no sub"),
+        (signed(jti="one\u007f"), "has no jti"),
+        *((signed(email=one), "has something else than a text as email") for one in ({"a": 1}, ["a"], 7, False)),
+        (signed(name={"a": 1}), "has something else than a text as name"),
         (signed(jti=None), "has no jti"),
         (signed(jti="x" * 256), "has no jti"),
         (signed(nbf=AT + 120), "does not hold yet"),

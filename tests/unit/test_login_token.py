@@ -44,7 +44,7 @@ def test_the_helper_mints_tokens_that_hold(key: str) -> None:
 
 
 def test_the_helper_refuses_what_would_not_hold() -> None:
-    for account in ("", "x" * 256):
+    for account in ("", "x" * 256, "a\u0000b", "4711\n", "\u009f"):
         with pytest.raises(ValueError, match="1 to 255"):
             mint(account, "example.org", KEY)
     for seconds in (0, 301):

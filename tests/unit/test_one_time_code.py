@@ -79,6 +79,24 @@ def test_common_passwords_and_one_s_own_address_are_too_easy(password: str) -> N
     assert "is too easy to guess" in password_fault(password, 12, ["owner@example.org"])
 
 
-@pytest.mark.parametrize("password", ["a sentence to remember", "k3m9-ttq2-lwx8", "schöne Grüße aus Köln"])
+@pytest.mark.parametrize(
+    "password",
+    [
+        *("Summer2026!!", "summer-2026-!!", "Winter2025??", "!!Password2026", "2026summer!!!!", "!!!!Sunshine!!!"),
+        *("Clinic2026!!!", "Autumn!20261", "elephant12345!", "Margaret1987!!", "JohnSmith1984!", "SummerWinter2026!"),
+        *("$ummer2026!!", "!!!2026!Summ3r", "remmus2026!!!!", "webmon2026!!!!", "owner-2026-!!!"),
+    ],
+)
+def test_digits_and_punctuation_around_a_common_word_make_it_no_better(password: str) -> None:
+    assert "is too easy to guess" in password_fault(password, 12, ["owner@example.org", "webmon"])
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        *("a sentence to remember", "k3m9-ttq2-lwx8", "schöne Grüße aus Köln", "correct horse battery staple"),
+        *("two horses run 42", "1984 was a good book!", "coffee-table-19!", "MyDogAteTheCake1!", "9#7!kXb28$51"),
+    ],
+)
 def test_others_are_not(password: str) -> None:
     assert password_fault(password, 12) == ""

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from werkzeug.test import Client
 
 from tests.support.world import PASSWORD, World, csrf
 from webmon.cli import main
 from webmon.domain.chain import canonical, link
 from webmon.services.read_audit import PAGE_COUNT
+
+OWNER = "owner@example.org"
 
 
 def run(world: World, *arguments: str, status: int = 0) -> Result:
@@ -150,9 +154,9 @@ def test_the_export_is_narrowed(trail: World) -> None:
     def exported(*options: str) -> list[str]:
         return [json.loads(line)["action"] for line in run(trail, "export", *options).output.splitlines()]
 
-    assert exported("--action", "staff.sign_in") == []
-    assert set(exported("--action", "staff")) == {"staff.add", "staff.password"}
-    assert exported("--actor", "owner@example.org") == ["staff.password"]
+    assert exported("--action", "staff.sign_out") == []
+    assert set(exported("--action", "staff")) == {"staff.add", "staff.password", "staff.sign_in"}
+    assert exported("--actor", OWNER) == ["staff.password", "staff.sign_in"]
     assert exported("--site", "other.example")[0] == "site.add"
     assert exported("--since", "2090-01-01") == []
     assert exported("--until", "2026-11-22") == []
@@ -175,6 +179,19 @@ def test_what_is_refused_is_in_the_trail_as_counts_and_says_nothing_of_who_tried
         "operator_token.refused": {"count": 1, "reason": "did not hold"},
     }
     assert {entry.actor for entry in world.runtime.audit.newest() if "refused" in entry.action} == {"nobody"}
+
+
+def test_a_marketer_who_asks_for_the_trail_is_in_it(world: World) -> None:
+    browser = world.staff("marketing")
+    assert browser.get("/admin/audit").status_code == 403
+    form = {"csrf_token": csrf(browser.get("/staff/account"))}
+    assert browser.post("/admin/audit/export", data=form).status_code == 403
+    assert browser.get("/admin/sites/example.org/notices").status_code == 403, "which shows nobody's rows"
+    assert world.runtime.refused_attempts.flush() == 2
+    page, export = world.runtime.audit.newest(limit=2)[::-1]
+    for entry, path in ((page, "/admin/audit"), (export, "/admin/audit/export")):
+        assert (entry.actor, entry.action, entry.site_id) == ("marketing@example.org", "audit.refused", None)
+        assert entry.detail == {"count": 1, "page": path, "reason": "role marketing"}
 
 
 def test_keys_that_begin_and_end_are_in_the_trail(world: World) -> None:
@@ -211,6 +228,25 @@ def test_the_page_filters_and_turns(world: World) -> None:
     assert "site.change" in shown(since="2026-11-23", until="2026-11-23").split("<tbody")[1]
 
 
+def test_the_filter_offers_what_its_reader_can_be_shown(world: World) -> None:
+    world.runtime.add_site("other.example", actor="test")
+    here, everywhere = (
+        world.staff("privacy", "here@example.org", site=True),
+        world.staff("privacy", "all@example.org"),
+    )
+
+    def offered(browser: Client) -> set[str]:
+        page = browser.get("/admin/audit").get_data(as_text=True)
+        return set(re.findall(r'<option value="([^"]+)"', page.partition('id="action"')[2].partition("</select>")[0]))
+
+    staff = {"staff.add", "staff.password", "staff.sign_in"}
+    assert staff <= offered(everywhere)
+    assert offered(here) & staff == {"staff.add"}, "their own role on the site is about it"
+    for action in offered(here):
+        page = here.get("/admin/audit", query_string={"action": action}).get_data(as_text=True)
+        assert "No entry is like that" not in page, action
+
+
 @pytest.mark.parametrize(
     ("query", "status"),
     [("since=yesterday", 400), ("until=9999-12-31", 400), ("before=-1", 404), ("before=99999999999999999999", 404)],
@@ -236,10 +272,17 @@ def test_the_page_s_download_is_what_one_answers_for_and_leaves_an_entry(world: 
     assert world.staff("marketing").post("/admin/audit/export").status_code == 400
 
 
+def test_who_sets_the_password_by_a_link_is_signed_in_and_the_trail_says_so(world: World) -> None:
+    world.staff("owner")
+    signed_in, password = world.runtime.audit.newest(limit=2)
+    assert (password.actor, password.action, password.detail) == (OWNER, "staff.password", {"by": "link"})
+    assert (signed_in.actor, signed_in.action, signed_in.detail) == (OWNER, "staff.sign_in", {"by": "link"})
+
+
 def test_what_staff_do_at_the_door_is_in_the_trail(world: World) -> None:
     world.staff("owner")
     browser = world.browser()
-    form = {"csrf_token": csrf(browser.get("/staff/sign-in")), "email": "owner@example.org"}
+    form = {"csrf_token": csrf(browser.get("/staff/sign-in")), "email": OWNER}
     browser.post("/staff/sign-in", data=form | {"password": "wrong"})
     browser.post("/staff/sign-in", data=form | {"password": PASSWORD})
     browser.post("/staff/sign-out", data={"csrf_token": csrf(browser.get("/staff/account"))})

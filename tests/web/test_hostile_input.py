@@ -13,8 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import Client
 
+from tests.support.asgi import Sent, ask
 from tests.support.world import BROWSER, NOW, World
+from webmon.app import create_app, create_asgi
 from webmon.domain.site import Mode
+from webmon.web.collect.door import PATH
 
 MODEST = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TEXT = st.text(max_size=60) | st.sampled_from(
@@ -189,6 +192,21 @@ def test_a_form_is_no_json(world: World, path: str, body: bytes) -> None:
 
 def test_an_origin_that_is_none_is_not_ours(world: World) -> None:
     assert world.browser().post("/privacy/example.org/withdraw", headers={"Origin": "http://[::1"}).status_code < 500
+
+
+@pytest.mark.parametrize("host", ["a..b", ".a", "..", f"{'x' * 64}.org", "x" * 253])
+def test_a_host_that_is_none_is_refused_on_every_path(
+    world: World, host: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rules = create_app(world.runtime).url_map.iter_rules()
+    for path in ["/nothing", "/admin/nothing", *(rule.rule for rule in rules if rule.rule != PATH)]:
+        for method in ("GET", "POST"):
+            answer = world.client.open(path, method=method, headers={"Host": host, "User-Agent": BROWSER})
+            assert answer.status_code == 400, path
+    asked = [Sent([b""], [("host", host)], "GET", path) for path in ("/staff/sign-in", "/admin/", "/dashboard/")]
+    assert [got.status for got in ask(create_asgi(world.runtime), *asked)] == [400] * len(asked)
+    assert "crashed" not in "".join(capfd.readouterr())
+    assert "To the dashboards" in world.client.get("/admin/nothing").get_data(as_text=True)
 
 
 def test_a_picture_with_too_many_parameters_is_refused(world: World) -> None:

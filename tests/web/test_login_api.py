@@ -154,6 +154,23 @@ def test_a_token_that_does_not_hold_is_401_and_moves_nothing(world: World, fault
     assert (world.paths(), world.account_row_count()) == (["/one"], 0)
 
 
+@pytest.mark.parametrize(
+    "claims", [{"sub": "a\u0000b"}, {"email": {"a": 1}}, {"name": ["a"]}, {"email": 7}, {"jti": "one\n"}], ids=str
+)
+def test_a_token_whose_claims_cannot_be_is_401_says_why_and_is_not_used_up(
+    world: World, claims: dict[str, object]
+) -> None:
+    visitor = world.visitor()
+    visitor.sees("/one")
+    refused = visitor.signs_in(world.token(**{"jti": "the-one"} | claims))
+    assert refused.status_code == 401
+    ((said,),) = problem(refused).values()
+    assert next(iter(claims)) in said
+    world.settle()
+    assert (world.paths(), world.account_row_count()) == (["/one"], 0)
+    assert visitor.signs_in(world.token(jti="the-one")).status_code == 204
+
+
 def test_a_token_is_used_once_even_after_a_restart(world: World) -> None:
     visitor, token = world.visitor(), world.token()
     assert visitor.signs_in(token).status_code == 204
@@ -294,6 +311,8 @@ def test_who_is_no_backend_of_the_site_signs_nobody_in(world: World, scope: str)
         ({"account": "x" * 256}, "account"),
         ({"account": "a", "visitor": "short"}, "visitor"),
         ({"account": 7}, "account"),
+        ({"account": "a\u0000b"}, "account"),
+        ({"account": "a", "email": {"a": 1}}, "email"),
         ({"account": ""}, "token"),
     ],
 )

@@ -79,6 +79,23 @@ def test_the_person_sees_who_read_their_rows_and_why(signed_in: World) -> None:
     assert (read["actor"], read["reason"], read["fields"]) == ("privacy@example.org", REASON, "time, page")
 
 
+def test_a_download_is_told_apart_from_a_look_and_the_person_sees_it_as_well(signed_in: World) -> None:
+    browser = signed_in.staff("privacy")
+    assert ask(browser, f"{PAGE}/download", fields=["identity", "page"]).mimetype == "application/json"
+    detail = {"account_id": account(signed_in), "reason": REASON, "fields": "identity, page"}
+    assert entries(signed_in) == [("privacy@example.org", "account_log.export", detail)]
+    signed_in.client.post("/privacy/example.org/open", data={"token": signed_in.token(SUBJECT)})
+    reads = signed_in.client.get("/privacy/example.org/data.json").get_json()["account_log_reads"]
+    assert [(one["actor"], one["fields"]) for one in reads if one["actor"] == "privacy@example.org"] == [
+        ("privacy@example.org", "identity, page")
+    ]
+    page = signed_in.client.get("/privacy/example.org").get_data(as_text=True)
+    assert REASON in page.partition("Who has read them")[2]
+    nobody = ask(browser, f"{PAGE}/download", subject="patient-0000")
+    assert nobody.status_code == 404
+    assert entries(signed_in)[0][1] == "account_log.search", "nothing was written out"
+
+
 @pytest.mark.parametrize("reason", ["", "   ", "short", "aaaaaaaaaaaaaa", "..........", "x" * 301, "\n\n\t\n"])
 def test_without_a_reason_nothing_is_shown_and_nothing_is_read(signed_in: World, reason: str) -> None:
     browser = signed_in.staff("privacy")
@@ -146,6 +163,45 @@ def test_nobody_but_a_privacy_officer_reads_rows(signed_in: World, role: str) ->
         assert "/one" not in answer.get_data(as_text=True)
     assert browser.get(PAGE).status_code == 403
     assert entries(signed_in) == []
+
+
+@pytest.mark.parametrize("role", ["owner", "marketing"])
+def test_who_tries_without_the_role_is_in_the_trail_once_a_minute_for_each_page(signed_in: World, role: str) -> None:
+    browser = signed_in.staff(role)
+    token = csrf(browser.get("/staff/account"))
+    for _ in range(50):
+        assert browser.get(PAGE).status_code == 403
+    for path in ("/download", "/restrict", "/lift-restriction"):
+        form = {"csrf_token": token, "subject": SUBJECT, "reason": REASON}
+        assert browser.post(f"{PAGE}{path}", data=form).status_code == 403
+    assert entries(signed_in) == [], "counted, and written together"
+    signed_in.runtime.refused_attempts.flush()
+    route = "/admin/sites/<domain>/persons"
+    counts = {route: 50, f"{route}/download": 1, f"{route}/restrict": 1, f"{route}/lift-restriction": 1}
+    assert {one[2]["page"]: one[2]["count"] for one in entries(signed_in)} == counts
+    assert {(who, what, said["reason"]) for who, what, said in entries(signed_in)} == {
+        (f"{role}@example.org", "account_log.refused", f"role {role}")
+    }
+    assert {one.site_id for one in signed_in.runtime.audit.newest(limit=4)} == {signed_in.site.id}
+    assert signed_in.found_in_files(SUBJECT.encode(), REASON.encode()) == []
+
+
+def test_who_tries_from_another_site_is_in_the_trail_of_the_one_they_tried(signed_in: World) -> None:
+    signed_in.site = signed_in.runtime.add_site("other.example", actor="test")
+    browser = signed_in.staff("privacy", site=True)
+    assert browser.get(PAGE).status_code == 404
+    assert browser.get(PAGE.replace("example.org", "unheard-of.example")).status_code == 404
+    signed_in.runtime.refused_attempts.flush()
+    (entry,) = entries(signed_in)
+    assert (entry[0], entry[1], entry[2]["reason"]) == ("privacy@example.org", "account_log.refused", "no role")
+    assert signed_in.runtime.audit.newest()[0].site_id == signed_in.runtime.sites.get("example.org").id
+
+
+def test_a_privacy_officer_s_own_asks_are_no_refused_attempts(signed_in: World) -> None:
+    browser = signed_in.staff("privacy")
+    assert ask(browser, reason="").status_code == 400
+    assert browser.get("/admin/audit").status_code == 200
+    assert signed_in.runtime.refused_attempts.flush() == 0
 
 
 def test_where_the_trail_cannot_be_written_nothing_is_shown(signed_in: World) -> None:

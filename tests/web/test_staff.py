@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from tests.support.world import NOW, PASSWORD, World, csrf
 from webmon.app import create_app
 from webmon.domain.notice import default_body
 from webmon.domain.register import RegisteredService, ServiceTexts
+from webmon.domain.staff import Role
 from webmon.errors import Conflict, InvalidInput, NotAuthenticated
 from webmon.services.manage_staff import LINK_LIFETIME, SESSION_IDLE, SESSION_LIFETIME
 
@@ -258,6 +260,14 @@ def test_a_marketer_s_forms_change_nothing(world: World) -> None:
     for path, form in forms.items():
         assert browser.post(path, data=form | {"csrf_token": token}).status_code == 403, path
     assert len(world.runtime.audit.newest()) == before
+
+
+def test_who_gives_a_role_is_told_who_reads_rows_of_persons(world: World) -> None:
+    page = world.staff("owner").get("/admin/staff").get_data(as_text=True)
+    told = dict(re.findall(r'<option[^>]* value="(\w+)"[^>]*>\w+: ([^<]+)</option>', page))
+    assert {role for role, text in told.items() if "rows of" in text and "but rows of" not in text} == {"privacy"}
+    assert told["owner"] == "everything but rows of persons"
+    assert set(told) == set(Role)
 
 
 def test_a_form_without_its_token_is_refused(world: World) -> None:

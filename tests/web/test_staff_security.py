@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import base64
 import re
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import ClassVar, Literal
 
 import pytest
+from argon2 import PasswordHasher
 from werkzeug.test import Client, TestResponse
 
 from tests.support.world import NOW, PASSWORD, World, csrf
 from webmon.app import create_app
 from webmon.domain.one_time_code import code_at, step_of
-from webmon.errors import NotAuthenticated
+from webmon.errors import InvalidInput, NotAuthenticated
 from webmon.services.back_off import FREE_ATTEMPTS, LONGEST_WAIT, BackOff
 from webmon.services.manage_staff import CODE_LIFETIME, Asking
+from webmon.services.second_factor import SecondFactors
+from webmon.stores.ports.staff import Credentials, StaffRepository
 
 SIGN_IN, CODE, ACCOUNT = "/staff/sign-in", "/staff/sign-in/code", "/staff/account"
 FACTOR = "/staff/second-factor"
@@ -152,7 +159,9 @@ def test_a_link_takes_the_password_s_place_and_not_the_app_s(world: World) -> No
     answer = send(browser, f"/staff/link/{token}", password="another sentence", again="another sentence")
     assert answer.headers["Location"] == CODE
     assert browser.get("/admin/sites").status_code == 302
+    assert world.runtime.audit.newest()[0].action == "staff.password", "they are not signed in yet"
     assert enter(browser, app_code(world)).status_code == 302
+    assert world.runtime.audit.newest()[0].action == "staff.sign_in"
 
 
 def test_the_second_factor_is_changed_by_who_knows_the_password_only(world: World) -> None:
@@ -224,7 +233,7 @@ def test_the_page_asks_by_the_address_that_asks_and_stores_it_nowhere(world: Wor
     world.staff("owner")
     here = b"\xcb\x00\x71\x07"
     for _ in range(FREE_ATTEMPTS + 5):
-        world.runtime.staff.back_off.failed(here, world.clock.now())
+        world.runtime.staff.back_off.take(here, world.clock.now())
     browser = world.browser()
     form = {"csrf_token": csrf(browser.get(SIGN_IN)), "email": OWNER, "password": PASSWORD}
     waits = browser.post(SIGN_IN, data=form, environ_base={"REMOTE_ADDR": "203.0.113.7"})
@@ -239,29 +248,133 @@ def test_the_page_asks_by_the_address_that_asks_and_stores_it_nowhere(world: Wor
     assert world.found_in_files(b"203.0.113.7", b"cb007107") == []
 
 
-def test_of_many_wrong_passwords_at_once_each_counts(world: World) -> None:
+class CountingHasher(PasswordHasher):
+    """Remembers with which hashes passwords were compared."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.compared: list[str | bytes] = []
+
+    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:
+        self.compared.append(hash)
+        return super().verify(hash, password)
+
+
+class CountingFactors(SecondFactors):
+    """Remembers which codes were compared."""
+
+    compared: ClassVar[list[str]] = []
+
+    def use(self, staff: StaffRepository, found: Credentials, code: str, now: datetime) -> str:
+        self.compared.append(code)
+        return super().use(staff, found, code, now)
+
+
+def all_at_once(attempt: Callable[[int], object], count: int = 40) -> None:
+    """Make attempts that are all refused, every one in a thread of its own, when all of them are there."""
+    barrier = threading.Barrier(count)
+
+    def refused(number: int) -> None:
+        barrier.wait(60)
+        with pytest.raises((NotAuthenticated, InvalidInput)):
+            attempt(number)
+
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(refused, range(count)))
+
+
+def owner(world: World) -> Credentials:
+    return next(one for one in world.runtime.staff.all() if one.staff.email == OWNER)
+
+
+@pytest.mark.parametrize("where", ["one address", "many addresses", "the session"])
+def test_of_many_wrong_passwords_at_once_no_more_are_compared_than_one_after_the_other(
+    world: World, where: str
+) -> None:
     world.staff("owner")
+    hasher, known = CountingHasher(), owner(world)
+    staff = replace(world.runtime.staff, _hasher=hasher)
 
-    def guess(_: int) -> None:
+    def guess(number: int) -> object:
+        if where == "the session":
+            return staff.check_password(known.staff, f"wrong {number}", world.clock.now())
+        asking = Asking(bytes([203, 0, 113, number if where == "many addresses" else 0]), "")
+        return staff.sign_in(OWNER, f"wrong {number}", world.clock.now(), asking)
+
+    all_at_once(guess)
+    # Five are free, and the sixth locks.
+    assert hasher.compared.count(known.password_hash or "") == owner(world).failed_count == 6
+    failed = [one.detail for one in world.runtime.audit.newest() if one.action == "staff.sign_in_failed"]
+    assert sorted(one["failed_count"] for one in failed) == list(range(1, 7))
+
+
+def test_of_many_names_at_once_from_one_address_no_more_are_looked_at_than_one_after_the_other(world: World) -> None:
+    hasher = CountingHasher()
+    staff = replace(world.runtime.staff, _hasher=hasher)
+    asking = Asking(bytes([203, 0, 113, 9]), "")
+    all_at_once(lambda number: staff.sign_in(f"nobody-{number}@example.org", "wrong", NOW, asking))
+    assert len(hasher.compared) == FREE_ATTEMPTS + 1
+
+
+@pytest.mark.parametrize("code", ["000000", "aaaa-bbbb-cccc-dddd"])
+def test_of_many_wrong_codes_at_once_no_more_are_compared_than_one_after_the_other(world: World, code: str) -> None:
+    turned_on(world)
+    factors = CountingFactors(world.runtime.second_factors.unit, world.runtime.second_factors.vault)
+    factors.compared.clear()
+    staff, now = replace(world.runtime.staff, second_factors=factors), world.clock.now()
+    token = staff.sign_in(OWNER, PASSWORD, now).token
+    all_at_once(lambda number: staff.enter_code(token, code, now, Asking(bytes([203, 0, 113, number]), "")))
+    assert len(factors.compared) == owner(world).failed_count == 6
+
+
+def test_a_right_password_is_given_back_with_the_lock_that_it_brought(world: World) -> None:
+    turned_on(world)
+    staff, now = world.runtime.staff, world.clock.now()
+    for _ in range(5):
         with pytest.raises(NotAuthenticated):
-            world.runtime.staff.sign_in(OWNER, "wrong", world.clock.now())
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(guess, range(4)))
-    (owner,) = world.runtime.staff.all()
-    assert owner.failed_count == 4
+            staff.sign_in(OWNER, "wrong", now)
+    signed_in = staff.sign_in(OWNER, PASSWORD, now)
+    staff.check_password(owner(world).staff, PASSWORD, now)
+    assert (owner(world).failed_count, owner(world).locked_until_at) == (5, None), "as before, and not forgotten"
+    assert staff.enter_code(signed_in.token, app_code(world), now).token
+    assert owner(world).failed_count == 0
 
 
 def test_the_wait_doubles_ends_and_is_one_for_a_whole_network() -> None:
     one, neighbour = bytes(16), bytes(15) + b"\x01"
-    back_off, now = BackOff(), NOW
+    back_off, now, waited = BackOff(), NOW, []
     for _ in range(FREE_ATTEMPTS + 20):
-        back_off.failed(one, now)
-    assert back_off.waits(neighbour, now + LONGEST_WAIT - timedelta(seconds=1))
-    assert not back_off.waits(one, now + LONGEST_WAIT)
-    assert not back_off.waits(b"\x01" + bytes(15), now)
-    back_off.failed(one, now + timedelta(hours=2))
-    assert not back_off.waits(one, now + timedelta(hours=2)), "it begins anew"
+        begun = now
+        while not back_off.take(one, now):
+            now += timedelta(seconds=1)
+        waited.append((now - begun).seconds)
+    assert waited == [0] * (FREE_ATTEMPTS + 1) + [2, 4, 8, 16, 32, 64, 128, 256] + [300] * 11
+    assert not back_off.take(neighbour, now + LONGEST_WAIT - timedelta(seconds=1))
+    assert back_off.take(b"\x01" + bytes(15), now)
+    later = now + timedelta(hours=2)
+    assert all(back_off.take(one, later) for _ in range(FREE_ATTEMPTS + 1)), "it begins anew"
+    assert not back_off.take(one, later)
+
+
+def test_attempts_that_are_right_make_no_address_wait() -> None:
+    address, back_off = bytes(4), BackOff()
+    for number in range(3 * FREE_ATTEMPTS):
+        taken = back_off.take(address, NOW + timedelta(seconds=number))
+        assert taken
+        back_off.give_back(taken)
+    wrong = [back_off.take(address, NOW) for _ in range(FREE_ATTEMPTS)]
+    right = back_off.take(address, NOW)
+    assert right
+    assert not back_off.take(address, NOW), "it is not known yet whether that one is right"
+    back_off.give_back(right)
+    assert all(wrong)
+    assert back_off.take(address, NOW), "as if it had not been"
+
+
+def test_an_attempt_that_began_before_another_is_not_kept_waiting_by_it() -> None:
+    back_off = BackOff()
+    assert back_off.take(bytes(4), NOW)
+    assert back_off.take(bytes(4), NOW - timedelta(milliseconds=1))
 
 
 def test_every_form_of_staff_is_refused_without_its_token(world: World) -> None:

@@ -60,6 +60,8 @@ FIELD_GROUPS: Mapping[str, FieldGroup] = {
     )
 }
 EVERY_FIELD = "all"
+# What the audit trail calls it: shown on a page, or taken along as a file.
+READINGS = ("account_log.read", "account_log.export")
 
 
 def clean_reason(text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,8 @@ TOKEN_LIMIT = 4096
 PUBLIC_KEY_LIMIT = 4096
 HS256, EDDSA = "HS256", "EdDSA"
 _TEXT_LIMIT = 255
+_TEXT_FORM = f"1 to {_TEXT_LIMIT} characters, none of them a control character"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _UNCHECKED = ("exp", "iat", "nbf", "aud", "sub", "jti", "iss")  # by the library: they are checked here, by our clock
 
 
@@ -98,7 +101,7 @@ def check_token(token: str, keys: Sequence[LoginKey], site: str, now: datetime) 
 def clean_subject(text: str) -> str:
     """Return an account's identifier, or raise `ValueError`."""
     if not _usable(text):
-        raise ValueError(f"must have 1 to {_TEXT_LIMIT} characters")
+        raise ValueError(f"must have {_TEXT_FORM}")
     return text
 
 
@@ -177,22 +180,26 @@ def _moment(claims: Mapping[str, Any], name: str) -> datetime:
 def _text(claims: Mapping[str, Any], name: str) -> str:
     value = claims.get(name)
     if not isinstance(value, str) or not _usable(value):
-        raise _refused(f"has no {name} of 1 to {_TEXT_LIMIT} characters")
+        raise _refused(f"has no {name} of {_TEXT_FORM}")
     return value
 
 
 def _optional(claims: Mapping[str, Any], name: str) -> str:
     value = claims.get(name)
-    return clean_attribute(value) if isinstance(value, str) else ""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise _refused(f"has something else than a text as {name}")
+    return clean_attribute(value)
 
 
 def _usable(text: str) -> bool:
-    """JSON can hold half of a character, as is left of an emoji that was cut in two."""
+    """JSON can hold half of a character, as is left of an emoji that was cut in two; and what is none, as NUL."""
     try:
         text.encode()
     except UnicodeEncodeError:
         return False
-    return 1 <= len(text) <= _TEXT_LIMIT
+    return 1 <= len(text) <= _TEXT_LIMIT and not _CONTROL.search(text)
 
 
 def _unsigned(keys: Sequence[LoginKey]) -> NotAuthenticated:

@@ -8,6 +8,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 FREE_ATTEMPTS = 20
 LONGEST_WAIT = timedelta(minutes=5)
@@ -22,7 +23,16 @@ _IPV6_BYTES = 16
 class _Failures:
     count: int
     last_at: datetime
-    until: datetime
+    until: datetime | None
+
+
+class Taken(NamedTuple):
+    """An attempt that was counted: from where, when, how long what follows waits, and when the one before it was."""
+
+    name: bytes
+    at: datetime
+    until: datetime | None
+    before_at: datetime
 
 
 @dataclass(slots=True)
@@ -33,25 +43,44 @@ class BackOff:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _failures: OrderedDict[bytes, _Failures] = field(default_factory=OrderedDict)
 
-    def waits(self, address: bytes, now: datetime) -> bool:
-        """Whether nothing from this address is looked at just now."""
-        with self._lock:
-            found = self._failures.get(self._name(address))
-            return found is not None and now < found.until
+    def take(self, address: bytes, now: datetime) -> Taken | None:
+        """Count an attempt as failed, before it is looked at; None where nothing from this address is just now.
 
-    def failed(self, address: bytes, now: datetime) -> None:
-        """Count a failed attempt; after the free ones, each doubles the wait, up to five minutes."""
+        After the free ones, each doubles the wait, up to five minutes.
+        """
         name = self._name(address)
         with self._lock:
             found = self._failures.pop(name, None)
-            fresh = found is None or now - found.last_at > _FORGOTTEN_AFTER
-            count = 1 if fresh or found is None else found.count + 1
-            excess = count - FREE_ATTEMPTS
-            wait = min(timedelta(seconds=2 ** min(excess, 10)), LONGEST_WAIT) if excess > 0 else timedelta()
-            self._failures[name] = _Failures(count, now, now + wait)
+            if found is None or now - found.last_at > _FORGOTTEN_AFTER:
+                found = _Failures(0, now, None)
+            taken = None
+            if found.until is None or found.until <= now:
+                taken = Taken(name, now, _until(found.count + 1, now), found.last_at)
+                found = _Failures(found.count + 1, taken.at, taken.until)
+            self._failures[name] = found
             if len(self._failures) > _REMEMBERED:
                 self._failures.popitem(last=False)
+            return taken
+
+    def give_back(self, taken: Taken) -> None:
+        """Say that an attempt was right: it counts no longer, and the wait that it brought ends."""
+        with self._lock:
+            found = self._failures.get(taken.name)
+            if found is None:
+                return
+            found.count -= 1
+            if found.until == taken.until:
+                found.until = None
+            if found.last_at == taken.at:
+                found.last_at = taken.before_at
+            if found.count <= 0:
+                del self._failures[taken.name]
 
     def _name(self, address: bytes) -> bytes:
         network = address[:_NETWORK_BYTES] if len(address) == _IPV6_BYTES else address
         return hmac.digest(self._key, network, "sha256")
+
+
+def _until(count: int, now: datetime) -> datetime | None:
+    excess = count - FREE_ATTEMPTS
+    return now + min(timedelta(seconds=2 ** min(excess, 10)), LONGEST_WAIT) if excess > 0 else None

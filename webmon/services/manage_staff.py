@@ -20,7 +20,7 @@ from webmon.domain.password import LONGEST_PASSWORD, password_fault
 from webmon.domain.site import Site
 from webmon.domain.staff import Role, Staff, publishes
 from webmon.errors import Conflict, InvalidInput, NotAuthenticated, NotFound
-from webmon.services.back_off import BackOff
+from webmon.services.back_off import BackOff, Taken
 from webmon.services.refused_attempts import Refusals
 from webmon.services.second_factor import SecondFactors
 from webmon.stores.ports import Unit
@@ -48,6 +48,13 @@ class SignedIn(NamedTuple):
 
     token: str
     awaits_code: bool
+
+
+class _Attempt(NamedTuple):
+    """An attempt that was counted: which it is since the last right one, and the lock that it brought."""
+
+    number: int
+    locked_until_at: datetime | None
 
 
 class Asking(NamedTuple):
@@ -120,7 +127,9 @@ class StaffAccounts:
             staff.end_sessions(member.id)
             staff.audit.record(now, member.email, "staff.password", detail={"by": "link"})
             found = staff.by_id(member.id)
-            return _new_session(staff, member, now, asking, awaits_code=found is not None and _has_app(found))
+            if found is not None and _has_app(found):
+                return _new_session(staff, member, now, asking, awaits_code=True)
+            return _signed_in(staff, member, now, asking, "link")
 
     def sign_in(self, email: str, password: str, now: datetime, asking: Asking = UNKNOWN) -> SignedIn:
         """Return a new session; raises `NotAuthenticated`, in the same words whatever was wrong.
@@ -128,18 +137,16 @@ class StaffAccounts:
         After five failed attempts, each further one locks the account for twice as long, up to a quarter of an hour;
         after twenty from one address, nothing from there is looked at for a while.
         """
-        if self.back_off.waits(asking.address, now):
-            self._refuse(_REFUSED, "address waits", now)
+        taken = self._take_from(asking, _REFUSED, now)
         with self.unit() as staff:
             found = staff.by_email(email.strip().lower()[:254])
-        locked = found is not None and _locked(found, now)
-        right = self._verify(found, password)
-        if found is None or locked or not right:
-            self.back_off.failed(asking.address, now)
-            if found is not None and not locked:
-                self._note_failure(found.staff, now)
-                raise NotAuthenticated(_REFUSED)
-            self._refuse(_REFUSED, "account is locked" if locked else "nobody of that name", now)
+            attempt = _take(staff, found, now)
+        if found is None or attempt is None:
+            self._verify(None, password)  # what is not looked at takes as long
+            self._refuse(_REFUSED, "account is locked" if found else "nobody of that name", now)
+        if not self._is_right(found, attempt, password, now):
+            raise NotAuthenticated(_REFUSED)
+        self.back_off.give_back(taken)
         with self.unit() as staff:
             if _has_app(found):
                 # Failed attempts are forgotten only by who knows the code too.
@@ -157,23 +164,25 @@ class StaffAccounts:
 
         Raises `NotAuthenticated` for a code that does not hold; wrong ones lock the account like wrong passwords.
         """
-        if self.back_off.waits(asking.address, now):
-            self._refuse(_CODE_REFUSED, "address waits", now)
         with self.unit() as staff:
             session = staff.session(_digest(token))
             if session is None or not _may_enter_code(session, now):
                 raise NotAuthenticated("Sign in with your password again; it has been too long.")
+            taken = self._take_from(asking, _CODE_REFUSED, now)
             found = staff.by_id(session.staff.id)
-            locked = found is None or _locked(found, now)
-            by = "" if found is None or locked else self.second_factors.use(staff, found, code, now)
+            attempt = _take(staff, found, now)
+            by = self.second_factors.use(staff, found, code, now) if found and attempt else ""
             if by:
                 staff.end_session(session.digest)
-                return _signed_in(staff, session.staff, now, asking, f"password and {by}")
-        self.back_off.failed(asking.address, now)
-        if locked:
+                signed = _signed_in(staff, session.staff, now, asking, f"password and {by}")
+            elif attempt:
+                _record_failure(staff, session.staff, attempt, "code", now)
+        if attempt is None:
             self._refuse(_CODE_REFUSED, "account is locked", now)
-        self._note_failure(session.staff, now, "code")
-        raise NotAuthenticated(_CODE_REFUSED)
+        if not by:
+            raise NotAuthenticated(_CODE_REFUSED)
+        self.back_off.give_back(taken)
+        return signed
 
     def by_session(self, token: str, now: datetime) -> Staff | None:
         """Return whose session it is while it lasts."""
@@ -228,13 +237,13 @@ class StaffAccounts:
         """See that whoever uses the session knows the password; raises `InvalidInput` naming the field."""
         with self.unit() as staff:
             found = staff.by_id(member.id)
-        if found is not None and _locked(found, now):
+            attempt = _take(staff, found, now)
+        if found is None or attempt is None:
             # Not counted: whoever tries from elsewhere must not keep the owner of the session out for longer.
             raise InvalidInput.field(
                 name, "was not looked at: too many attempts, so wait a few minutes and try again"
             )
-        if found is None or not self._verify(found, password):
-            self._note_failure(member, now)
+        if not self._is_right(found, attempt, password, now):
             raise InvalidInput.field(name, "is not the right one")
 
     def second_factor_of(self, member: Staff) -> int | None:
@@ -299,6 +308,16 @@ class StaffAccounts:
         with self._room:
             return self._hasher.hash(password)
 
+    def _is_right(self, found: Credentials, attempt: _Attempt, password: str, now: datetime) -> bool:
+        """Look at an attempt that was taken: it is given back where it is right, and else in the audit trail."""
+        right = self._verify(found, password)
+        with self.unit() as staff:
+            if right:
+                staff.give_back_attempt(found.staff.id, attempt.locked_until_at)
+            else:
+                _record_failure(staff, found.staff, attempt, "password", now)
+        return right
+
     def _verify(self, found: Credentials | None, password: str) -> bool:
         """Whether the password is right; takes as long where there is nobody or no password to compare it with."""
         known = found.password_hash if found else None
@@ -309,16 +328,11 @@ class StaffAccounts:
                 return False
         return known is not None
 
-    def _note_failure(self, member: Staff, now: datetime, what: str = "password") -> None:
-        with self.unit() as staff:
-            # Counted where it is written: of many at once, each counts.
-            found = staff.by_id(member.id)
-            failed = (found.failed_count if found else 0) + 1
-            excess = failed - _FREE_ATTEMPTS
-            lock = min(timedelta(seconds=2 ** min(excess, 10)), _LONGEST_LOCK) if excess > 0 else None
-            staff.note_failure(member.id, failed, now + lock if lock else None)
-            detail: dict[str, str | int] = {"failed_count": failed, "wrong": what}
-            staff.audit.record(now, member.email, "staff.sign_in_failed", detail=detail)
+    def _take_from(self, asking: Asking, text: str, now: datetime) -> Taken:
+        taken = self.back_off.take(asking.address, now)
+        if taken is None:
+            self._refuse(text, "address waits", now)
+        return taken
 
     def _refuse(self, text: str, reason: str, now: datetime) -> NoReturn:
         self.refusals.note(_ATTEMPT, reason, now)
@@ -348,13 +362,30 @@ def _new_session(
 
 
 def _signed_in(staff: StaffRepository, member: Staff, now: datetime, asking: Asking, by: str) -> SignedIn:
-    staff.note_failure(member.id, 0, None)
+    staff.forget_failures(member.id)
     staff.audit.record(now, member.email, "staff.sign_in", detail={"by": by})
     return _new_session(staff, member, now, asking)
 
 
-def _locked(found: Credentials, now: datetime) -> bool:
-    return found.locked_until_at is not None and found.locked_until_at > now
+def _take(staff: StaffRepository, found: Credentials | None, now: datetime) -> _Attempt | None:
+    """Count an attempt as failed before it is looked at; None where they are locked out, or there is nobody.
+
+    Whatever goes on beside it, no more are looked at than one after the other would be.
+    """
+    number = staff.take_attempt(found.staff.id, now) if found else None
+    if found is None or number is None:
+        return None
+    excess = number - _FREE_ATTEMPTS
+    if excess <= 0:
+        return _Attempt(number, None)
+    until = now + min(timedelta(seconds=2 ** min(excess, 10)), _LONGEST_LOCK)
+    staff.lock(found.staff.id, until)
+    return _Attempt(number, until)
+
+
+def _record_failure(staff: StaffRepository, member: Staff, attempt: _Attempt, wrong: str, now: datetime) -> None:
+    detail: dict[str, str | int] = {"failed_count": attempt.number, "wrong": wrong}
+    staff.audit.record(now, member.email, "staff.sign_in_failed", detail=detail)
 
 
 def _has_app(found: Credentials) -> bool:

@@ -97,33 +97,21 @@ class AccountReader:
             accounts.audit.record(now, actor, "account_log.read", site_id=site.id, detail=detail)
         return [] if self.keys.is_gone(account_id) else self._opened(account_id, limit, skip)
 
-    def show(
-        self, member: Staff, site: Site, asked: Question, now: datetime, *, skip: int = 0, limit: int | None = None
-    ) -> Shown:
+    def show(self, member: Staff, site: Site, asked: Question, now: datetime, *, limit: int, skip: int = 0) -> Shown:
         """Show somebody's rows to a privacy officer, `limit` of them past the newest `skip`.
 
         Raises `NotAllowed` for any other role, `InvalidInput` naming the field, and `NotFound` where nothing is held;
         that it was asked is on record then as well, and where the account is restricted but the use is none of those
         that this allows (naming ``restricted_use``).
         """
-        if member.role_on(site.id) is not Role.PRIVACY:
-            raise NotAllowed("Rows of a person are read by staff with the role privacy alone")
-        reason, fields = _cleaned(asked)
-        with self.unit() as accounts:
-            account = self.keys.named(accounts, site, asked.subject, asked.account_id)
-            action, detail = _record(account, asked, reason, fields)
-            accounts.audit.record(now, member.email, action, site_id=site.id, detail=detail)
-        if account is None:
-            raise NotFound("Nothing is held about such an account")
-        if account.restricted_at and not asked.restricted_use:
-            since = f"{account.restricted_at:%Y-%m-%d %H:%M} UTC"
-            raise InvalidInput.field(
-                "restricted_use", f"must be ticked, where it is so: the account is restricted since {since}"
-            )
-        hits = self._opened(account.id, None if limit is None else limit + 1, skip)[::-1]
-        rows = [narrowed(hit, fields) for hit in hits[:limit]]
-        identity = self.keys.identity(account.id) if IDENTITY in fields else {}
-        return Shown(account.id, reason, fields, identity, rows, len(hits) > len(rows), account.restricted_at)
+        account, reason, fields = self._on_record(member, site, asked, now, "account_log.read")
+        hits = self._opened(account.id, limit + 1, skip)[::-1]
+        return self._shown(account, reason, fields, hits[:limit], more=len(hits) > limit)
+
+    def export(self, member: Staff, site: Site, asked: Question, now: datetime) -> Shown:
+        """Return every row, for a file that a privacy officer takes along; else as `show`."""
+        account, reason, fields = self._on_record(member, site, asked, now, "account_log.export")
+        return self._shown(account, reason, fields, self._opened(account.id, None, 0)[::-1], more=False)
 
     def holds_any(self, site: Site) -> bool:
         """Whether the site's account log holds anything, about whomever."""
@@ -135,6 +123,33 @@ class AccountReader:
         with self.unit.reading() as accounts:
             return accounts.reads(site.id, account_id)
 
+    def _on_record(
+        self, member: Staff, site: Site, asked: Question, now: datetime, action: str
+    ) -> tuple[Account, str, tuple[str, ...]]:
+        """Put the question on record, as `action` where it is answered; return whose rows, why and which fields."""
+        if member.role_on(site.id) is not Role.PRIVACY:
+            raise NotAllowed("Rows of a person are read by staff with the role privacy alone")
+        reason, fields = _cleaned(asked)
+        with self.unit() as accounts:
+            account = self.keys.named(accounts, site, asked.subject, asked.account_id)
+            recorded, detail = _record(account, asked, reason, fields, action)
+            accounts.audit.record(now, member.email, recorded, site_id=site.id, detail=detail)
+        if account is None:
+            raise NotFound("Nothing is held about such an account")
+        if account.restricted_at and not asked.restricted_use:
+            since = f"{account.restricted_at:%Y-%m-%d %H:%M} UTC"
+            raise InvalidInput.field(
+                "restricted_use", f"must be ticked, where it is so: the account is restricted since {since}"
+            )
+        return account, reason, fields
+
+    def _shown(
+        self, account: Account, reason: str, fields: tuple[str, ...], hits: Sequence[Hit], *, more: bool
+    ) -> Shown:
+        rows = [narrowed(hit, fields) for hit in hits]
+        identity = self.keys.identity(account.id) if IDENTITY in fields else {}
+        return Shown(account.id, reason, fields, identity, rows, more, account.restricted_at)
+
     def _opened(self, account_id: int, limit: int | None, skip: int) -> list[Hit]:
         with self.unit.reading() as accounts:
             rows = accounts.hits(account_id, limit, skip)
@@ -142,8 +157,10 @@ class AccountReader:
         return sorted(hits, key=lambda hit: hit.occurred_at)
 
 
-def _record(account: Account | None, asked: Question, reason: str, fields: Sequence[str]) -> tuple[str, _Detail]:
-    """What goes on record of a question, and under which name."""
+def _record(
+    account: Account | None, asked: Question, reason: str, fields: Sequence[str], action: str
+) -> tuple[str, _Detail]:
+    """What goes on record of a question, and under which name: `action` where it is answered."""
     if account is None:
         return "account_log.search", {"found": False, "reason": reason}
     detail: _Detail = {"account_id": account.id, "reason": reason}
@@ -151,7 +168,7 @@ def _record(account: Account | None, asked: Question, reason: str, fields: Seque
         detail["restricted"] = True
         if not asked.restricted_use:
             return "account_log.search", detail | {"found": True}
-    return "account_log.read", detail | {"fields": ", ".join(fields)}
+    return action, detail | {"fields": ", ".join(fields)}
 
 
 def _cleaned(asked: Question) -> tuple[str, tuple[str, ...]]:

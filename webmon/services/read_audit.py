@@ -63,10 +63,10 @@ class AuditLog:
         with self.unit.reading() as reading:
             return [_entry(*one) for one in _bodies(reading.audit.newest(limit, before_seq, where))]
 
-    def actions(self) -> Sequence[str]:
-        """Return every action that some entry has."""
+    def actions(self, where: AuditFilter = ANY) -> Sequence[str]:
+        """Return every action that some entry has, of those that are meant."""
         with self.unit.reading() as reading:
-            return reading.audit.actions()
+            return reading.audit.actions(where)
 
     def export(self, now: datetime, *, actor: str, where: AuditFilter = ANY) -> Iterator[Entry]:
         """Return the entries, oldest first; that they were written out is an entry of its own, before."""

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, exis
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from webmon.domain.access import READINGS
 from webmon.domain.promotion import State
 from webmon.stores.control.models import (
     AccountHitRow,
@@ -324,9 +325,7 @@ class SqlAccounts(Repository):
     def reads(self, site_id: int, account_id: int) -> Sequence[AccountRead]:
         rows = self._session.scalars(
             select(AuditRow.body)
-            .where(
-                AuditRow.account_id == account_id, AuditRow.site_id == site_id, AuditRow.action == "account_log.read"
-            )
+            .where(AuditRow.account_id == account_id, AuditRow.site_id == site_id, AuditRow.action.in_(READINGS))
             .order_by(AuditRow.seq.desc())
         )
         entries = [json.loads(body) for body in rows]

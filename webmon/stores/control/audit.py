@@ -116,8 +116,9 @@ class SqlAuditTrail:
         rows = self._session.scalars(statement.order_by(AuditRow.seq).limit(limit))
         return [Link(row.seq, row.body, row.chain_hash) for row in rows]
 
-    def actions(self) -> list[str]:
-        return list(self._session.scalars(select(AuditRow.action).distinct().order_by(AuditRow.action)))
+    def actions(self, where: AuditFilter = ANY) -> list[str]:
+        statement = select(AuditRow.action).where(*_conditions(where)).distinct().order_by(AuditRow.action)
+        return list(self._session.scalars(statement))
 
     def count(self) -> int:
         return self._session.scalar(select(func.count()).select_from(AuditRow)) or 0

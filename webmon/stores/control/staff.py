@@ -58,9 +58,28 @@ class SqlStaff(Repository):
         values = {"password_hash": password_hash, "failed_count": 0, "locked_until_at": None}
         self._session.execute(update(StaffRow).where(StaffRow.id == staff_id).values(values))
 
-    def note_failure(self, staff_id: int, failed_count: int, locked_until_at: datetime | None) -> None:
-        values = {"failed_count": failed_count, "locked_until_at": locked_until_at}
-        self._session.execute(update(StaffRow).where(StaffRow.id == staff_id).values(values))
+    def take_attempt(self, staff_id: int, now: datetime) -> int | None:
+        free = or_(StaffRow.locked_until_at.is_(None), StaffRow.locked_until_at <= now)
+        counted = {"failed_count": StaffRow.failed_count + 1}
+        taken = self._session.execute(update(StaffRow).where(StaffRow.id == staff_id, free).values(counted))
+        if getattr(taken, "rowcount", 0) != 1:
+            return None
+        return self._session.scalar(select(StaffRow.failed_count).where(StaffRow.id == staff_id))
+
+    def lock(self, staff_id: int, until: datetime) -> None:
+        self._change(staff_id, locked_until_at=until)
+
+    def give_back_attempt(self, staff_id: int, locked_until_at: datetime | None) -> None:
+        whose = StaffRow.id == staff_id
+        counted = {"failed_count": StaffRow.failed_count - 1}
+        # None, where somebody was right meanwhile and all are forgotten.
+        self._session.execute(update(StaffRow).where(whose, StaffRow.failed_count > 0).values(counted))
+        if locked_until_at is not None:
+            still = StaffRow.locked_until_at == locked_until_at
+            self._session.execute(update(StaffRow).where(whose, still).values(locked_until_at=None))
+
+    def forget_failures(self, staff_id: int) -> None:
+        self._change(staff_id, failed_count=0, locked_until_at=None)
 
     def add_link(self, staff_id: int, digest: str, expires_at: datetime) -> None:
         self._session.add(StaffLinkRow(staff_id=staff_id, digest=digest, expires_at=expires_at))

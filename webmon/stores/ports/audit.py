@@ -69,8 +69,8 @@ class ReadableTrail(AuditTrail, Protocol):
     def following(self, limit: int, after_seq: int, where: AuditFilter = ANY) -> Sequence[Link]:
         """Entries after a number, oldest first."""
 
-    def actions(self) -> Sequence[str]:
-        """Every action that some entry has."""
+    def actions(self, where: AuditFilter = ANY) -> Sequence[str]:
+        """Every action that some entry has, of those that are meant."""
 
     def anchor(self) -> Anchor: ...
 

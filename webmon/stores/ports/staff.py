@@ -59,7 +59,18 @@ class StaffRepository(Audited, Protocol):
     def set_password(self, staff_id: int, password_hash: str) -> None:
         """Set it, and forget failed attempts."""
 
-    def note_failure(self, staff_id: int, failed_count: int, locked_until_at: datetime | None) -> None: ...
+    def take_attempt(self, staff_id: int, now: datetime) -> int | None:
+        """Count an attempt as failed; return which it is since the last right one, or None where they are locked out.
+
+        One conditional update: of many at once, each is counted, and none gets in beside a lock.
+        """
+
+    def lock(self, staff_id: int, until: datetime) -> None: ...
+
+    def give_back_attempt(self, staff_id: int, locked_until_at: datetime | None) -> None:
+        """Count one attempt less, and end the lock that it brought, if that is still the one."""
+
+    def forget_failures(self, staff_id: int) -> None: ...
 
     def add_link(self, staff_id: int, digest: str, expires_at: datetime) -> None: ...
 

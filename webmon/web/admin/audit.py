@@ -19,6 +19,7 @@ from webmon.web.shared.guard import Guard
 
 _LAST = 2**63 - 1  # what the database can count to
 _READERS = frozenset({Role.PRIVACY, Role.OWNER})
+_REFUSED = "audit.refused"
 _FIELDS = ("actor", "action", "site", "since", "until")
 
 
@@ -37,7 +38,7 @@ def register(pages: Blueprint, guard: Guard, audit: AuditLog, sites: Sites, cloc
         )
 
     @pages.get("/audit")
-    @guard.roles(Role.PRIVACY)
+    @guard.roles(Role.PRIVACY, refused=_REFUSED)
     def show_audit() -> str:
         before = request.args.get("before", type=int)
         if before is not None and not 0 <= before <= _LAST:
@@ -52,13 +53,13 @@ def register(pages: Blueprint, guard: Guard, audit: AuditLog, sites: Sites, cloc
             older=entries[PAGE_COUNT - 1].seq if len(entries) > PAGE_COUNT else None,
             before=before,
             given=given,
-            actions=_with_nouns(audit.actions()),
+            actions=_with_nouns(audit.actions(AuditFilter(sites=_sites(g.staff, known, "")))),
             domains=known,
             verdict=audit.verify() if "verify" in request.args else None,
         )
 
     @pages.post("/audit/export")
-    @guard.roles(Role.PRIVACY)
+    @guard.roles(Role.PRIVACY, refused=_REFUSED)
     def export_audit() -> Response:
         """By a form, since it leaves an entry: a link that somebody is lured to does not."""
         known = domains()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,8 +17,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 from webmon.clock import Clock
 from webmon.domain.access import FIELD_GROUPS, LONGEST_REASON, SHORTEST_REASON
 from webmon.domain.site import Site
-from webmon.domain.staff import Role
-from webmon.errors import InvalidInput, NotAllowed, NotFound
+from webmon.errors import InvalidInput, NotFound
 from webmon.services.read_account import AccountReader, Question, Shown
 from webmon.services.restrict_account import Change, Restrictions, Standing
 from webmon.web.shared.forms import blame, options
@@ -60,13 +60,12 @@ def register(
 
 
 def _reading(pages: Blueprint, guard: Guard, accounts: AccountReader, clock: Clock) -> None:
-    def look(site: Site, form: QuestionForm, limit: int | None) -> Shown | Response:
+    def look(site: Site, form: QuestionForm, answer: Callable[[Question], Shown]) -> Shown | Response:
         """What was asked for, or the page that says why it is not shown."""
         if not form.validate_on_submit():
             return _page(site, form, status=400)
-        skip = (form.data["skip"] or 0) if limit else 0
         try:
-            return accounts.show(g.staff, site, _question(form), clock.now(), skip=skip, limit=limit)
+            return answer(_question(form))
         except InvalidInput as error:
             blame(form, error)
             return _page(site, form, status=400)
@@ -75,21 +74,24 @@ def _reading(pages: Blueprint, guard: Guard, accounts: AccountReader, clock: Clo
             return _page(site, form, status=404)
 
     @pages.route("/sites/<domain>/persons", methods=["GET", "POST"])
-    @guard.roles(Role.PRIVACY)
+    @guard.rows_of_persons()
     def ask_person(site: Site) -> Response:
         """What is asked goes in the body: an address stays in histories and logs."""
-        _only_privacy(site)
         if request.method == "GET":
             return _page(site, _empty_question())
         form = QuestionForm()
-        found = look(site, form, PAGE_COUNT)
+
+        def shown(asked: Question) -> Shown:
+            skip = form.data["skip"] or 0
+            return accounts.show(g.staff, site, asked, clock.now(), skip=skip, limit=PAGE_COUNT)
+
+        found = look(site, form, shown)
         return found if isinstance(found, Response) else _page(site, form, shown=found)
 
     @pages.post("/sites/<domain>/persons/download")
-    @guard.roles(Role.PRIVACY)
+    @guard.rows_of_persons()
     def download_person(site: Site) -> Response:
-        _only_privacy(site)
-        found = look(site, QuestionForm(), None)
+        found = look(site, QuestionForm(), lambda asked: accounts.export(g.staff, site, asked, clock.now()))
         if isinstance(found, Response):
             return found
         document = {
@@ -113,7 +115,6 @@ def _reading(pages: Blueprint, guard: Guard, accounts: AccountReader, clock: Clo
 
 def _restricting(pages: Blueprint, guard: Guard, restrictions: Restrictions, clock: Clock) -> None:
     def change(site: Site, *, restricted: bool) -> BaseResponse:
-        _only_privacy(site)
         form = RestrictionForm()
         if not form.validate_on_submit():
             return _page(site, _empty_question(), restriction=form, status=400)
@@ -130,12 +131,12 @@ def _restricting(pages: Blueprint, guard: Guard, restrictions: Restrictions, clo
         return redirect(url_for("admin.ask_person", domain=site.domain))
 
     @pages.post("/sites/<domain>/persons/restrict")
-    @guard.roles(Role.PRIVACY)
+    @guard.rows_of_persons()
     def restrict_person(site: Site) -> BaseResponse:
         return change(site, restricted=True)
 
     @pages.post("/sites/<domain>/persons/lift-restriction")
-    @guard.roles(Role.PRIVACY)
+    @guard.rows_of_persons()
     def lift_restriction(site: Site) -> BaseResponse:
         return change(site, restricted=False)
 
@@ -181,12 +182,6 @@ def _how_it_is(standing: Standing) -> str:
         already = "" if standing.changed else " already"
         return f"{account} is restricted{already}, since {standing.restricted_at:%Y-%m-%d %H:%M} UTC."
     return f"{account} is not restricted any more." if standing.changed else f"{account} is not restricted."
-
-
-def _only_privacy(site: Site) -> None:
-    # An owner reaches every other page; rows of persons are not an owner's business.
-    if g.staff.role_on(site.id) is not Role.PRIVACY:
-        raise NotAllowed("Rows of a person are read by staff with the role privacy alone")
 
 
 def _question(form: QuestionForm) -> Question:

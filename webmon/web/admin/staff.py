@@ -23,8 +23,8 @@ from webmon.web.shared.guard import Guard
 
 ROLES = {
     Role.MARKETING: "marketing: the figures",
-    Role.PRIVACY: "privacy: the figures, notices, retention, audit trail",
-    Role.OWNER: "owner: everything",
+    Role.PRIVACY: "privacy: the figures, notices, retention, audit trail; rows of a person, with a reason",
+    Role.OWNER: "owner: everything but rows of persons",
 }
 EVERY_SITE = ""
 

@@ -9,14 +9,15 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from flask import Flask, Request, Response, g, render_template, request
+from flask import Flask, Request, Response, g, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadHost, HTTPException
 
 from webmon.errors import NotAuthenticated, SpoolFull, WebmonError, told
 
 log = structlog.get_logger()
 PROBLEM_TYPE = "application/problem+json"
+_STAFF_PAGES = ("/admin", "/dashboard", "/staff")
 
 
 def problem(status: int, title: str, detail: str = "", errors: dict[str, list[str]] | None = None) -> str:
@@ -102,5 +103,14 @@ def answer(status: int, title: str, detail: str = "", errors: dict[str, list[str
     if wants_json(request):
         return Response(problem(status, title, detail, errors), status, content_type=PROBLEM_TYPE)
     # Visitors' pages have words in the visitor's language; staff's are in English.
-    page = render_template("shared/error.html", status=status, title=title, detail=detail, words=g.get("words"))
+    said = {"status": status, "title": title, "detail": detail, "home": _home()}
+    page = render_template("shared/error.html", words=g.get("words"), **said)
     return Response(page, status, content_type="text/html; charset=utf-8")
+
+
+def _home() -> str:
+    """Where staff go on from an error; nothing for visitors."""
+    # Under a host that is none (`a..b`) Flask knows no routes, and so makes no addresses.
+    if isinstance(request.routing_exception, BadHost) or not request.path.startswith(_STAFF_PAGES):
+        return ""
+    return url_for("dashboards.index")
