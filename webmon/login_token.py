@@ -20,14 +20,23 @@ LONGEST_LIFE_SECONDS = 300
 
 
 def mint(
-    account: str, site: str, key: str, *, email: str = "", name: str = "", life_seconds: int = 240, now: int = 0
+    account: str,
+    site: str,
+    key: str,
+    *,
+    email: str = "",
+    name: str = "",
+    session_expiry: int = 0,
+    life_seconds: int = 240,
+    now: int = 0,
 ) -> str:
     """Return a token that says that `account` is signed in on `site`, once, for the next `life_seconds`.
 
     `account` is your own opaque identifier of the account (a number, never a name), `key` the site's login key, or
-    an Ed25519 private key in PEM whose public half webmon knows. `now` is the time in seconds, that of the clock
-    where it is 0. Raises `ValueError` for an account that is empty, longer than 255 characters or with control
-    characters, and for a life of more than 5 minutes.
+    an Ed25519 private key in PEM whose public half webmon knows. `session_expiry` is when your own session of this
+    person ends, in seconds, if it does. `now` is the time in seconds, that of the clock where it is 0. Raises
+    `ValueError` for an account that is empty, longer than 255 characters or with control characters, and for a life
+    of more than 5 minutes.
     """
     if not 1 <= len(account) <= 255 or any(unicodedata.category(one) == "Cc" for one in account):
         raise ValueError("account must have 1 to 255 characters, none of them a control character")
@@ -41,6 +50,7 @@ def mint(
         "exp": issued_at + life_seconds,
         "jti": secrets.token_urlsafe(16),
     }
+    claims |= {"session_expiry": session_expiry} if session_expiry else {}
     claims |= {claim: text for claim, text in (("email", email), ("name", name)) if text}
     private = "PRIVATE KEY" in key
     text = f"{_part({'alg': 'EdDSA' if private else 'HS256', 'typ': 'JWT'})}.{_part(claims)}"

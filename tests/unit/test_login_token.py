@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -41,6 +41,15 @@ def test_the_helper_mints_tokens_that_hold(key: str) -> None:
     claims = check_token(token, KEYS, "example.org", datetime.now(UTC))
     assert (claims.subject, claims.email, claims.name) == ("4711", "a@example.net", "Zoë")
     assert mint("4711", "example.org", key) != mint("4711", "example.org", key)
+
+
+@pytest.mark.parametrize("key", [KEY, PEM])
+def test_the_helper_says_when_the_session_ends_where_it_is_told(key: str) -> None:
+    ends_at = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=8)
+    token = mint("4711", "example.org", key, session_expiry=int(ends_at.timestamp()))
+    without = mint("4711", "example.org", key)
+    ends = [check_token(one, KEYS, "example.org", datetime.now(UTC)).session_ends_at for one in (token, without)]
+    assert ends == [ends_at, None]
 
 
 def test_the_helper_refuses_what_would_not_hold() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
+import jwt
 import pytest
 
-from tests.support.world import REFUSED, Visitor, World
+from tests.support.world import REFUSED, Visitor, World, problem
 from tests.web.test_promotion import forms, promote_days
 from webmon.services.account_keys import AccountKeys
 from webmon.services.pseudonyms import EPOCH_LIFETIME
@@ -36,7 +38,7 @@ def stay_away(world: World, _: Visitor) -> None:
 
 def be_ended(world: World, visitor: Visitor) -> None:
     stay_away(world, visitor)
-    assert world.runtime.accounts.end_idle(world.clock.now()) == 1
+    assert world.runtime.accounts.end_over(world.clock.now()) == 1
 
 
 def restart(world: World, visitor: Visitor) -> None:
@@ -68,7 +70,7 @@ def test_what_follows_is_under_another_pseudonym_for_good(
     # Whether or not the end has been written down since, and in the next process.
     world.move(minutes=40)
     world.settle()
-    world.runtime.accounts.end_idle(world.clock.now())
+    world.runtime.accounts.end_over(world.clock.now())
     world.reopen()
     person.sees("/much-later")
     world.settle()
@@ -87,7 +89,7 @@ def test_the_pseudonym_of_the_signed_in_visit_is_in_no_file_after_it_either(worl
         visitor.signs_in()
         world.settle()
         world.move(minutes=31)
-        world.runtime.accounts.end_idle(world.clock.now())
+        world.runtime.accounts.end_over(world.clock.now())
         visitor.sees("/after")
         world.settle()
         world.move(minutes=31)
@@ -118,7 +120,7 @@ def test_who_signs_in_after_half_an_hour_has_the_visit_that_goes_on_moved(
     person.sees("/again")
     assert person.signs_in(world.token(subject)).status_code == 204
     person.sees("/and-again")
-    world.runtime.accounts.end_idle(world.clock.now())
+    world.runtime.accounts.end_over(world.clock.now())
     person.sees("/still")
     world.settle()
     assert world.paths() == ["/long-before"]
@@ -131,7 +133,7 @@ def test_a_sign_in_before_the_first_page_after_half_an_hour_is_of_a_visit_of_its
 ) -> None:
     world.move(minutes=30, seconds=20)
     assert person.signs_in().status_code == 204
-    world.runtime.accounts.end_idle(world.clock.now())
+    world.runtime.accounts.end_over(world.clock.now())
     person.sees("/again")
     world.settle()
     assert world.account_paths() == ["/again", "/before", "/during"]
@@ -161,6 +163,85 @@ def test_what_follows_goes_to_no_account_of_before_where_earlier_rows_go_along(w
         [],
         ["/in-between"],
     ]
+
+
+# A session of the website's that ends by itself
+
+
+def in_minutes(world: World, minutes: int) -> int:
+    return int((world.clock.now() + timedelta(minutes=minutes)).timestamp())
+
+
+@pytest.mark.parametrize("front", ["token", "backend"])
+@pytest.mark.parametrize("again", [False, True], ids=["one process", "restarted"])
+def test_with_the_website_s_session_the_visit_is_over_though_somebody_goes_on(
+    world: World, front: str, again: bool
+) -> None:
+    visitor = world.visitor()
+    visitor.sees("/before")
+    world.runtime.ingester.drain()
+    (before,) = world.rows()
+    if front == "token":
+        visitor.signs_in(world.token(session_expiry=in_minutes(world, 20)))
+    else:
+        key = world.runtime.sites.new_api_key(world.site, "login", world.clock.now(), actor="test").text
+        sent = {"site": "example.org", "account": "patient-4711", "session_expiry": in_minutes(world, 20)}
+        answer = world.post("/api/login", sent | visitor.ids, Authorization=f"Bearer {key}")
+        assert answer.status_code == 204
+    world.settle()
+    world.move(minutes=19)
+    visitor.sees("/during")
+    world.settle()
+    if again:
+        world.reopen()
+    world.move(minutes=1)
+    visitor.sees("/the-next-person")
+    world.settle()
+    assert world.account_paths() == ["/before", "/during"]
+    (row,) = world.rows()
+    assert (row.pathname, row.visitor_id == before.visitor_id) == ("/the-next-person", False)
+    assert world.runtime.accounts.end_over(world.clock.now()) == 1
+
+
+def test_a_session_that_is_prolonged_lasts_as_long_as_was_said_last(world: World) -> None:
+    visitor = world.visitor()
+    for number in range(3):
+        visitor.sees(f"/{number}")
+        visitor.signs_in(world.token(session_expiry=in_minutes(world, 20)))
+        world.settle()
+        world.move(minutes=15)
+    world.reopen()
+    visitor.sees("/still")
+    world.settle()
+    assert world.account_paths() == ["/0", "/1", "/2", "/still"]
+    visitor.signs_in(world.token())  # one that says nothing of an end
+    world.move(minutes=25)
+    visitor.sees("/longer")
+    world.settle()
+    assert (world.paths(), "/longer" in world.account_paths()) == ([], True)
+
+
+@pytest.mark.parametrize("end", [1, "soon", True, None, 10**30, -1])
+def test_a_session_that_is_over_or_has_no_end_that_can_be_is_refused(world: World, end: object) -> None:
+    visitor = world.visitor()
+    visitor.sees("/before")
+    token = jwt.encode(
+        jwt.decode(world.token(), options={"verify_signature": False}) | {"session_expiry": end},
+        world.login_key(),
+        algorithm="HS256",
+    )
+    answer = visitor.signs_in(token)
+    assert (answer.status_code, list(problem(answer))) == (401, ["token"])
+    world.settle()
+    assert world.paths() == ["/before"]
+
+
+@pytest.mark.parametrize("end", [1, 10**30])
+def test_a_backend_s_session_that_cannot_be_names_its_field(world: World, end: float) -> None:
+    key = world.runtime.sites.new_api_key(world.site, "login", world.clock.now(), actor="test").text
+    sent = {"site": "example.org", "account": "patient-4711", "session_expiry": end, **world.visitor().ids}
+    answer = world.post("/api/login", sent, Authorization=f"Bearer {key}")
+    assert (answer.status_code, list(problem(answer))) == (400, ["session_expiry"])
 
 
 def test_all_that_somebody_did_is_shown_to_them_and_erased_with_their_consent(world: World, person: Visitor) -> None:
@@ -231,4 +312,4 @@ def test_a_hit_of_a_visit_whose_account_is_gone_is_taken_as_nobody_s(
     assert world.paths() == ["/after", "/after-that", "/long-before"]
     assert len({row.visit_id for row in world.rows()}) == 2
     world.move(minutes=31)
-    assert world.runtime.accounts.end_idle(world.clock.now()) == 1
+    assert world.runtime.accounts.end_over(world.clock.now()) == 1

@@ -67,7 +67,7 @@ def test_half_an_hour_without_a_hit_signs_out(world: World) -> None:
     visitor.signs_in()
     world.settle()
     world.move(minutes=31)
-    assert world.runtime.accounts.end_idle(world.clock.now()) == 1
+    assert world.runtime.accounts.end_over(world.clock.now()) == 1
     visitor.sees("/later")
     world.settle()
     assert world.paths() == ["/later"]

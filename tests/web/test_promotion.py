@@ -436,10 +436,10 @@ def test_what_an_idle_visit_leaves_is_cut_from_what_follows(world: World) -> Non
     visitor.sees("/still-private")
     # The ingester is late: the book of visits knows better.
     world.move(minutes=2)
-    assert world.runtime.accounts.end_idle(world.clock.now()) == 0
+    assert world.runtime.accounts.end_over(world.clock.now()) == 0
     world.settle()
     world.move(minutes=31)
-    assert world.runtime.accounts.end_idle(world.clock.now()) == 1
+    assert world.runtime.accounts.end_over(world.clock.now()) == 1
     visitor.sees("/public")
     world.settle()
     (row,) = world.rows()

@@ -49,13 +49,17 @@ class LoginKey:
 
 @dataclass(frozen=True, slots=True)
 class LoginClaims:
-    """A token that holds: the account's opaque id, its one-time id, and when it ends."""
+    """A token that holds: the account's opaque id, its one-time id, and when it ends.
+
+    `session_ends_at`: when the website's own session ends, where the token says so.
+    """
 
     subject: str
     token_id: str
     expires_at: datetime
     email: str = ""
     name: str = ""
+    session_ends_at: datetime | None = None
 
 
 def shared_key(secret: str) -> LoginKey:
@@ -95,7 +99,11 @@ def check_token(token: str, keys: Sequence[LoginKey], site: str, now: datetime) 
     if expires_at - issued_at > LONGEST_LIFE:
         raise _refused("lives longer than 5 minutes (exp - iat)")
     subject, token_id = _text(claims, "sub"), _text(claims, "jti")
-    return LoginClaims(subject, token_id, expires_at, _optional(claims, "email"), _optional(claims, "name"))
+    session_ends_at = _moment(claims, "session_expiry") if "session_expiry" in claims else None
+    if session_ends_at is not None and session_ends_at <= now:
+        raise _refused("is of a session that is over (session_expiry)")
+    email, name = _optional(claims, "email"), _optional(claims, "name")
+    return LoginClaims(subject, token_id, expires_at, email, name, session_ends_at)
 
 
 def clean_subject(text: str) -> str:

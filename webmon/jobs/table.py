@@ -45,9 +45,9 @@ JOBS = (
     ),
     Job(
         "signed-in-visits",
-        "End signed-in visits after half an hour without activity",
+        "End signed-in visits after half an hour without activity, and with the website's session",
         timedelta(minutes=1),
-        lambda services, now: services.accounts.end_idle(now),
+        lambda services, now: services.accounts.end_over(now),
     ),
     Job(
         "data-keys",

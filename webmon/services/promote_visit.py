@@ -194,9 +194,9 @@ class AccountKeeper:
             self._forget_ended(now)
         return count
 
-    def end_idle(self, now: datetime) -> int:
-        """End the signed-in visits without a hit for half an hour, and return how many there were."""
-        count = self._sign_ins.end_idle(now)
+    def end_over(self, now: datetime) -> int:
+        """End the signed-in visits that are over, and return how many there were."""
+        count = self._sign_ins.end_over(now)
         self._forget_ended(now)
         return count
 

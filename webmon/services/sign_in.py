@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+import msgspec
+
 from webmon.domain.login import LoginClaims, LoginKey, check_token, clean_attribute, clean_subject
 from webmon.domain.promotion import State
 from webmon.domain.pseudonym import RAW_ID_FORM, is_raw_id
@@ -28,11 +30,15 @@ from webmon.stores.ports.sites import LeftPseudonym, WrappedLoginKey
 
 @dataclass(frozen=True, slots=True)
 class AccountName:
-    """Who is signed in, as a backend says it: the opaque identifier and, where wanted, address and name."""
+    """Who is signed in, as a backend says it: the opaque identifier and, where wanted, address and name.
+
+    `session_ends_at`: when the website's session ends, where it says so.
+    """
 
     subject: str
     email: str = ""
     name: str = ""
+    session_ends_at: datetime | None = None
 
 
 class VisitBegun(Protocol):
@@ -48,7 +54,15 @@ class VisitBook(Protocol):
     def current(self, site_id: int, visitor_id: int, now: datetime) -> int | None: ...
 
     def assign(
-        self, site_id: int, visitor_id: int, visit_id: int, seen_at: datetime, *, account_id: int, promotion_id: int
+        self,
+        site_id: int,
+        visitor_id: int,
+        visit_id: int,
+        seen_at: datetime,
+        *,
+        account_id: int,
+        promotion_id: int,
+        ends_at: datetime | None,
     ) -> None: ...
 
     def end(self, site_id: int, visitor_id: int, visit_id: int | None = None) -> None: ...
@@ -84,6 +98,7 @@ class _SignedIn:
 
     ended: Sequence[Going] = ()
     begun: Going | None = None
+    prolonged: Going | None = None
 
 
 class SignIns:
@@ -149,7 +164,11 @@ class SignIns:
             subject = clean_subject(account.subject)
         except ValueError as error:
             raise InvalidInput.field("account", str(error)) from error
-        claims = LoginClaims(subject, "", now, clean_attribute(account.email), clean_attribute(account.name))
+        ends_at = account.session_ends_at
+        if ends_at is not None and ends_at <= now:
+            raise InvalidInput.field("session_expiry", "must be to come")
+        email, name = clean_attribute(account.email), clean_attribute(account.name)
+        claims = LoginClaims(subject, "", now, email, name, ends_at)
 
         def identify(opening: Opening) -> tuple[Found, LoginClaims]:
             return self._keys.find(opening.accounts, site, claims.subject), claims
@@ -186,7 +205,7 @@ class SignIns:
         if not going or any(one.link.visit_id == visit_id for one in going):
             return False
         for one in going:
-            if self._is_idle(one, now):
+            if self._is_over(one, now):
                 self._leave(one)
             else:
                 self._assign(one)
@@ -217,11 +236,11 @@ class SignIns:
 
         self._roster.add(one, assign)
 
-    def end_idle(self, now: datetime) -> int:
-        """End the signed-in visits without a hit for half an hour, and return how many there were."""
-        idle = [one for one in self._roster.lasting() if self._is_idle(one, now)]
-        self._end(idle, now)
-        return len(idle)
+    def end_over(self, now: datetime) -> int:
+        """End the signed-in visits that had no hit for half an hour, or whose website's session is over; how many."""
+        over = [one for one in self._roster.lasting() if self._is_over(one, now)]
+        self._end(over, now)
+        return len(over)
 
     def _keeps(self, site: Site, consent: str, now: datetime) -> bool:
         return bool(consent) and self._permits(site.id, consent, now)
@@ -261,19 +280,31 @@ class SignIns:
             return _SignedIn()  # without consent nothing is held, not even that there is such an account
         account_id = self._keys.open_account(opening, asked.site, found, claims, now)
         going = self._going(asked)
-        if any(one.promotion.account_id == account_id for one in going):
-            return _SignedIn()
+        same = [one for one in going if one.promotion.account_id == account_id]
+        if same:
+            return self._prolong(opening, same[-1], claims.session_ends_at)
         if going:
             # Another account on the same browser: its visit ends here, and a new one, of this account, begins.
             opening.accounts.end([one.id for one in going], [self._leave(one) for one in going], now)
-        link = self._link(asked)
+        link = self._link(asked, claims.session_ends_at)
         sealed = self._links.seal(account_id, link)
         number = opening.accounts.add_promotion(asked.site.id, account_id, sealed, now)
         promotion = Promotion(number, asked.site.id, account_id, sealed, State.REQUESTED, now, None)
         return _SignedIn(going, Going(promotion, link))
 
+    def _prolong(self, opening: Opening, one: Going, until: datetime | None) -> _SignedIn:
+        """Have a visit that goes on last as long as the website says by now."""
+        if one.link.until == until:
+            return _SignedIn()
+        link = msgspec.structs.replace(one.link, until=until)
+        opening.accounts.seal_promotion(one.id, self._links.seal(one.promotion.account_id, link))
+        return _SignedIn(prolonged=Going(one.promotion, link))
+
     def _note(self, signed_in: _SignedIn, now: datetime) -> None:
         self._roster.note_ended((one.id for one in signed_in.ended), now)
+        if signed_in.prolonged is not None:
+            going = signed_in.prolonged
+            self._roster.prolong(going, lambda: self._assign(going))
         if signed_in.begun is not None:
             self.begin(signed_in.begun)
             self.wake.set()
@@ -282,7 +313,7 @@ class SignIns:
         """The visitor's signed-in visits, but for those that are over: the visitor goes by another pseudonym then."""
         (name, *_) = self._pseudonyms.visitor_all(asked.site.id, asked.visitor)
         going = self._roster.of_visitor(asked.site.id, name)
-        over = [one for one in going if self._is_idle(one, asked.now)]
+        over = [one for one in going if self._is_over(one, asked.now)]
         for one in over:
             self._leave(one)
         return [one for one in going if one not in over]
@@ -308,9 +339,10 @@ class SignIns:
             one.promotion.last_seen_at,
             account_id=one.promotion.account_id,
             promotion_id=one.id,
+            ends_at=one.link.until,
         )
 
-    def _link(self, asked: _SignIn) -> Link:
+    def _link(self, asked: _SignIn, until: datetime | None) -> Link:
         site, now = asked.site, asked.now
         names = self._pseudonyms.visitor_all(site.id, asked.visitor)
         # Begun here where none goes on: a hit that comes at the same moment is of the same visit.
@@ -328,9 +360,13 @@ class SignIns:
             tuple(names) if site.promote_days else (),
             secrets.token_bytes(32) if asked.keeps else b"",
             asked.consent,
+            until,
         )
 
-    def _is_idle(self, one: Going, now: datetime) -> bool:
+    def _is_over(self, one: Going, now: datetime) -> bool:
+        """Whether the website's session is over, or nothing has come for half an hour."""
+        if one.link.until is not None and now >= one.link.until:
+            return True
         if now - one.promotion.last_seen_at < INACTIVITY:
             return False
         # What the ingester has not seen yet, the book of visits has.

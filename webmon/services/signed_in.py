@@ -38,6 +38,8 @@ class Link(msgspec.Struct, frozen=True):
     remainder_key: bytes = b""
     # The receipt under which the visit was collected before, where that is known.
     consent: str = ""
+    # When the website's own session ends, where it said so.
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,14 @@ class SignedIn:
             self._by_visitor.setdefault(one.named, set()).add(one.id)
             self._put(one)
             then()
+
+    def prolong(self, one: Going, then: Callable[[], None]) -> None:
+        """Know a promotion by another link from now on, and do `then` before anybody else is told anything."""
+        with self._lock:
+            known = self._all.get(one.id)
+            if known is not None:
+                self._all[one.id] = Going(known.promotion, one.link)
+                then()
 
     def forget(self, gone: Iterable[Going]) -> None:
         with self._lock:

@@ -19,13 +19,20 @@ _STRIPES = 64
 
 
 class Visit(msgspec.Struct, gc=False):
-    """A visit in progress; account and promotion are set while its visitor is signed in. Only the book changes it."""
+    """A visit in progress; account and promotion are set while its visitor is signed in. Only the book changes it.
+
+    `ends_at`: when the session ends in which the visitor is signed in, where the website has said so.
+    """
 
     visit_id: int
     started_at: datetime
     last_seen_at: datetime
     account_id: int | None = None
     promotion_id: int = 0
+    ends_at: datetime | None = None
+
+    def goes_on(self, now: datetime) -> bool:
+        return goes_on(self.last_seen_at, now) and (self.ends_at is None or now < self.ends_at)
 
 
 class SeenVisit(Protocol):
@@ -95,7 +102,7 @@ class VisitBook:
         carried = self._carried((site_id, carried_from), now) if carried_from is not None else None
         with stripe.lock:
             visit = stripe.visits.get(key)
-            if visit is None or not goes_on(visit.last_seen_at, now):
+            if visit is None or not visit.goes_on(now):
                 visit = msgspec.structs.replace(carried) if carried else Visit(new_id(), now, now)
                 stripe.visits[key] = visit
                 if len(stripe.visits) > self._limit:
@@ -120,16 +127,26 @@ class VisitBook:
         return visit.visit_id if visit else None
 
     def assign(
-        self, site_id: int, visitor_id: int, visit_id: int, seen_at: datetime, *, account_id: int, promotion_id: int
+        self,
+        site_id: int,
+        visitor_id: int,
+        visit_id: int,
+        seen_at: datetime,
+        *,
+        account_id: int,
+        promotion_id: int,
+        ends_at: datetime | None = None,
     ) -> None:
-        """Say that the visitor is signed in on this visit: its hits go to the account log from now on."""
+        """Say that the visitor is signed in on this visit: its hits go to the account log, until `ends_at` if any."""
         key = (site_id, visitor_id)
         stripe = self._stripe(key)
         with stripe.lock:
             visit = stripe.visits.get(key)
             if visit is None or visit.visit_id != visit_id:
                 visit = Visit(visit_id, seen_at, seen_at)
-            stripe.visits[key] = msgspec.structs.replace(visit, account_id=account_id, promotion_id=promotion_id)
+            stripe.visits[key] = msgspec.structs.replace(
+                visit, account_id=account_id, promotion_id=promotion_id, ends_at=ends_at
+            )
 
     def end(self, site_id: int, visitor_id: int, visit_id: int | None = None) -> None:
         """End the visitor's visit, or that one alone: the next hit begins a new one, in the event log."""
@@ -159,7 +176,7 @@ class VisitBook:
 
     def _going(self, key: Key, now: datetime) -> Visit | None:
         visit = self._stripe(key).visits.get(key)
-        return visit if visit and goes_on(visit.last_seen_at, now) else None
+        return visit if visit and visit.goes_on(now) else None
 
     def _carried(self, key: Key, now: datetime) -> Visit | None:
         visit = self._going(key, now)
@@ -168,6 +185,6 @@ class VisitBook:
 
 def _thin_out(visits: dict[Key, Visit], now: datetime) -> None:
     """Forget ended visits; where too many go on, the half that was seen least lately."""
-    ended = [key for key, visit in visits.items() if not goes_on(visit.last_seen_at, now)]
+    ended = [key for key, visit in visits.items() if not visit.goes_on(now)]
     for key in ended or sorted(visits, key=lambda key: visits[key].last_seen_at)[: len(visits) // 2]:
         del visits[key]

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -295,7 +295,7 @@ def _register_sign_in(pages: Blueprint, it: Embed) -> None:
             raise InvalidInput.field("account", "goes without a token")
         if body.account:
             _check_backend(it.sites, site)
-            account = AccountName(body.account, body.email, body.name)
+            account = AccountName(body.account, body.email, body.name, _session_end(body.session_expiry))
             it.sign_ins.login_as(site, account, body.visitor, body.visit, now, body.consent)
         elif body.token:
             it.sign_ins.login(site, body.token, body.visitor, body.visit, now, consent=body.consent)
@@ -308,6 +308,13 @@ def _register_sign_in(pages: Blueprint, it: Embed) -> None:
         body = read_json(request, LogoutBody)
         it.sign_ins.logout(it.sites.get(body.site), body.visitor, body.visit, it.clock.now())
         return Response(status=204)
+
+
+def _session_end(seconds: float | None) -> datetime | None:
+    try:
+        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise InvalidInput.field("session_expiry", "must be a time in seconds") from error
 
 
 def policy_shown(site: Site, policy: Policy, preview: str) -> dict[str, Any]:

@@ -69,6 +69,7 @@ class LoginBody(msgspec.Struct):
     visitor: str = ""
     visit: str = ""
     consent: str = ""
+    session_expiry: float | None = None
 
 
 def request_of(
