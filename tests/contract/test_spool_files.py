@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -377,6 +377,79 @@ def test_what_is_erased_and_could_not_be_written_over_is_not_forgotten(
     assert serving.spools.delete_consented(1, [77]) == 0, "asked for once more, there is nothing to delete"
     serving.spools.wipe()
     assert not there()
+
+
+def test_what_is_asked_for_after_the_end_is_refused_and_removes_nothing(serving: Serving) -> None:
+    """Threads that answer requests may be left when the server ends."""
+    serving.spools.append(entries(1, 2, visitor=77))
+    (ended,) = serving.spools.turn()
+    serving.spools.append(entries(3))
+    live = serving.spools.all()[0]
+    serving.spools.close()
+    folder: list[Callable[[], object]] = [
+        serving.spools.all,
+        serving.spools.turn,
+        lambda: serving.spools.waiting([1], []),
+        lambda: serving.spools.holds_consented(1, [77]),
+        lambda: serving.spools.holds_account(1),
+        lambda: serving.spools.delete_consented(1, [77]),
+        lambda: serving.spools.append(entries(4)),
+    ]
+    files: list[Callable[[], object]] = [
+        ended.count,
+        ended.remove,
+        lambda: ended.spent,
+        lambda: ended.delete_through(2, 2),
+        lambda: ended.delete_consented(1, [77]),
+        lambda: live.append(entries(4)),
+        lambda: live.delete_through(3, 1),
+    ]
+    for ask in folder + files:
+        with pytest.raises(Unavailable):
+            ask()
+    serving.spools.close()
+    assert serving.files() == ["live-1.db", "live-2.db"]
+    serving.open()
+    serving.ingester.drain()
+    assert serving.stored() == [1, 2, 3]
+
+
+def test_an_erasure_that_comes_after_the_end_is_not_told_as_done(serving: Serving) -> None:
+    serving.spools.append(entries(1, visitor=77))
+    live = serving.spools.all()[0]
+    live._to_wipe = True
+    serving.spools.close()
+    with pytest.raises(Unavailable):
+        serving.spools.wipe()
+
+
+def test_of_a_file_that_was_removed_nothing_waits(serving: Serving) -> None:
+    """Whoever had listed the files before may still ask this one."""
+    serving.spools.append(entries(1, visitor=77))
+    (ended,) = serving.spools.turn()
+    serving.ingester.drain()
+    assert (ended.removed, ended.count(), ended.delete_consented(1, [77])) == (True, 0, 0)
+    ended.wipe()
+    ended.remove()
+
+
+def test_one_file_that_cannot_be_closed_keeps_no_other_open(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving.spools.append(entries(1))
+    serving.spools.turn()
+    live, ended = serving.spools.all()
+    closed: list[Spool] = []
+
+    def close(spool: Spool) -> None:
+        closed.append(spool)
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Spool, "close", close)
+        with pytest.raises(sqlite3.OperationalError):
+            serving.spools.close()
+    assert {*closed} == {live, ended}
 
 
 def test_who_appends_while_files_are_ended_is_stored_once(serving: Serving) -> None:

@@ -130,6 +130,8 @@ class Spool:
         self._group = _Group()
         self._ended = False
         self._closed = False
+        # What was removed holds nothing; what was only closed may hold anything, and nobody is told otherwise.
+        self._removed = False
         # Up to which number the entries of a file that has ended have moved on, as far as this process knows.
         self._moved = 0
         with ExitStack() as opened:
@@ -153,8 +155,8 @@ class Spool:
         return self._depth
 
     @property
-    def closed(self) -> bool:
-        return self._closed
+    def removed(self) -> bool:
+        return self._removed
 
     def append(self, entries: Sequence[SpoolEntry]) -> None:
         """Return once the entries are durable.
@@ -238,9 +240,11 @@ class Spool:
                 self._moved = last_id
                 self._more(-gone)
             return gone
-        with self._drain, _transaction(self._reader) as connection:
-            gone = int(connection.execute("delete from hit where id <= ?", (last_id,)).rowcount)
-            connection.execute(_COUNT_STORED, (stored_count,))
+        with self._drain:
+            self._demand_open()
+            with _transaction(self._reader) as connection:
+                gone = int(connection.execute("delete from hit where id <= ?", (last_id,)).rowcount)
+                connection.execute(_COUNT_STORED, (stored_count,))
             self._to_wipe = True
         self._more(-gone)
         if self._depth == 0:
@@ -272,8 +276,9 @@ class Spool:
         Rows sealed for an account are not among them: nothing outside the seal says whose they were.
         """
         with self._commit, self._drain:
-            if self._closed:
+            if self._removed:
                 return 0
+            self._demand_open()
             with _transaction(self._reader) as connection:
                 values = (site_id, json.dumps([*visitor_ids]), Basis.CONSENT)
                 waiting = int(connection.execute(_COUNT_CONSENTED, (self._moved, *values)).fetchone()[0])
@@ -298,26 +303,42 @@ class Spool:
             connection.execute("insert or replace into meta values ('finished', '1')")
 
     def close(self) -> None:
+        """Leave the files as they are: whoever asks for what is in them is told `Unavailable` from then on."""
         with self._commit, self._drain:
-            self._closed = True
-            self._writer.close()
-            self._reader.close()
+            self._close()
 
     def remove(self) -> None:
         """Remove the files, then close: SQLite would first put what is in the log into a file that is still there.
 
         The log goes first. What a crash leaves is opened at the next start, and what of it stands in the file already
-        is moved again: the event log and the account log know it.
+        is moved again: the event log and the account log know it. Raises `Unavailable` where it was closed before.
         """
-        for suffix in ("-wal", "", "-shm"):
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-        self._depth = 0
-        self.close()
+        with self._commit, self._drain:
+            if self._removed:
+                return
+            self._demand_open()
+            for suffix in ("-wal", "", "-shm"):
+                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+            self._removed = True
+            self._depth = 0
+            self._close()
         _make_durable(self.path.parent)
+
+    def _close(self) -> None:
+        self._closed = True
+        with closing(self._reader), closing(self._writer):
+            pass
+
+    def _demand_open(self) -> None:
+        if self._closed:
+            raise Unavailable(f"{self.path} is closed")
 
     def _rows(self, sql: str, *values: int | str) -> list[tuple[Any, ...]]:
         with self._drain:
-            return [] if self._closed else self._reader.execute(sql, values).fetchall()
+            if self._removed:
+                return []
+            self._demand_open()
+            return self._reader.execute(sql, values).fetchall()
 
     def _number(self, sql: str, *values: int | str) -> int:
         return int(next(iter(self._rows(sql, *values)), (0,))[0])
@@ -336,10 +357,11 @@ class Spool:
         try:
             if self._ended:
                 raise SpoolEnded
+            self._demand_open()
             self._insert(group.entries)
         except BaseException as error:
             group.error = error  # for all who wait: whatever happened, their hits are not durable
-            if not isinstance(error, sqlite3.Error | SpoolEnded):
+            if not isinstance(error, sqlite3.Error | SpoolEnded | Unavailable):
                 raise
         finally:
             group.end()
@@ -368,8 +390,9 @@ class Spool:
         """
         # Held against appending, as a checkpoint that meets a writer would leave the log as it is.
         with self._commit, self._drain:
-            if self._closed or not self._to_wipe:
+            if self._removed or not self._to_wipe:
                 return
+            self._demand_open()
             try:
                 self._reader.execute("vacuum")
                 busy = self._reader.execute("pragma wal_checkpoint(truncate)").fetchone()[0]

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Collection, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-from webmon.errors import SpoolFull
+from webmon.errors import SpoolFull, Unavailable
 from webmon.stores.ports.events import EventSink
 from webmon.stores.ports.spool import SpoolEntry
 from webmon.stores.spool import Spool, SpoolEnded
@@ -36,6 +37,7 @@ class SpoolFolder:
         for spool in self._ended:
             spool.end(self._live)
         self._others: dict[Path, Spool] = {}
+        self._closed = False
 
     @property
     def node(self) -> str:
@@ -102,9 +104,11 @@ class SpoolFolder:
             spool.wipe()
 
     def close(self) -> None:
-        with self._lock:
+        """Close every file, whatever becomes of one of them: none is looked into or removed any more."""
+        with self._lock, ExitStack() as closing:
+            self._closed = True
             for spool in (self._live, *self._ended, *self._others.values()):
-                spool.close()
+                closing.callback(spool.close)
 
     def _make_room(self, entries: Sequence[SpoolEntry]) -> None:
         if self.depth + len(entries) > self._limit:
@@ -121,10 +125,12 @@ class SpoolFolder:
         return begun
 
     def _look(self) -> None:
+        if self._closed:
+            raise Unavailable("The spool is closed: the server is about to end")
         for spool in self._ended:
             if spool.spent:
                 spool.remove()
-        self._ended = [spool for spool in self._ended if not spool.closed]
+        self._ended = [spool for spool in self._ended if not spool.removed]
         for path in sorted(self._folder.glob("*.db")):
             if not _number(path) and path not in self._others:
                 self._others[path] = Spool(path, self._limit)
