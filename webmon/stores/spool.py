@@ -11,6 +11,7 @@ import os
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,7 +21,8 @@ from typing import Any
 from prometheus_client import Histogram
 
 from webmon.domain.hit import Basis
-from webmon.errors import SpoolFull, Unavailable
+from webmon.errors import Conflict, SpoolFull, Unavailable
+from webmon.stores.holding import hold, is_at
 from webmon.stores.ports.events import Chunk
 from webmon.stores.ports.spool import SpooledEntry, SpoolEntry
 
@@ -79,6 +81,7 @@ _WAITING_SEALED = (
 _ROWS_AT_ONCE = 1000
 # Pages of the write-ahead log. Putting it into the file holds up whoever commits; most files have moved on before.
 _CHECKPOINT_PAGES = 16_384
+_REMOVED_WITHIN_SECONDS = 1.0
 # What an entry takes of the log, and the most that is set aside for those to come.
 _ENTRY_BYTES = 1250
 _ROOM_BYTES = 4 * 1024 * 1024
@@ -117,9 +120,20 @@ class Spool:
     """A file of acknowledged hits; safe for many appending threads and one that drains."""
 
     def __init__(
-        self, path: Path, limit: int, *, deduplicate: bool = False, spool_id: str = "", expected: int = 0
+        self,
+        path: Path,
+        limit: int,
+        *,
+        deduplicate: bool = False,
+        fills: bool = True,
+        spool_id: str = "",
+        expected: int = 0,
     ) -> None:
-        """`spool_id`: of the file before, where this one goes on counting; `expected`: how many it may hold."""
+        """`spool_id`: of the file before, where this one goes on counting; `expected`: how many it may hold.
+
+        `deduplicate`: an import's, whose rows may be in the log already. Whoever `fills` it holds it: the server,
+        which does not, removes none that is held. Raises `Conflict` where another process fills it.
+        """
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         left = path.exists()
         self.path = path
@@ -134,18 +148,25 @@ class Spool:
         self._removed = False
         # Up to which number the entries of a file that has ended have moved on, as far as this process knows.
         self._moved = 0
+        self.deduplicate = deduplicate
+        self._is_held = deduplicate and fills
         with ExitStack() as opened:
+            if self._is_held:
+                opened.enter_context(_held(path))
             self._writer = opened.enter_context(closing(_connect(path)))
-            defaults = {"id": spool_id or secrets.token_hex(8), "deduplicate": str(int(deduplicate)), "stored": "0"}
-            _set_up(self._writer, defaults)
+            _set_up(
+                self._writer,
+                {"id": spool_id or secrets.token_hex(8), "stored": "0"},
+                ["finished"] if self._is_held else [],
+            )
+            self._file = path.stat()
             self._reader = opened.enter_context(closing(_connect(path)))
             _set_aside(path, expected)
             self._writer.execute(f"pragma wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             self.id = self.meta("id")
-            self.deduplicate = self.meta("deduplicate") == "1"
             self._depth = self.count()
             _make_durable(path.parent)
-            opened.pop_all()
+            self._opened = opened.pop_all()
         # Whether deleted rows may stand in the files still: whoever had them open may have ended before.
         self._to_wipe = left
 
@@ -166,6 +187,8 @@ class Spool:
         """
         if not entries:
             return
+        if self._is_held:
+            self.demand_file()
         self._make_room(entries)
         with self._enter:
             group = self._group
@@ -293,6 +316,16 @@ class Spool:
         with self._enter:
             self._depth = self.count()
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the file has its name still: nobody else finds one that was removed, whatever is appended to it."""
+        return is_at(self.path, self._file)
+
+    def demand_file(self) -> None:
+        """Raise `Unavailable` where somebody has removed the file."""
+        if not self.is_there:
+            raise Unavailable(f"{self.path} is not there any more: run the same import again")
+
     def meta(self, key: str) -> str:
         rows = self._rows("select value from meta where key = ?", key)
         return str(rows[0][0]) if rows else ""
@@ -326,8 +359,7 @@ class Spool:
 
     def _close(self) -> None:
         self._closed = True
-        with closing(self._reader), closing(self._writer):
-            pass
+        self._opened.close()
 
     def _demand_open(self) -> None:
         if self._closed:
@@ -403,6 +435,11 @@ class Spool:
             self._to_wipe = False
 
 
+def lock_of(path: Path) -> Path:
+    """Return what is held by whoever fills an import's file, and by the server while it removes it."""
+    return path.with_suffix(".lock")
+
+
 def _insertion(entries: Sequence[SpoolEntry]) -> tuple[str, list[int | str | bytes | None]]:
     rows = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(entries))
     values = [value for e in entries for value in (e.site_id, e.month, e.visit_id, e.hit_id, e.body, e.account_id)]
@@ -444,12 +481,28 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _set_up(connection: sqlite3.Connection, defaults: Mapping[str, str]) -> None:
-    """In one transaction: each waits for the disk, and a file is begun whenever there are rows to be moved."""
+def _set_up(connection: sqlite3.Connection, defaults: Mapping[str, str], forgotten: Sequence[str]) -> None:
+    """In one transaction: each waits for the disk, and a file is begun whenever there are rows to be moved.
+
+    `forgotten`: what was said before and holds no more.
+    """
     with _transaction(connection):
         for statement in _SCHEMA:
             connection.execute(statement)
         connection.executemany("insert or ignore into meta values (?, ?)", defaults.items())
+        connection.executemany("delete from meta where key = ?", [(key,) for key in forgotten])
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Hold an import's file. The server does so for the moment in which it removes one, which is waited for."""
+    end = time.monotonic() + _REMOVED_WITHIN_SECONDS
+    with ExitStack() as letting_go:
+        while not letting_go.enter_context(hold(lock_of(path))):
+            if time.monotonic() > end:
+                raise Conflict(f"{path} is being filled already: let the other import end first")
+            time.sleep(_REMOVED_WITHIN_SECONDS / 100)
+        yield
 
 
 @contextmanager

@@ -13,9 +13,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from webmon.errors import SpoolFull, Unavailable
+from webmon.stores.holding import hold
 from webmon.stores.ports.events import EventSink
 from webmon.stores.ports.spool import SpoolEntry
-from webmon.stores.spool import Spool, SpoolEnded
+from webmon.stores.spool import Spool, SpoolEnded, lock_of
 
 # The first has no number.
 _LIVE = re.compile(r"live(?:-(\d+))?\.db")
@@ -131,13 +132,23 @@ class SpoolFolder:
             if spool.spent:
                 spool.remove()
         self._ended = [spool for spool in self._ended if not spool.removed]
+        for spool in [spool for spool in self._others.values() if not spool.is_there]:
+            self._others.pop(spool.path).close()  # removed by somebody else: another may have its name by now
         for path in sorted(self._folder.glob("*.db")):
             if not _number(path) and path not in self._others:
-                self._others[path] = Spool(path, self._limit)
+                self._others[path] = Spool(path, self._limit, deduplicate=True, fills=False)
         for spool in [spool for spool in self._others.values() if _done(spool)]:
-            del self._others[spool.path]
+            self._remove(spool)
+
+    def _remove(self, spool: Spool) -> None:
+        """Remove an import's file, unless somebody fills it again: whoever begins to meanwhile makes another."""
+        with hold(lock_of(spool.path)) as held:
+            if not held or not _done(spool):
+                return
             spool.remove()
-            self._events.forget_spool(spool.id)
+            del self._others[spool.path]
+            lock_of(spool.path).unlink(missing_ok=True)
+        self._events.forget_spool(spool.id)
 
 
 def _number(path: Path) -> int:
