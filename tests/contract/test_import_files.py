@@ -15,8 +15,8 @@ import pytest
 from tests.contract.test_spool_files import Serving, entries, serving
 from webmon.cli import bulk
 from webmon.errors import Conflict, Unavailable
+from webmon.stores import imports as imports_module
 from webmon.stores import spool as spool_module
-from webmon.stores import spools as spools_module
 from webmon.stores.spool import Spool
 
 __all__ = ["serving"]
@@ -89,7 +89,7 @@ def test_an_import_that_has_begun_just_before_its_file_would_be_removed_keeps_it
 ) -> None:
     finished(serving, 1)
     serving.ingester.run_once()
-    done, again = spools_module._done, list[Spool]()
+    done, again = imports_module._done, list[Spool]()
 
     def beginning(spool: Spool) -> bool:
         is_done = done(spool)
@@ -99,7 +99,7 @@ def test_an_import_that_has_begun_just_before_its_file_would_be_removed_keeps_it
         return is_done
 
     with monkeypatch.context() as patched:
-        patched.setattr(spools_module, "_done", beginning)
+        patched.setattr(imports_module, "_done", beginning)
         serving.spools.turn()
     again[0].append(entries(4))
     again[0].finish()
@@ -108,7 +108,7 @@ def test_an_import_that_has_begun_just_before_its_file_would_be_removed_keeps_it
     assert serving.stored() == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("name", ["_connect", "_set_up", "_make_durable"])
+@pytest.mark.parametrize("name", ["_connect", "_set_up", "make_durable"])
 def test_the_server_that_finds_a_file_while_it_is_made_knows_it_for_an_import(
     serving: Serving, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

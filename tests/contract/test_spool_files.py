@@ -277,7 +277,7 @@ def _log_bytes(serving: Serving) -> int:
     [
         ("webmon.stores.spool", "_connect"),
         ("webmon.stores.spool", "_set_up"),
-        ("webmon.stores.spool", "_make_durable"),
+        ("webmon.stores.spool", "make_durable"),
         ("webmon.stores.spool.Spool", "count_from"),
     ],
 )

@@ -55,8 +55,19 @@ class Ingester:
         self._thread: threading.Thread | None = None
 
     def run_once(self) -> int:
-        """Move at most one batch of every spool, and return how many entries moved."""
-        return sum(self._drain(spool) for spool in self._spools())
+        """Move at most one batch of every spool, and return how many entries moved.
+
+        One that fails keeps no other from it; its error is raised when all have been tried.
+        """
+        moved, failed = 0, list[Exception]()
+        for spool in self._spools():
+            try:
+                moved += self._drain(spool)
+            except Exception as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
+        return moved
 
     def drain(self) -> None:
         """Move all there is."""

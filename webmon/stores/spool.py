@@ -22,6 +22,7 @@ from prometheus_client import Histogram
 
 from webmon.domain.hit import Basis
 from webmon.errors import Conflict, SpoolFull, Unavailable
+from webmon.stores.folders import make_durable
 from webmon.stores.holding import hold, is_at
 from webmon.stores.ports.events import Chunk
 from webmon.stores.ports.spool import SpooledEntry, SpoolEntry
@@ -50,10 +51,10 @@ _SCHEMA = (
 
 # An entry that stays out of the event log: sealed for an account, or of a visit whose visitor has signed in.
 _PERSONAL = "(account_id is not null or visit_id in (select value from json_each(?)))"
-_PERSONAL_ENTRIES = (
-    "select id, site_id, month, visit_id, hit_id, body, account_id from hit"  # noqa: S608
-    f" where id > ? and id <= ? and {_PERSONAL} order by id"
+_ENTRIES = (
+    "select id, site_id, month, visit_id, hit_id, body, account_id from hit where id > ? and id <= ? order by id"
 )
+_PERSONAL_ENTRIES = _ENTRIES.replace("order by", f"and {_PERSONAL} order by")
 # By their numbers alone: whatever looks at each entry reads the whole file.
 _THROUGH = "select coalesce(max(id), 0) from hit where id > ? and id < (select min(id) from hit where id > ?) + ?"
 _MONTHS = f"select month, max({_PERSONAL}) from hit where id > ? and id <= ? group by month order by month"  # noqa: S608
@@ -63,13 +64,16 @@ _LINES = (
 )
 _LAST_EVER = "select coalesce(max(seq), 0) from sqlite_sequence where name = 'hit'"
 _COUNT_STORED = "update meta set value = cast(cast(value as integer) + ? as text) where key = 'stored'"
+# Of a row that cannot be read any more it is enough that the pseudonym stands in it.
 _CONSENTED = (
-    "site_id = ? and account_id is null"
-    " and json_extract(cast(body as text), '$.visitor_id') in (select value from json_each(?))"
-    " and json_extract(cast(body as text), '$.basis') = ?"
+    "site_id = ?1 and account_id is null and case when json_valid(cast(body as text))"
+    " then json_extract(cast(body as text), '$.visitor_id') in (select value from json_each(?2))"
+    " and json_extract(cast(body as text), '$.basis') = ?3"
+    " else exists (select 1 from json_each(?2) where instr(body, cast(cast(value as text) as blob))) end"
 )
-_COUNT_CONSENTED = f"select count(*) from hit where id > ? and {_CONSENTED}"  # noqa: S608
+_COUNT_CONSENTED = f"select count(*) from hit where id > ?4 and {_CONSENTED}"  # noqa: S608
 _DELETE_CONSENTED = f"delete from hit where {_CONSENTED}"  # noqa: S608
+_DELETE_ENTRIES = "delete from hit where id in (select value from json_each(?))"
 _HOLDS_CONSENTED = f"select exists (select 1 from hit where {_CONSENTED})"  # noqa: S608
 _WAITING_PLAIN = (
     "select distinct visit_id from hit where account_id is null and visit_id in (select value from json_each(?))"
@@ -82,6 +86,8 @@ _ROWS_AT_ONCE = 1000
 # Pages of the write-ahead log. Putting it into the file holds up whoever commits; most files have moved on before.
 _CHECKPOINT_PAGES = 16_384
 _REMOVED_WITHIN_SECONDS = 1.0
+_DAMAGED = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
+_PRIMARY = 0xFF
 # What an entry takes of the log, and the most that is set aside for those to come.
 _ENTRY_BYTES = 1250
 _ROOM_BYTES = 4 * 1024 * 1024
@@ -114,6 +120,10 @@ class _Group:
 
 class SpoolEnded(Exception):
     """Nothing more is appended to this file: another has taken its place."""
+
+
+class SpoolDamaged(Unavailable):
+    """SQLite cannot read the file, and never will."""
 
 
 class Spool:
@@ -150,7 +160,8 @@ class Spool:
         self._moved = 0
         self.deduplicate = deduplicate
         self._is_held = deduplicate and fills
-        with ExitStack() as opened:
+        self._is_damaged = False
+        with _naming(path), ExitStack() as opened:
             if self._is_held:
                 opened.enter_context(_held(path))
             self._writer = opened.enter_context(closing(_connect(path)))
@@ -165,7 +176,7 @@ class Spool:
             self._writer.execute(f"pragma wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             self.id = self.meta("id")
             self._depth = self.count()
-            _make_durable(path.parent)
+            make_durable(path.parent)
             self._opened = opened.pop_all()
         # Whether deleted rows may stand in the files still: whoever had them open may have ended before.
         self._to_wipe = left
@@ -178,6 +189,11 @@ class Spool:
     @property
     def removed(self) -> bool:
         return self._removed
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether something of it could not be read: it is not found out before it is tried."""
+        return self._is_damaged
 
     def append(self, entries: Sequence[SpoolEntry]) -> None:
         """Return once the entries are durable.
@@ -238,6 +254,11 @@ class Spool:
         rows = self._rows(_PERSONAL_ENTRIES, self._moved, last_id, json.dumps([*visits]))
         return [SpooledEntry(row[0], SpoolEntry(*row[1:])) for row in rows]
 
+    def entries(self, last_id: int) -> list[SpooledEntry]:
+        """Return all entries up to `last_id` that have not moved on."""
+        rows = self._rows(_ENTRIES, self._moved, last_id)
+        return [SpooledEntry(row[0], SpoolEntry(*row[1:])) for row in rows]
+
     def chunks(self, last_id: int, visits: Collection[int], after: Mapping[str, int]) -> Iterator[Chunk]:
         """Yield all the others up to `last_id` by month, those of a month numbered above ``after[month]``.
 
@@ -264,8 +285,7 @@ class Spool:
                 self._more(-gone)
             return gone
         with self._drain:
-            self._demand_open()
-            with _transaction(self._reader) as connection:
+            with self._using(), _transaction(self._reader) as connection:
                 gone = int(connection.execute("delete from hit where id <= ?", (last_id,)).rowcount)
                 connection.execute(_COUNT_STORED, (stored_count,))
             self._to_wipe = True
@@ -301,15 +321,22 @@ class Spool:
         with self._commit, self._drain:
             if self._removed:
                 return 0
-            self._demand_open()
-            with _transaction(self._reader) as connection:
+            with self._using(), _transaction(self._reader) as connection:
                 values = (site_id, json.dumps([*visitor_ids]), Basis.CONSENT)
-                waiting = int(connection.execute(_COUNT_CONSENTED, (self._moved, *values)).fetchone()[0])
+                waiting = int(connection.execute(_COUNT_CONSENTED, (*values, self._moved)).fetchone()[0])
                 gone = int(connection.execute(_DELETE_CONSENTED, values).rowcount)
                 self._to_wipe |= gone > 0
         self._more(-waiting)
         self.wipe()
         return waiting
+
+    def forget(self, entries: Collection[int]) -> None:
+        """Delete these entries, which are somewhere else by now."""
+        with self._commit, self._drain:
+            with self._using(), _transaction(self._reader) as connection:
+                connection.execute(_DELETE_ENTRIES, (json.dumps([*entries]),))
+            self._to_wipe = True
+        self._more(-len(entries))
 
     def refresh(self) -> None:
         """Count anew, where another process drains what this one appends."""
@@ -355,11 +382,21 @@ class Spool:
             self._removed = True
             self._depth = 0
             self._close()
-        _make_durable(self.path.parent)
+        make_durable(self.path.parent)
 
     def _close(self) -> None:
         self._closed = True
         self._opened.close()
+
+    @contextmanager
+    def _using(self) -> Iterator[None]:
+        self._demand_open()
+        try:
+            with _naming(self.path):
+                yield
+        except SpoolDamaged:
+            self._is_damaged = True
+            raise
 
     def _demand_open(self) -> None:
         if self._closed:
@@ -369,8 +406,8 @@ class Spool:
         with self._drain:
             if self._removed:
                 return []
-            self._demand_open()
-            return self._reader.execute(sql, values).fetchall()
+            with self._using():
+                return self._reader.execute(sql, values).fetchall()
 
     def _number(self, sql: str, *values: int | str) -> int:
         return int(next(iter(self._rows(sql, *values)), (0,))[0])
@@ -464,20 +501,14 @@ def _set_aside(path: Path, expected: int) -> None:
         os.close(log)
 
 
-def _make_durable(folder: Path) -> None:
-    """Return once the disk has which files there are in the folder."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
-    connection.execute("pragma journal_mode = wal")
-    connection.execute("pragma synchronous = full")
-    connection.execute("pragma secure_delete = on")
+    try:
+        for pragma in ("journal_mode = wal", "synchronous = full", "secure_delete = on"):
+            connection.execute(f"pragma {pragma}")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -503,6 +534,17 @@ def _held(path: Path) -> Iterator[None]:
                 raise Conflict(f"{path} is being filled already: let the other import end first")
             time.sleep(_REMOVED_WITHIN_SECONDS / 100)
         yield
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say which file is damaged, in the place of what SQLite says of a statement."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _DAMAGED:
+            raise SpoolDamaged(f"{path} is damaged ({error})") from error
+        raise
 
 
 @contextmanager

@@ -9,17 +9,23 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Collection, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from webmon.errors import SpoolFull, Unavailable
-from webmon.stores.holding import hold
+from webmon.stores.imports import ImportFiles
 from webmon.stores.ports.events import EventSink
-from webmon.stores.ports.spool import SpoolEntry
-from webmon.stores.spool import Spool, SpoolEnded, lock_of
+from webmon.stores.ports.spool import SpooledEntry, SpoolEntry
+from webmon.stores.spool import Spool, SpoolDamaged, SpoolEnded
 
+# Hits that nothing can read, in a file like the others; its name is none of theirs.
+SET_ASIDE = "damaged.hits"
 # The first has no number.
 _LIVE = re.compile(r"live(?:-(\d+))?\.db")
+_WHAT_TO_DO = (
+    "It may hold hits that were acknowledged and are in no log yet, so nothing is started over it. Move it and the "
+    "file of its name with -wal behind it out of the folder, keep them, and start again: webmon goes on without them"
+)
 
 
 class SpoolFolder:
@@ -28,16 +34,11 @@ class SpoolFolder:
     def __init__(self, folder: Path, limit: int, events: EventSink) -> None:
         self._folder = folder
         self._limit = limit
-        self._events = events
         self._lock = threading.Lock()
-        found = sorted(filter(_number, folder.glob("live*.db")), key=_number)
-        opened: list[Spool] = []
-        for path in found:
-            opened.append(Spool(path, limit, spool_id=opened[-1].id if opened else ""))
-        *self._ended, self._live = opened or [Spool(folder / "live-1.db", limit)]
+        *self._ended, self._live = _opened(folder, limit)
         for spool in self._ended:
             spool.end(self._live)
-        self._others: dict[Path, Spool] = {}
+        self._imports = ImportFiles(folder, limit, events)
         self._closed = False
 
     @property
@@ -69,13 +70,13 @@ class SpoolFolder:
                 self._ended.append(self._live)
                 self._live = begun
             # One after the other: the event log knows by the highest number how far it has taken from them.
-            return [*self._ended[:1], *self._others.values()]
+            return [*self._ended[:1], *self._imports.open]
 
     def all(self) -> Sequence[Spool]:
         """Every spool that may hold entries, the live one first."""
         with self._lock:
             self._look()
-            return [self._live, *self._ended, *self._others.values()]
+            return [self._live, *self._ended, *self._imports.open]
 
     def waiting(self, visit_ids: Collection[int], promotion_ids: Collection[int]) -> tuple[set[int], set[int]]:
         """Return of which of these visits a row waits in the clear, and of which of these promotions a sealed one."""
@@ -92,7 +93,17 @@ class SpoolFolder:
 
     def delete_consented(self, site_id: int, visitor_ids: Collection[int]) -> int:
         """Forget the visitors' rows that were collected under consent, in every spool; return how many there were."""
-        return sum(spool.delete_consented(site_id, visitor_ids) for spool in self.all())
+        count = sum(spool.delete_consented(site_id, visitor_ids) for spool in self.all())
+        if (self._folder / SET_ASIDE).exists():
+            with closing(Spool(self._folder / SET_ASIDE, self._limit)) as aside:
+                count += aside.delete_consented(site_id, visitor_ids)
+        return count
+
+    def set_aside(self, spool: Spool, entries: Sequence[SpooledEntry]) -> None:
+        """Move entries that nothing can read to where they hold up nobody: durable there before they go here."""
+        with closing(Spool(self._folder / SET_ASIDE, self._limit)) as aside:
+            aside.append([one.entry for one in entries])
+        spool.forget([one.id for one in entries])
 
     def wipe(self) -> None:
         """Leave nothing of deleted rows in the server's own files: nobody could have had rows of an import erased.
@@ -106,10 +117,11 @@ class SpoolFolder:
 
     def close(self) -> None:
         """Close every file, whatever becomes of one of them: none is looked into or removed any more."""
-        with self._lock, ExitStack() as closing:
+        with self._lock, ExitStack() as steps:
             self._closed = True
-            for spool in (self._live, *self._ended, *self._others.values()):
-                closing.callback(spool.close)
+            steps.callback(self._imports.close)
+            for spool in (self._live, *self._ended):
+                steps.callback(spool.close)
 
     def _make_room(self, entries: Sequence[SpoolEntry]) -> None:
         if self.depth + len(entries) > self._limit:
@@ -132,31 +144,25 @@ class SpoolFolder:
             if spool.spent:
                 spool.remove()
         self._ended = [spool for spool in self._ended if not spool.removed]
-        for spool in [spool for spool in self._others.values() if not spool.is_there]:
-            self._others.pop(spool.path).close()  # removed by somebody else: another may have its name by now
-        for path in sorted(self._folder.glob("*.db")):
-            if not _number(path) and path not in self._others:
-                self._others[path] = Spool(path, self._limit, deduplicate=True, fills=False)
-        for spool in [spool for spool in self._others.values() if _done(spool)]:
-            self._remove(spool)
+        self._imports.look([path for path in self._folder.glob("live*.db") if _number(path)])
 
-    def _remove(self, spool: Spool) -> None:
-        """Remove an import's file, unless somebody fills it again: whoever begins to meanwhile makes another."""
-        with hold(lock_of(spool.path)) as held:
-            if not held or not _done(spool):
-                return
-            spool.remove()
-            del self._others[spool.path]
-            lock_of(spool.path).unlink(missing_ok=True)
-        self._events.forget_spool(spool.id)
+
+def _opened(folder: Path, limit: int) -> list[Spool]:
+    """Open the server's own files, the live one last; raises `SpoolDamaged` with what to do about one."""
+    paths = sorted(filter(_number, folder.glob("live*.db")), key=_number)
+    spools: list[Spool] = []
+    with ExitStack() as opened:
+        for path in paths or [folder / "live-1.db"]:
+            try:
+                spools.append(Spool(path, limit, spool_id=spools[-1].id if spools else ""))
+            except SpoolDamaged as error:
+                raise SpoolDamaged(f"{error}. {_WHAT_TO_DO}") from error
+            opened.callback(spools[-1].close)
+        opened.pop_all()
+    return spools
 
 
 def _number(path: Path) -> int:
     """Which of the server's own files it is, counted from 1; 0 for another's."""
     found = _LIVE.fullmatch(path.name)
     return int(found[1] or 1) if found else 0
-
-
-def _done(spool: Spool) -> bool:
-    # First the word, then the count: what is appended before the word is in the count.
-    return spool.meta("finished") == "1" and spool.count() == 0
