@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,10 @@ from tests.contract.test_spool_files import Serving, entries, serving
 from tests.support.server import WebmonServer
 from tests.support.world import World
 from webmon.errors import Unavailable
+from webmon.services.set_aside import DAMAGED
 from webmon.stores.imports import DAMAGED_FILES
 from webmon.stores.spool import Spool
+from webmon.stores.spools import SET_ASIDE
 
 __all__ = ["serving"]
 NO_DATABASE = b"no database" * 500
@@ -188,3 +192,113 @@ def test_a_server_that_does_not_start_over_a_damaged_file_says_so_in_a_sentence(
     assert "live-1.db is damaged" in doctor.stdout
     (folder / "live-1.db").rename(folder / "import-1-abc.db.damaged")
     assert "import-1-abc.db.damaged was damaged" in server.run("doctor", check=False).stdout
+
+
+def damage(world: World, *, sealed: bool) -> None:
+    """One byte of each row that is sealed, or is not."""
+    live = world.runtime.spools.all()[0]
+    body = "cast(x'00' || substr(body, 2, length(body) - 2) || x'55' as blob)"
+    live._writer.execute(f"update hit set body = {body} where (account_id is not null) = ?", (sealed,))  # noqa: S608
+
+
+def set_aside(world: World) -> list[tuple[object, ...]]:
+    path = world.folder / "spool" / SET_ASIDE
+    if not path.exists():
+        return []
+    with closing(sqlite3.connect(path)) as aside:
+        return aside.execute("select account_id is not null, hit_id from hit").fetchall()
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+@pytest.mark.parametrize("at", ["while it runs", "at its start"])
+def test_a_hit_that_nothing_can_read_is_set_aside_and_those_around_it_go_on(
+    world: World, *, sealed: bool, at: str
+) -> None:
+    world.login_key()
+    signed_in, other = world.visitor(), world.visitor()
+    signed_in.signs_in()
+    world.settle()
+    damaged, whole = (signed_in, other) if sealed else (other, signed_in)
+    damaged.sees("/damaged")
+    damage(world, sealed=sealed)
+    damaged.sees("/after")
+    whole.sees("/other")
+    counted = DAMAGED._value.get()
+    with capture_logs() as logs:
+        if at == "at its start":
+            world.reopen()
+        world.settle()
+    assert (world.paths(), world.account_paths()) == (
+        (["/other"], ["/after"]) if sealed else (["/after"], ["/other"])
+    )
+    assert (len(set_aside(world)), set_aside(world)[0][0]) == (1, int(sealed))
+    (said,) = [line for line in logs if line["event"] == "spool.damaged_hits"]
+    assert said["count"] == 1
+    assert DAMAGED._value.get() == counted + 1
+    assert world.runtime.spools.depth == 0
+    world.reopen()
+    assert len(set_aside(world)) == 1
+
+
+def test_a_hit_of_somebody_who_has_signed_in_meanwhile_is_set_aside_too(world: World) -> None:
+    world.login_key()
+    visitor = world.visitor()
+    visitor.sees("/damaged")
+    damage(world, sealed=False)
+    visitor.sees("/whole")
+    visitor.signs_in()
+    world.settle()
+    assert (world.paths(), world.account_paths(), len(set_aside(world))) == ([], ["/whole"], 1)
+
+
+def test_an_interruption_between_keeping_it_and_taking_it_out_loses_it_nowhere(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    visitor = world.visitor()
+    visitor.sees("/damaged")
+    damage(world, sealed=False)
+    visitor.sees("/whole")
+    with monkeypatch.context() as patched:
+        patched.setattr(Spool, "forget", stop)
+        with pytest.raises(KeyboardInterrupt):
+            world.runtime.ingester.run_once()
+    assert len(set_aside(world)) == 1
+    world.reopen()
+    assert world.paths() == ["/whole"]
+    assert {row[1] for row in set_aside(world)} == {set_aside(world)[0][1]}
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_an_erasure_deletes_what_can_be_made_out_of_a_damaged_hit_too(world: World, *, moved: bool) -> None:
+    visitor, other = world.visitor(), world.visitor()
+    visitor.sees("/mine")
+    other.sees("/others")
+    damage(world, sealed=False)
+    spools = world.runtime.spools
+    found = [int(re.findall(rb'"visitor_id":(\d+)', one.entry.body)[0]) for one in spools.all()[0].entries(2)]
+    if moved:
+        world.runtime.ingester.drain()
+        assert len(set_aside(world)) == 2
+    assert not world.runtime.spools.holds_consented(world.site.id, [found[0] + 1])
+    assert spools.holds_consented(world.site.id, found[:1]) is not moved, "no promotion waits for what is set aside"
+    assert spools.delete_consented(world.site.id, found[:1]) == 1
+    world.runtime.ingester.drain()
+    assert len(set_aside(world)) == 1
+    content = b"".join(path.read_bytes() for path in (world.folder / "spool").iterdir() if path.is_file())
+    assert (str(found[0]).encode() in content, str(found[1]).encode() in content) == (False, True)
+
+
+def test_a_log_that_takes_nothing_has_no_hit_set_aside(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ValueError("of the log's own")
+
+    world.visitor().sees("/seen")
+    with monkeypatch.context() as patched:
+        patched.setattr(world.runtime.event_log, "append", refuse)
+        with pytest.raises(ValueError, match="of the log's own"):
+            world.runtime.ingester.run_once()
+    world.settle()
+    assert (world.paths(), set_aside(world)) == (["/seen"], [])

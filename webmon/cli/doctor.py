@@ -201,6 +201,11 @@ def _set_aside(core: Core) -> Iterator[Finding]:
     """What nobody reads any more, and somebody should look at."""
     for path in sorted((core.folder / "spool").glob("*.damaged")):
         yield Finding("spool", WARNING, f"{path} was damaged; run the import that it is of again, then delete it")
+    for path in (core.folder / "spool").glob("damaged.hits"):
+        text = (
+            f"{path} holds hits that nothing can read; find out what damaged them, then stop the server and delete it"
+        )
+        yield Finding("spool", WARNING, text)
 
 
 def _jobs(core: Core) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from typing import Protocol
 import structlog
 from prometheus_client import Counter, Histogram
 
-from webmon.errors import Unavailable, told
+from webmon.errors import Unavailable, WebmonError, told
 from webmon.stores.ports.events import Chunk, EventSink
 from webmon.stores.ports.spool import DrainedSpool, Remainder, SpooledEntry
 
@@ -46,7 +46,10 @@ class Ingester:
         events: EventSink,
         keeper: Keeper,
         log_lock: threading.Lock,
+        set_aside: Callable[[DrainedSpool, int], int] = lambda *_: 0,
     ) -> None:
+        """`set_aside` takes out of a spool what cannot be read, up to a number, and returns how many it was."""
+        self._set_aside = set_aside
         self._spools = spools
         self._events = events
         self._keeper = keeper
@@ -91,7 +94,17 @@ class Ingester:
     def _drain(self, spool: DrainedSpool) -> int:
         with self._log_lock:
             last = spool.through(BATCH)
-            return self._move(spool, last) if last else 0
+            if not last:
+                return 0
+            try:
+                return self._move(spool, last)
+            except (WebmonError, OSError):
+                raise  # a log that takes nothing just now
+            except Exception:
+                # Or an entry is at fault: without those that are, the others are moved by the next call.
+                if gone := self._set_aside(spool, last):
+                    return gone
+                raise
 
     def _move(self, spool: DrainedSpool, last: int) -> int:
         with SECONDS.time():

@@ -15,7 +15,7 @@ from pathlib import Path
 from webmon.errors import SpoolFull, Unavailable
 from webmon.stores.imports import ImportFiles
 from webmon.stores.ports.events import EventSink
-from webmon.stores.ports.spool import SpooledEntry, SpoolEntry
+from webmon.stores.ports.spool import DrainedSpool, SpooledEntry, SpoolEntry
 from webmon.stores.spool import Spool, SpoolDamaged, SpoolEnded
 
 # Hits that nothing can read, in a file like the others; its name is none of theirs.
@@ -99,7 +99,7 @@ class SpoolFolder:
                 count += aside.delete_consented(site_id, visitor_ids)
         return count
 
-    def set_aside(self, spool: Spool, entries: Sequence[SpooledEntry]) -> None:
+    def set_aside(self, spool: DrainedSpool, entries: Sequence[SpooledEntry]) -> None:
         """Move entries that nothing can read to where they hold up nobody: durable there before they go here."""
         with closing(Spool(self._folder / SET_ASIDE, self._limit)) as aside:
             aside.append([one.entry for one in entries])
