@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -257,8 +258,8 @@ class Core:
         self.data_keys.note_taken_over()
 
     def close(self) -> None:
-        self.database.close()
-        self.data_keys.close()
+        with closing(self.data_keys), closing(self.database):
+            pass
 
 
 def _open_folder(folder: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -308,16 +309,22 @@ class Runtime(Core):
         self.scheduler.start()
 
     def close(self) -> None:
-        self.scheduler.stop()
-        self.promoter.stop()
-        self.erasing.stop()
-        self.drop_writer.stop()
-        self.consent_count_writer.stop()
-        self.refusal_writer.stop()
-        self.ingester.stop()
-        self.spools.close()
-        self.event_log.close()
-        self.drop_counts.flush()
-        self.consent_counts.flush()
-        self.refused_attempts.flush()
-        super().close()
+        """Take every step, whatever becomes of one; the last error is raised then."""
+        steps = (
+            self.scheduler.stop,
+            self.promoter.stop,
+            self.erasing.stop,
+            self.drop_writer.stop,
+            self.consent_count_writer.stop,
+            self.refusal_writer.stop,
+            self.ingester.stop,
+            self.spools.close,
+            self.event_log.close,
+            self.drop_counts.flush,
+            self.consent_counts.flush,
+            self.refused_attempts.flush,
+            super().close,
+        )
+        with ExitStack() as closing:
+            for step in reversed(steps):
+                closing.callback(step)

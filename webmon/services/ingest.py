@@ -10,7 +10,7 @@ from typing import Protocol
 import structlog
 from prometheus_client import Counter, Histogram
 
-from webmon.errors import Unavailable, WebmonError, told
+from webmon.errors import WebmonError, told
 from webmon.stores.ports.events import Chunk, EventSink
 from webmon.stores.ports.spool import DrainedSpool, Remainder, SpooledEntry
 
@@ -82,13 +82,13 @@ class Ingester:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread, then move what is left."""
+        """Stop the thread, then move what is left; whatever keeps that from being done, the end goes on."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
         try:
             self.drain()
-        except Unavailable as error:
+        except Exception as error:
             log.error("ingest.left", error=told(error))  # in the spool, for the next start
 
     def _drain(self, spool: DrainedSpool) -> int:
