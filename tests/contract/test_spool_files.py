@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import msgspec
 import pytest
@@ -25,6 +28,7 @@ from webmon.stores.spools import SpoolFolder
 
 NOVEMBER = datetime(2026, 11, 3, 12)  # noqa: DTZ001 - the log's times are UTC without offset
 BATCH = 50
+TraceFunction = Callable[[FrameType, str, Any], Any]
 
 
 class NoAccounts:
@@ -195,6 +199,32 @@ def test_the_bound_is_for_all_that_waits(tmp_path: Path) -> None:
     moving.delete_through(3, 3)
     spools.append(entries(6))
     assert spools.depth == 3
+    spools.close()
+    log.close()
+
+
+def test_at_no_moment_while_another_file_is_begun_does_a_hit_count_twice(tmp_path: Path) -> None:
+    log = DuckDBEventLog(tmp_path / "events")
+    spools = SpoolFolder(tmp_path / "spool", 10, log)
+    spools.append(entries(*range(6)))
+    depths: set[int] = set()
+
+    def each_line(frame: FrameType, event: str, _: object) -> TraceFunction | None:
+        if not frame.f_code.co_filename.endswith("/stores/spools.py"):
+            return None
+        if event == "line":
+            sys.settrace(None)
+            depths.add(spools.depth)
+            sys.settrace(each_line)
+        return each_line
+
+    before = sys.gettrace()
+    sys.settrace(each_line)
+    try:
+        spools.turn()
+    finally:
+        sys.settrace(before)
+    assert depths == {6}
     spools.close()
     log.close()
 

@@ -35,11 +35,22 @@ class SpoolFolder:
         self._folder = folder
         self._limit = limit
         self._lock = threading.Lock()
-        *self._ended, self._live = _opened(folder, limit)
-        for spool in self._ended:
-            spool.end(self._live)
+        *ended, live = _opened(folder, limit)
+        for spool in ended:
+            spool.end(live)
+        # The live one, then those that have ended. Replaced as a whole: who counts what waits sees none twice.
+        self._own = (live, *ended)
         self._imports = ImportFiles(folder, limit, events)
         self._closed = False
+
+    @property
+    def _live(self) -> Spool:
+        return self._own[0]
+
+    @property
+    def _ended(self) -> Sequence[Spool]:
+        """Oldest first."""
+        return self._own[1:]
 
     @property
     def node(self) -> str:
@@ -49,7 +60,7 @@ class SpoolFolder:
     @property
     def depth(self) -> int:
         """How many hits wait in the server's own files."""
-        return self._live.depth + sum(spool.depth for spool in self._ended)
+        return sum(spool.depth for spool in self._own)
 
     def append(self, entries: Sequence[SpoolEntry]) -> None:
         """Return once the entries are durable; see `Spool.append`."""
@@ -66,9 +77,7 @@ class SpoolFolder:
         with self._lock:
             self._look()
             if self._live.depth and not self._ended:
-                begun = self._successor()  # where that fails, nothing has changed
-                self._ended.append(self._live)
-                self._live = begun
+                self._own = (self._successor(), self._live)  # where that fails, nothing has changed
             # One after the other: the event log knows by the highest number how far it has taken from them.
             return [*self._ended[:1], *self._imports.open]
 
@@ -76,7 +85,7 @@ class SpoolFolder:
         """Every spool that may hold entries, the live one first."""
         with self._lock:
             self._look()
-            return [self._live, *self._ended, *self._imports.open]
+            return [*self._own, *self._imports.open]
 
     def waiting(self, visit_ids: Collection[int], promotion_ids: Collection[int]) -> tuple[set[int], set[int]]:
         """Return of which of these visits a row waits in the clear, and of which of these promotions a sealed one."""
@@ -110,9 +119,7 @@ class SpoolFolder:
 
         Raises `Unavailable` where that cannot be done just now.
         """
-        with self._lock:
-            own = [self._live, *self._ended]
-        for spool in own:
+        for spool in self._own:
             spool.wipe()
 
     def close(self) -> None:
@@ -120,7 +127,7 @@ class SpoolFolder:
         with self._lock, ExitStack() as steps:
             self._closed = True
             steps.callback(self._imports.close)
-            for spool in (self._live, *self._ended):
+            for spool in self._own:
                 steps.callback(spool.close)
 
     def _make_room(self, entries: Sequence[SpoolEntry]) -> None:
@@ -143,7 +150,7 @@ class SpoolFolder:
         for spool in self._ended:
             if spool.spent:
                 spool.remove()
-        self._ended = [spool for spool in self._ended if not spool.removed]
+        self._own = tuple(spool for spool in self._own if not spool.removed)
         self._imports.look([path for path in self._folder.glob("live*.db") if _number(path)])
 
 
