@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.test_spool_files import Serving, entries, serving
+from tests.contract.test_spool_files import HELD_SECONDS, Serving, entries, serving
 from webmon.cli import bulk
 from webmon.errors import Conflict, Unavailable
 from webmon.stores import imports as imports_module
@@ -184,6 +185,28 @@ def test_an_import_whose_file_is_gone_ends_and_says_what_to_do(serving: Serving,
     finished(serving, 1, 2)
     serving.ingester.drain()
     assert serving.stored() == [1, 2]
+
+
+@pytest.mark.parametrize("when", ["after the server has opened it", "before"])
+def test_an_import_that_stands_still_while_it_writes_holds_nobody_up(serving: Serving, when: str) -> None:
+    serving.spools.append([*entries(1), *entries(9, visitor=77)])
+    spool = begun(serving)
+    spool.append(entries(2))
+    if when != "before":
+        serving.spools.all()
+    spool._writer.execute("begin immediate")  # and there its process is stopped
+    began = time.monotonic()
+    assert serving.spools.delete_consented(1, [77]) == 1
+    assert len(serving.spools.all()) == 2, "to be looked into it need not stand open for writing"
+    for _ in range(2):
+        with pytest.raises(Unavailable, match=r"import-a\.db cannot be used just now"):
+            serving.ingester.run_once()
+    assert time.monotonic() - began < HELD_SECONDS, "the lock of all logs was held"
+    assert {*serving.stored()} - {2} == {1}
+    spool._writer.execute("commit")
+    serving.ingester.drain()
+    assert (serving.stored(), spool.count()) == ([1, 2], 0)
+    spool.close()
 
 
 def test_a_file_that_somebody_removed_and_made_anew_is_moved_too(serving: Serving) -> None:

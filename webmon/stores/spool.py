@@ -86,6 +86,12 @@ _ROWS_AT_ONCE = 1000
 # Pages of the write-ahead log. Putting it into the file holds up whoever commits; most files have moved on before.
 _CHECKPOINT_PAGES = 16_384
 _REMOVED_WITHIN_SECONDS = 1.0
+# Seconds for which appending, and everything else, waits for another process that has the file locked. Whoever fills
+# an import waits for the server alone, and holds up nobody. The server waits while it holds what others need: of an
+# import, the lock of all logs; of its own files, which only a shell or a backup could lock, all that is appended.
+_FILLING = (30.0, 30.0)
+_DRAINING = (1.0, 1.0)
+_SERVING = (2.0, 0.25)
 _DAMAGED = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
 _PRIMARY = 0xFF
 # What an entry takes of the log, and the most that is set aside for those to come.
@@ -164,14 +170,15 @@ class Spool:
         with _naming(path), ExitStack() as opened:
             if self._is_held:
                 opened.enter_context(_held(path))
-            self._writer = opened.enter_context(closing(_connect(path)))
+            writes, reads = _FILLING if self._is_held else _DRAINING if deduplicate else _SERVING
+            self._writer = opened.enter_context(closing(_connect(path, writes)))
             _set_up(
                 self._writer,
                 {"id": spool_id or secrets.token_hex(8), "stored": "0"},
                 ["finished"] if self._is_held else [],
             )
             self._file = path.stat()
-            self._reader = opened.enter_context(closing(_connect(path)))
+            self._reader = opened.enter_context(closing(_connect(path, reads)))
             _set_aside(path, expected)
             self._writer.execute(f"pragma wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             self.id = self.meta("id")
@@ -315,8 +322,9 @@ class Spool:
     def delete_consented(self, site_id: int, visitor_ids: Collection[int]) -> int:
         """Forget the visitors' rows that were collected under consent; return how many waited.
 
-        Raises `Unavailable` where they are deleted, but the files cannot be written anew just now: `wipe` does it.
-        Rows sealed for an account are not among them: nothing outside the seal says whose they were.
+        Raises `Unavailable` where they cannot be deleted just now, and where they are, but the files cannot be
+        written anew: `wipe` does it. Rows sealed for an account are not among them: nothing outside the seal says
+        whose they were.
         """
         with self._commit, self._drain:
             if self._removed:
@@ -397,6 +405,8 @@ class Spool:
         except SpoolDamaged:
             self._is_damaged = True
             raise
+        except sqlite3.Error as error:
+            raise Unavailable(f"{self.path} cannot be used just now ({error})") from error
 
     def _demand_open(self) -> None:
         if self._closed:
@@ -501,8 +511,9 @@ def _set_aside(path: Path, expected: int) -> None:
         os.close(log)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+def _connect(path: Path, patience: float) -> sqlite3.Connection:
+    """`patience`: for how many seconds it waits where another process has the file locked."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=patience)
     try:
         for pragma in ("journal_mode = wal", "synchronous = full", "secure_delete = on"):
             connection.execute(f"pragma {pragma}")
@@ -515,8 +526,10 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _set_up(connection: sqlite3.Connection, defaults: Mapping[str, str], forgotten: Sequence[str]) -> None:
     """In one transaction: each waits for the disk, and a file is begun whenever there are rows to be moved.
 
-    `forgotten`: what was said before and holds no more.
+    `forgotten`: what was said before and holds no more. Where there is nothing to do, no lock is waited for.
     """
+    if not forgotten and connection.execute("select 1 from sqlite_master where name = 'meta'").fetchone():
+        return
     with _transaction(connection):
         for statement in _SCHEMA:
             connection.execute(statement)

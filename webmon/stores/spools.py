@@ -101,8 +101,13 @@ class SpoolFolder:
         return any(spool.holds_account(account_id) for spool in self.all())
 
     def delete_consented(self, site_id: int, visitor_ids: Collection[int]) -> int:
-        """Forget the visitors' rows that were collected under consent, in every spool; return how many there were."""
-        count = sum(spool.delete_consented(site_id, visitor_ids) for spool in self.all())
+        """Forget the visitors' rows that were collected under consent; return how many there were.
+
+        Imports have none: no consent is known of what they bring.
+        """
+        with self._lock:
+            self._look()
+        count = sum(spool.delete_consented(site_id, visitor_ids) for spool in self._own)
         if (self._folder / SET_ASIDE).exists():
             with closing(Spool(self._folder / SET_ASIDE, self._limit)) as aside:
                 count += aside.delete_consented(site_id, visitor_ids)
