@@ -34,7 +34,8 @@ class AccountKeyFile:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
-        for pragma in ("journal_mode = wal", "synchronous = full", "secure_delete = on"):
+        # Temporary files would stand outside of the data folder: keys too, while the file is written anew.
+        for pragma in ("journal_mode = wal", "synchronous = full", "secure_delete = on", "temp_store = memory"):
             self._connection.execute(f"pragma {pragma}")
         self._connection.executescript(_SCHEMA)
         path.chmod(0o600)

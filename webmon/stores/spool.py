@@ -512,10 +512,14 @@ def _set_aside(path: Path, expected: int) -> None:
 
 
 def _connect(path: Path, patience: float) -> sqlite3.Connection:
-    """`patience`: for how many seconds it waits where another process has the file locked."""
+    """`patience`: for how many seconds it waits where another process has the file locked.
+
+    What SQLite puts down beside a file, as all its rows while it is written anew, stays in memory: else it would
+    stand outside of the data folder, where nothing of it is ever overwritten.
+    """
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=patience)
     try:
-        for pragma in ("journal_mode = wal", "synchronous = full", "secure_delete = on"):
+        for pragma in ("journal_mode = wal", "synchronous = full", "secure_delete = on", "temp_store = memory"):
             connection.execute(f"pragma {pragma}")
     except BaseException:
         connection.close()
