@@ -20,6 +20,7 @@ from webmon.errors import SettingsError
 from webmon.settings import Settings, load_settings
 from webmon.stores.accountkeys import AccountKeyFile
 from webmon.stores.control.database import ControlDatabase, sqlite_url
+from webmon.stores.folders import make_folder
 from webmon.stores.vault import DATA, KEYS, Vault
 
 if TYPE_CHECKING:
@@ -265,7 +266,7 @@ class Core:
 def _open_folder(folder: Path) -> Path:
     folder = folder.resolve()
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
         folder.chmod(0o700)
     except OSError as error:
         raise SettingsError(f"WEBMON_DATA_DIR: {folder} cannot be used: {error.strerror}") from error

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from webmon.stores.folders import make_folder
 from webmon.stores.ports.keys import FIRST_KEY, DataKey, NewKey, key_context
 
 _SCHEMA = """
@@ -31,7 +32,7 @@ class AccountKeyFile:
     """A SQLite file; safe for many threads, and for the command line beside a server."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
         self._lock = threading.Lock()
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
         # Temporary files would stand outside of the data folder: keys too, while the file is written anew.

@@ -13,3 +13,11 @@ def make_durable(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, its owner's alone, and those above it; return once the disk has the names of what was made."""
+    made = [one for one in (path, *path.parents) if not one.exists()]
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in made:
+        make_durable(folder.parent)

@@ -22,7 +22,7 @@ from prometheus_client import Histogram
 
 from webmon.domain.hit import Basis
 from webmon.errors import Conflict, SpoolFull, Unavailable
-from webmon.stores.folders import make_durable
+from webmon.stores.folders import make_durable, make_folder
 from webmon.stores.holding import hold, is_at
 from webmon.stores.ports.events import Chunk
 from webmon.stores.ports.spool import SpooledEntry, SpoolEntry
@@ -150,7 +150,7 @@ class Spool:
         `deduplicate`: an import's, whose rows may be in the log already. Whoever `fills` it holds it: the server,
         which does not, removes none that is held. Raises `Conflict` where another process fills it.
         """
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
         left = path.exists()
         self.path = path
         self._limit = limit
