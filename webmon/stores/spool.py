@@ -1,7 +1,9 @@
 """A file of the spool: hits that were acknowledged and have not reached the event log yet.
 
-A hit is acknowledged only after the commit that holds it (WAL, ``synchronous=FULL``): one that the disk does not take
-is taken back by SQLite. The commits of hits that arrive together are one commit.
+A hit is acknowledged only after the commit that holds it (WAL, ``synchronous=FULL``). One that the disk does not take
+is not acknowledged, and while this process lives nobody sees it. Where the disk failed in the last step, though, when
+the log was written already, a kill or a power cut may bring the commit back (docs/decisions/spool-files.md). What
+arrives together is one commit.
 """
 
 from __future__ import annotations
@@ -206,7 +208,8 @@ class Spool:
         """Return once the entries are durable.
 
         Raises `SpoolFull` at the bound, `Unavailable` where the disk does not take them, and `SpoolEnded` where they
-        belong into another file by now; then none of them is stored.
+        belong into another file by now; then none of them is stored, but for what a disk that failed may keep of them
+        over a crash.
         """
         if not entries:
             return
