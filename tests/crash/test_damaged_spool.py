@@ -112,6 +112,32 @@ def test_what_cannot_be_opened_just_now_is_left_and_named_once(
     assert serving.stored() == [1, 2]
 
 
+def test_one_that_cannot_be_read_just_now_keeps_nobody_waiting(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fails in one place: the file is left to whoever mends it."""
+    finished(serving, 2)
+    serving.spools.append(entries(1, visitor=77))
+    rows = Spool._rows
+
+    def fail(spool: Spool, *values: object) -> object:
+        if spool.path.name.startswith("import"):
+            raise Unavailable(f"{spool.path} cannot be used just now (disk I/O error)")
+        return rows(spool, *values)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Spool, "_rows", fail)
+        assert serving.spools.waiting([1], []) == ({1}, set())
+        assert serving.spools.holds_consented(1, [77])
+        assert not serving.spools.holds_account(1)
+        assert serving.spools.delete_consented(1, [77]) == 1
+        serving.spools.append(entries(3))
+        serving.ingester.drain()
+    assert serving.stored() == [3]
+    serving.ingester.drain()
+    assert serving.stored() == [2, 3]
+
+
 def test_one_that_cannot_be_removed_stays_open_and_is_tried_again(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 from prometheus_client import Counter
 
-from webmon.errors import told
+from webmon.errors import Unavailable, told
 from webmon.stores.folders import make_durable
 from webmon.stores.holding import hold
 from webmon.stores.ports.events import EventSink
@@ -63,7 +63,7 @@ class ImportFiles:
             yield
         except SpoolDamaged as error:
             self._set_aside(path, error)
-        except (sqlite3.Error, OSError) as error:
+        except (Unavailable, sqlite3.Error, OSError) as error:
             if path not in self._failing:
                 log.error("import.cannot_be_moved", file=str(path), error=told(error))
             self._failing.add(path)  # tried again at each look

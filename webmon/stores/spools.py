@@ -87,27 +87,24 @@ class SpoolFolder:
             self._look()
             return [*self._own, *self._imports.open]
 
+    # Asked of the server's own files alone: what imports bring is of no account, and no consent to it is known.
+
     def waiting(self, visit_ids: Collection[int], promotion_ids: Collection[int]) -> tuple[set[int], set[int]]:
         """Return of which of these visits a row waits in the clear, and of which of these promotions a sealed one."""
-        found = [spool.waiting(visit_ids, promotion_ids) for spool in self.all()]
+        found = [spool.waiting(visit_ids, promotion_ids) for spool in self._looked()]
         return set().union(*(one[0] for one in found)), set().union(*(one[1] for one in found))
 
     def holds_consented(self, site_id: int, visitor_ids: Collection[int]) -> bool:
         """Whether a row of these visitors waits in the clear that was collected under consent."""
-        return any(spool.holds_consented(site_id, visitor_ids) for spool in self.all())
+        return any(spool.holds_consented(site_id, visitor_ids) for spool in self._looked())
 
     def holds_account(self, account_id: int) -> bool:
         """Whether a row that is sealed for the account still waits in a spool."""
-        return any(spool.holds_account(account_id) for spool in self.all())
+        return any(spool.holds_account(account_id) for spool in self._looked())
 
     def delete_consented(self, site_id: int, visitor_ids: Collection[int]) -> int:
-        """Forget the visitors' rows that were collected under consent; return how many there were.
-
-        Imports have none: no consent is known of what they bring.
-        """
-        with self._lock:
-            self._look()
-        count = sum(spool.delete_consented(site_id, visitor_ids) for spool in self._own)
+        """Forget the visitors' rows that were collected under consent; return how many there were."""
+        count = sum(spool.delete_consented(site_id, visitor_ids) for spool in self._looked())
         if (self._folder / SET_ASIDE).exists():
             with closing(Spool(self._folder / SET_ASIDE, self._limit)) as aside:
                 count += aside.delete_consented(site_id, visitor_ids)
@@ -134,6 +131,11 @@ class SpoolFolder:
             steps.callback(self._imports.close)
             for spool in self._own:
                 steps.callback(spool.close)
+
+    def _looked(self) -> Sequence[Spool]:
+        with self._lock:
+            self._look()
+            return self._own
 
     def _make_room(self, entries: Sequence[SpoolEntry]) -> None:
         if self.depth + len(entries) > self._limit:
