@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from webmon.errors import SettingsError
 from webmon.settings import Settings, load_settings
 from webmon.stores.accountkeys import AccountKeyFile
 from webmon.stores.control.database import ControlDatabase, sqlite_url
+from webmon.stores.folders import make_folder
 from webmon.stores.vault import DATA, KEYS, Vault
 
 if TYPE_CHECKING:
@@ -257,14 +259,14 @@ class Core:
         self.data_keys.note_taken_over()
 
     def close(self) -> None:
-        self.database.close()
-        self.data_keys.close()
+        with closing(self.data_keys), closing(self.database):
+            pass
 
 
 def _open_folder(folder: Path) -> Path:
     folder = folder.resolve()
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
         folder.chmod(0o700)
     except OSError as error:
         raise SettingsError(f"WEBMON_DATA_DIR: {folder} cannot be used: {error.strerror}") from error

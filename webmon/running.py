@@ -17,6 +17,7 @@ from typing import Any
 
 from webmon.errors import SettingsError, WebmonError
 from webmon.settings import Settings
+from webmon.stores.folders import make_folder
 from webmon.stores.wrapping import write_private
 
 _LOCK = "webmon.lock"
@@ -64,7 +65,7 @@ def _words(error: urllib.error.HTTPError) -> str:
 @contextmanager
 def lock_data(folder: Path) -> Iterator[None]:
     """Hold the data folder; raises `SettingsError` where another process does."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder)
     descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -39,6 +40,7 @@ from webmon.services.read_stats import Stats
 from webmon.services.refused_attempts import PAUSE_SECONDS
 from webmon.services.renew_keys import KeyRenewal
 from webmon.services.retention_file import read_rules
+from webmon.services.set_aside import DamagedHits
 from webmon.services.sign_in import SignIns
 from webmon.services.signed_in import Links, SignedIn
 from webmon.services.site_directory import SiteDirectory
@@ -79,7 +81,10 @@ class Runtime(Core):
         self.day_keys = DayKeys(self.folder / EPHEMERAL / "day-keys.json")
         self.visits = VisitBook()
         self.once = Once()
-        self.ingester = Ingester(self.spools.turn, self.event_log, self.accounts, self.log_lock)
+        damaged = DamagedHits(self.account_keys, self.spools)
+        self.ingester = Ingester(
+            self.spools.turn, self.event_log, self.accounts, self.log_lock, set_aside=damaged.set_aside
+        )
         self.erasing = Worker("eraser", self.eraser.wake, lambda: self.eraser.advance(self.clock.now()))
         self.promoter = Worker(
             "promoter", self.accounts.wake, lambda: self.accounts.advance(self.clock.now()), PROMOTER_PAUSE_SECONDS
@@ -315,16 +320,22 @@ class Runtime(Core):
         self.scheduler.start()
 
     def close(self) -> None:
-        self.scheduler.stop()
-        self.promoter.stop()
-        self.erasing.stop()
-        self.drop_writer.stop()
-        self.consent_count_writer.stop()
-        self.refusal_writer.stop()
-        self.ingester.stop()
-        self.spools.close()
-        self.event_log.close()
-        self.drop_counts.flush()
-        self.consent_counts.flush()
-        self.refused_attempts.flush()
-        super().close()
+        """Take every step, whatever becomes of one; the last error is raised then."""
+        steps = (
+            self.scheduler.stop,
+            self.promoter.stop,
+            self.erasing.stop,
+            self.drop_writer.stop,
+            self.consent_count_writer.stop,
+            self.refusal_writer.stop,
+            self.ingester.stop,
+            self.spools.close,
+            self.event_log.close,
+            self.drop_counts.flush,
+            self.consent_counts.flush,
+            self.refused_attempts.flush,
+            super().close,
+        )
+        with ExitStack() as closing:
+            for step in reversed(steps):
+                closing.callback(step)

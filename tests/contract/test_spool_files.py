@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import sys
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import msgspec
 import pytest
@@ -25,6 +29,9 @@ from webmon.stores.spools import SpoolFolder
 
 NOVEMBER = datetime(2026, 11, 3, 12)  # noqa: DTZ001 - the log's times are UTC without offset
 BATCH = 50
+# SQLite's patience would be half a minute; this is for a machine that does much else.
+HELD_SECONDS = 10
+TraceFunction = Callable[[FrameType, str, Any], Any]
 
 
 class NoAccounts:
@@ -199,6 +206,32 @@ def test_the_bound_is_for_all_that_waits(tmp_path: Path) -> None:
     log.close()
 
 
+def test_at_no_moment_while_another_file_is_begun_does_a_hit_count_twice(tmp_path: Path) -> None:
+    log = DuckDBEventLog(tmp_path / "events")
+    spools = SpoolFolder(tmp_path / "spool", 10, log)
+    spools.append(entries(*range(6)))
+    depths: set[int] = set()
+
+    def each_line(frame: FrameType, event: str, _: object) -> TraceFunction | None:
+        if not frame.f_code.co_filename.endswith("/stores/spools.py"):
+            return None
+        if event == "line":
+            sys.settrace(None)
+            depths.add(spools.depth)
+            sys.settrace(each_line)
+        return each_line
+
+    before = sys.gettrace()
+    sys.settrace(each_line)
+    try:
+        spools.turn()
+    finally:
+        sys.settrace(before)
+    assert depths == {6}
+    spools.close()
+    log.close()
+
+
 def test_the_event_log_that_cannot_take_any_ends_one_file_alone(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,7 +310,7 @@ def _log_bytes(serving: Serving) -> int:
     [
         ("webmon.stores.spool", "_connect"),
         ("webmon.stores.spool", "_set_up"),
-        ("webmon.stores.spool", "_make_durable"),
+        ("webmon.stores.spool", "make_durable"),
         ("webmon.stores.spool.Spool", "count_from"),
     ],
 )
@@ -357,9 +390,10 @@ def test_what_is_erased_and_could_not_be_written_over_is_not_forgotten(
     reading = sqlite3.connect(live.path, isolation_level=None)
     reading.execute("begin")
     reading.execute("select count(*) from hit").fetchone()  # as long as somebody reads, the log cannot be emptied
-    live._reader.execute("pragma busy_timeout = 10")
+    began = time.monotonic()
     with pytest.raises(Unavailable):
         serving.spools.delete_consented(1, [77])
+    assert time.monotonic() - began < HELD_SECONDS, "meanwhile nobody can append"
     assert there()
     assert (serving.spools.depth, pages > 0) == (0, True)
     if again == "a restart":
@@ -377,6 +411,93 @@ def test_what_is_erased_and_could_not_be_written_over_is_not_forgotten(
     assert serving.spools.delete_consented(1, [77]) == 0, "asked for once more, there is nothing to delete"
     serving.spools.wipe()
     assert not there()
+
+
+def test_what_is_asked_for_after_the_end_is_refused_and_removes_nothing(serving: Serving) -> None:
+    """Threads that answer requests may be left when the server ends."""
+    serving.spools.append(entries(1, 2, visitor=77))
+    (ended,) = serving.spools.turn()
+    serving.spools.append(entries(3))
+    live = serving.spools.all()[0]
+    serving.spools.close()
+    folder: list[Callable[[], object]] = [
+        serving.spools.all,
+        serving.spools.turn,
+        lambda: serving.spools.waiting([1], []),
+        lambda: serving.spools.holds_consented(1, [77]),
+        lambda: serving.spools.holds_account(1),
+        lambda: serving.spools.delete_consented(1, [77]),
+        lambda: serving.spools.append(entries(4)),
+    ]
+    files: list[Callable[[], object]] = [
+        ended.count,
+        ended.remove,
+        lambda: ended.spent,
+        lambda: ended.delete_through(2, 2),
+        lambda: ended.delete_consented(1, [77]),
+        lambda: live.append(entries(4)),
+        lambda: live.delete_through(3, 1),
+    ]
+    for ask in folder + files:
+        with pytest.raises(Unavailable):
+            ask()
+    serving.spools.close()
+    assert serving.files() == ["live-1.db", "live-2.db"]
+    serving.open()
+    serving.ingester.drain()
+    assert serving.stored() == [1, 2, 3]
+
+
+def test_an_erasure_that_comes_after_the_end_is_not_told_as_done(serving: Serving) -> None:
+    serving.spools.append(entries(1, visitor=77))
+    live = serving.spools.all()[0]
+    live._to_wipe = True
+    serving.spools.close()
+    with pytest.raises(Unavailable):
+        serving.spools.wipe()
+
+
+def test_of_a_file_that_was_removed_nothing_waits(serving: Serving) -> None:
+    """Whoever had listed the files before may still ask this one."""
+    serving.spools.append(entries(1, visitor=77))
+    (ended,) = serving.spools.turn()
+    serving.ingester.drain()
+    assert (ended.removed, ended.count(), ended.delete_consented(1, [77])) == (True, 0, 0)
+    ended.wipe()
+    ended.remove()
+
+
+def test_one_file_that_cannot_be_closed_keeps_no_other_open(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving.spools.append(entries(1))
+    serving.spools.turn()
+    live, ended = serving.spools.all()
+    closed: list[Spool] = []
+
+    def close(spool: Spool) -> None:
+        closed.append(spool)
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Spool, "close", close)
+        with pytest.raises(sqlite3.OperationalError):
+            serving.spools.close()
+    assert {*closed} == {live, ended}
+
+
+def test_an_erasure_that_somebody_locks_out_is_told_so_and_keeps_no_hit_waiting(serving: Serving) -> None:
+    serving.spools.append(entries(1, visitor=77))
+    locking = sqlite3.connect(serving.spools.all()[0].path, isolation_level=None)
+    locking.execute("begin immediate")
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match=r"live-1\.db cannot be used just now"):
+        serving.spools.delete_consented(1, [77])
+    with pytest.raises(Unavailable):
+        serving.spools.append(entries(2))
+    assert time.monotonic() - began < HELD_SECONDS
+    locking.close()
+    assert serving.spools.delete_consented(1, [77]) == 1
 
 
 def test_who_appends_while_files_are_ended_is_stored_once(serving: Serving) -> None:

@@ -41,12 +41,12 @@ def ask(app: Any, *requests: Sent) -> list[Got]:
     """Send all at once and return the answers in the same order."""
 
     async def all_of_them() -> list[Got]:
-        return await asyncio.gather(*(_one(app, sent) for sent in requests))
+        return await asyncio.gather(*(one(app, sent) for sent in requests))
 
     return asyncio.run(all_of_them())
 
 
-async def _one(app: Any, sent: Sent) -> Got:
+async def one(app: Any, sent: Sent) -> Got:
     scope = {
         "type": "http",
         "http_version": "1.1",

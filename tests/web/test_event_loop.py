@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.asgi import Sent, ask, event
+from tests.support.asgi import Sent, ask, event, one
 from tests.support.world import BROWSER, World
 from webmon.app import create_asgi
 from webmon.domain.site import Mode
@@ -112,6 +113,40 @@ def test_what_cannot_be_stored_is_not_acknowledged_to_anybody(
 def test_the_same_event_twenty_times_at_once_is_stored_once(world: World) -> None:
     answers = ask(create_asgi(world.runtime), *[event("/once", event_id="a1B2c3D4e5F6g7H8i9J0kL")] * 20)
     assert {(one.status, one.body) for one in answers} == {(202, b"ok")}
+    world.settle()
+    assert world.paths() == ["/once"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_an_event_whose_sender_leaves_while_it_is_committed_is_stored_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, fails: bool
+) -> None:
+    """What the commit does decides whether it is stored when it is sent again, not who waited for it."""
+    begun, go_on = threading.Event(), threading.Event()
+    append = world.runtime.spools.append
+
+    def slowly(entries: Sequence[SpoolEntry]) -> None:
+        is_first = not begun.is_set()
+        begun.set()
+        go_on.wait(10)
+        if is_first and fails:
+            raise Unavailable("The spool cannot be written")
+        append(entries)
+
+    monkeypatch.setattr(world.runtime.spools, "append", slowly)
+    app, sent = create_asgi(world.runtime), event("/once", event_id="a1B2c3D4e5F6g7H8i9J0kL")
+
+    async def leave_and_send_again() -> int:
+        first = asyncio.create_task(one(app, sent))
+        await asyncio.get_running_loop().run_in_executor(None, begun.wait, 10)
+        first.cancel()
+        await asyncio.wait([first])
+        again = asyncio.create_task(one(app, sent))
+        await asyncio.sleep(0)
+        go_on.set()
+        return (await again).status
+
+    assert asyncio.run(leave_and_send_again()) == 202
     world.settle()
     assert world.paths() == ["/once"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from webmon.cli.progress import progress
@@ -39,19 +40,19 @@ def bring_in(core: Core, name: str, fill: Callable[[Core, Append], None]) -> int
 
 
 def _run(core: Core, name: str, fill: Callable[[Core, Append], None], move: Callable[[], object]) -> int:
-    spool = core.import_spool(name)
-    before = int(spool.meta("stored"))
-    fill(core, lambda entries: _append(spool, entries, move))
-    waiting = spool.count()
-    with progress(waiting, "Moving to the event log") as advance:
-        while waiting:
-            move()
-            left = spool.count()
-            advance(waiting - left)
-            waiting = left
-    stored = int(spool.meta("stored")) - before
-    spool.finish()
-    spool.close()
+    with closing(core.import_spool(name)) as spool:
+        before = int(spool.meta("stored"))
+        fill(core, lambda entries: _append(spool, entries, move))
+        waiting = spool.count()
+        with progress(waiting, "Moving to the event log") as advance:
+            while waiting:
+                move()
+                spool.demand_file()
+                left = spool.count()
+                advance(waiting - left)
+                waiting = left
+        stored = int(spool.meta("stored")) - before
+        spool.finish()
     return stored
 
 

@@ -197,6 +197,17 @@ def _event_log(core: Core) -> Iterator[Finding]:
     yield Finding("spool", OK, f"{found['waiting']} hits wait for the event log")
 
 
+def _set_aside(core: Core) -> Iterator[Finding]:
+    """What nobody reads any more, and somebody should look at."""
+    for path in sorted((core.folder / "spool").glob("*.damaged")):
+        yield Finding("spool", WARNING, f"{path} was damaged; run the import that it is of again, then delete it")
+    for path in (core.folder / "spool").glob("damaged.hits"):
+        text = (
+            f"{path} holds hits that nothing can read; find out what damaged them, then stop the server and delete it"
+        )
+        yield Finding("spool", WARNING, text)
+
+
 def _jobs(core: Core) -> Iterator[Finding]:
     failed = {name: outcome for name, outcome in core.job_outcomes().items() if outcome.startswith("failed")}
     for name, outcome in failed.items():
@@ -218,5 +229,6 @@ CHECKS: tuple[Check, ...] = (
     _control_database,
     _chains,
     _event_log,
+    _set_aside,
     _jobs,
 )

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from webmon.errors import SettingsError, WebmonError
+from webmon.errors import SettingsError, WebmonError, told
 
 _PR_SET_PDEATHSIG = 1
 _PARENT_CHECK_SECONDS = 1.0
@@ -109,14 +109,23 @@ def _work(*args: Any, **kwargs: Any) -> None:
         click.echo(f"Error: {error}", err=True)
         status = 1
     finally:
-        from webmon import server
-
-        server.stop()
+        status = max(status, _stop())
     # All that was acknowledged is in its place. Threads may be left that wait for the rest of a request, which the
     # loop that has ended will never bring: Python would wait for them.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+def _stop() -> int:
+    from webmon import server
+
+    try:
+        server.stop()
+    except Exception as error:  # it has tried everything else, and what it could not move is moved at the next start
+        click.echo(f"Error: the end failed: {told(error)}", err=True)
+        return 1
+    return 0
 
 
 def _die_with_parent() -> None:

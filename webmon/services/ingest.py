@@ -10,7 +10,7 @@ from typing import Protocol
 import structlog
 from prometheus_client import Counter, Histogram
 
-from webmon.errors import Unavailable, told
+from webmon.errors import WebmonError, told
 from webmon.stores.ports.events import Chunk, EventSink
 from webmon.stores.ports.spool import DrainedSpool, Remainder, SpooledEntry
 
@@ -46,7 +46,10 @@ class Ingester:
         events: EventSink,
         keeper: Keeper,
         log_lock: threading.Lock,
+        set_aside: Callable[[DrainedSpool, int], int] = lambda *_: 0,
     ) -> None:
+        """`set_aside` takes out of a spool what cannot be read, up to a number, and returns how many it was."""
+        self._set_aside = set_aside
         self._spools = spools
         self._events = events
         self._keeper = keeper
@@ -55,8 +58,19 @@ class Ingester:
         self._thread: threading.Thread | None = None
 
     def run_once(self) -> int:
-        """Move at most one batch of every spool, and return how many entries moved."""
-        return sum(self._drain(spool) for spool in self._spools())
+        """Move at most one batch of every spool, and return how many entries moved.
+
+        One that fails keeps no other from it; its error is raised when all have been tried.
+        """
+        moved, failed = 0, list[Exception]()
+        for spool in self._spools():
+            try:
+                moved += self._drain(spool)
+            except Exception as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
+        return moved
 
     def drain(self) -> None:
         """Move all there is."""
@@ -68,19 +82,29 @@ class Ingester:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread, then move what is left."""
+        """Stop the thread, then move what is left; whatever keeps that from being done, the end goes on."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
         try:
             self.drain()
-        except Unavailable as error:
+        except Exception as error:
             log.error("ingest.left", error=told(error))  # in the spool, for the next start
 
     def _drain(self, spool: DrainedSpool) -> int:
         with self._log_lock:
             last = spool.through(BATCH)
-            return self._move(spool, last) if last else 0
+            if not last:
+                return 0
+            try:
+                return self._move(spool, last)
+            except (WebmonError, OSError):
+                raise  # a log that takes nothing just now
+            except Exception:
+                # Or an entry is at fault: without those that are, the others are moved by the next call.
+                if gone := self._set_aside(spool, last):
+                    return gone
+                raise
 
     def _move(self, spool: DrainedSpool, last: int) -> int:
         with SECONDS.time():

@@ -37,30 +37,23 @@ class LoopStore:
     def __init__(self, append: Append, once: Once) -> None:
         self._append = append
         self._once = once
-        self._waiting: list[tuple[SpoolEntry, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[ReadyHit, asyncio.Future[None]]] = []
         self._committing: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
 
     async def store(self, hit: ReadyHit) -> None:
         """Raises `SpoolFull` and `Unavailable` where the hit cannot be stored."""
-        if hit.key is None:
-            return await self._durable(hit.entry)
-        while (claim := self._once.claim(hit.key)) is Claim.UNDER_WAY:
-            await asyncio.get_running_loop().run_in_executor(None, self._once.wait, hit.key)
-        if claim is Claim.STORED:
-            return None
-        stored = False
-        try:
-            await self._durable(hit.entry)
-            stored = True
-        finally:
-            self._once.settle(hit.key, stored=stored)
-        return None
+        if hit.key is not None:
+            while (claim := self._once.claim(hit.key)) is Claim.UNDER_WAY:
+                await asyncio.get_running_loop().run_in_executor(None, self._once.wait, hit.key)
+            if claim is Claim.STORED:
+                return
+        await self._durable(hit)
 
-    async def _durable(self, entry: SpoolEntry) -> None:
+    async def _durable(self, hit: ReadyHit) -> None:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((entry, done))
+        self._waiting.append((hit, done))
         if self._committing is None:
             self._committing = loop.create_task(self._commit_all())
         await done
@@ -69,7 +62,7 @@ class LoopStore:
         try:
             while self._waiting:
                 group, self._waiting = self._waiting, []
-                error = await self._commit([entry for entry, _ in group])
+                error = await self._commit([hit for hit, _ in group])
                 for _, done in group:
                     if done.cancelled():
                         continue
@@ -80,9 +73,20 @@ class LoopStore:
         finally:
             self._committing = None
 
-    async def _commit(self, entries: list[SpoolEntry]) -> Exception | None:
+    async def _commit(self, hits: list[ReadyHit]) -> Exception | None:
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._append, entries)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._write, hits)
         except Exception as error:
-            return error  # for all who wait: whatever happened, their hits are not durable
+            return error  # for all who wait: whatever happened, none of their hits is acknowledged
         return None
+
+    def _write(self, hits: list[ReadyHit]) -> None:
+        """Commit, and say here how that ended: whoever waited for it may have gone meanwhile."""
+        stored = False
+        try:
+            self._append([hit.entry for hit in hits])
+            stored = True
+        finally:
+            for hit in hits:
+                if hit.key is not None:
+                    self._once.settle(hit.key, stored=stored)

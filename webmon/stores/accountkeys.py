@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from webmon.errors import Unavailable
+from webmon.stores.folders import make_folder
 from webmon.stores.ports.keys import FIRST_KEY, DataKey, NewKey, key_context
 
 _SCHEMA = """
@@ -32,10 +33,11 @@ class AccountKeyFile:
     """A SQLite file; safe for many threads, and for the command line beside a server."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
         self._lock = threading.Lock()
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
-        for pragma in ("journal_mode = wal", "synchronous = full", "secure_delete = on"):
+        # Temporary files would stand outside of the data folder: keys too, while the file is written anew.
+        for pragma in ("journal_mode = wal", "synchronous = full", "secure_delete = on", "temp_store = memory"):
             self._connection.execute(f"pragma {pragma}")
         self._connection.executescript(_SCHEMA)
         path.chmod(0o600)

@@ -1,7 +1,9 @@
 """A file of the spool: hits that were acknowledged and have not reached the event log yet.
 
-A hit is acknowledged only after the commit that holds it (WAL, ``synchronous=FULL``): one that the disk does not take
-is taken back by SQLite. The commits of hits that arrive together are one commit.
+A hit is acknowledged only after the commit that holds it (WAL, ``synchronous=FULL``). One that the disk does not take
+is not acknowledged, and while this process lives nobody sees it. Where the disk failed in the last step, though, when
+the log was written already, a kill or a power cut may bring the commit back (docs/decisions/spool-files.md). What
+arrives together is one commit.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import os
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,7 +23,9 @@ from typing import Any
 from prometheus_client import Histogram
 
 from webmon.domain.hit import Basis
-from webmon.errors import SpoolFull, Unavailable
+from webmon.errors import Conflict, SpoolFull, Unavailable
+from webmon.stores.folders import make_durable, make_folder
+from webmon.stores.holding import hold, is_at
 from webmon.stores.ports.events import Chunk
 from webmon.stores.ports.spool import SpooledEntry, SpoolEntry
 
@@ -48,10 +53,10 @@ _SCHEMA = (
 
 # An entry that stays out of the event log: sealed for an account, or of a visit whose visitor has signed in.
 _PERSONAL = "(account_id is not null or visit_id in (select value from json_each(?)))"
-_PERSONAL_ENTRIES = (
-    "select id, site_id, month, visit_id, hit_id, body, account_id from hit"  # noqa: S608
-    f" where id > ? and id <= ? and {_PERSONAL} order by id"
+_ENTRIES = (
+    "select id, site_id, month, visit_id, hit_id, body, account_id from hit where id > ? and id <= ? order by id"
 )
+_PERSONAL_ENTRIES = _ENTRIES.replace("order by", f"and {_PERSONAL} order by")
 # By their numbers alone: whatever looks at each entry reads the whole file.
 _THROUGH = "select coalesce(max(id), 0) from hit where id > ? and id < (select min(id) from hit where id > ?) + ?"
 _MONTHS = f"select month, max({_PERSONAL}) from hit where id > ? and id <= ? group by month order by month"  # noqa: S608
@@ -61,13 +66,16 @@ _LINES = (
 )
 _LAST_EVER = "select coalesce(max(seq), 0) from sqlite_sequence where name = 'hit'"
 _COUNT_STORED = "update meta set value = cast(cast(value as integer) + ? as text) where key = 'stored'"
+# Of a row that cannot be read any more it is enough that the pseudonym stands in it.
 _CONSENTED = (
-    "site_id = ? and account_id is null"
-    " and json_extract(cast(body as text), '$.visitor_id') in (select value from json_each(?))"
-    " and json_extract(cast(body as text), '$.basis') = ?"
+    "site_id = ?1 and account_id is null and case when json_valid(cast(body as text))"
+    " then json_extract(cast(body as text), '$.visitor_id') in (select value from json_each(?2))"
+    " and json_extract(cast(body as text), '$.basis') = ?3"
+    " else exists (select 1 from json_each(?2) where instr(body, cast(cast(value as text) as blob))) end"
 )
-_COUNT_CONSENTED = f"select count(*) from hit where id > ? and {_CONSENTED}"  # noqa: S608
+_COUNT_CONSENTED = f"select count(*) from hit where id > ?4 and {_CONSENTED}"  # noqa: S608
 _DELETE_CONSENTED = f"delete from hit where {_CONSENTED}"  # noqa: S608
+_DELETE_ENTRIES = "delete from hit where id in (select value from json_each(?))"
 _HOLDS_CONSENTED = f"select exists (select 1 from hit where {_CONSENTED})"  # noqa: S608
 _WAITING_PLAIN = (
     "select distinct visit_id from hit where account_id is null and visit_id in (select value from json_each(?))"
@@ -79,6 +87,15 @@ _WAITING_SEALED = (
 _ROWS_AT_ONCE = 1000
 # Pages of the write-ahead log. Putting it into the file holds up whoever commits; most files have moved on before.
 _CHECKPOINT_PAGES = 16_384
+_REMOVED_WITHIN_SECONDS = 1.0
+# Seconds for which appending, and everything else, waits for another process that has the file locked. Whoever fills
+# an import waits for the server alone, and holds up nobody. The server waits while it holds what others need: of an
+# import, the lock of all logs; of its own files, which only a shell or a backup could lock, all that is appended.
+_FILLING = (30.0, 30.0)
+_DRAINING = (1.0, 1.0)
+_SERVING = (2.0, 0.25)
+_DAMAGED = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
+_PRIMARY = 0xFF
 # What an entry takes of the log, and the most that is set aside for those to come.
 _ENTRY_BYTES = 1250
 _ROOM_BYTES = 4 * 1024 * 1024
@@ -113,14 +130,29 @@ class SpoolEnded(Exception):
     """Nothing more is appended to this file: another has taken its place."""
 
 
+class SpoolDamaged(Unavailable):
+    """SQLite cannot read the file, and never will."""
+
+
 class Spool:
     """A file of acknowledged hits; safe for many appending threads and one that drains."""
 
     def __init__(
-        self, path: Path, limit: int, *, deduplicate: bool = False, spool_id: str = "", expected: int = 0
+        self,
+        path: Path,
+        limit: int,
+        *,
+        deduplicate: bool = False,
+        fills: bool = True,
+        spool_id: str = "",
+        expected: int = 0,
     ) -> None:
-        """`spool_id`: of the file before, where this one goes on counting; `expected`: how many it may hold."""
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """`spool_id`: of the file before, where this one goes on counting; `expected`: how many it may hold.
+
+        `deduplicate`: an import's, whose rows may be in the log already. Whoever `fills` it holds it: the server,
+        which does not, removes none that is held. Raises `Conflict` where another process fills it.
+        """
+        make_folder(path.parent)
         left = path.exists()
         self.path = path
         self._limit = limit
@@ -130,20 +162,31 @@ class Spool:
         self._group = _Group()
         self._ended = False
         self._closed = False
+        # What was removed holds nothing; what was only closed may hold anything, and nobody is told otherwise.
+        self._removed = False
         # Up to which number the entries of a file that has ended have moved on, as far as this process knows.
         self._moved = 0
-        with ExitStack() as opened:
-            self._writer = opened.enter_context(closing(_connect(path)))
-            defaults = {"id": spool_id or secrets.token_hex(8), "deduplicate": str(int(deduplicate)), "stored": "0"}
-            _set_up(self._writer, defaults)
-            self._reader = opened.enter_context(closing(_connect(path)))
+        self.deduplicate = deduplicate
+        self._is_held = deduplicate and fills
+        self._is_damaged = False
+        with _naming(path), ExitStack() as opened:
+            if self._is_held:
+                opened.enter_context(_held(path))
+            writes, reads = _FILLING if self._is_held else _DRAINING if deduplicate else _SERVING
+            self._writer = opened.enter_context(closing(_connect(path, writes)))
+            _set_up(
+                self._writer,
+                {"id": spool_id or secrets.token_hex(8), "stored": "0"},
+                ["finished"] if self._is_held else [],
+            )
+            self._file = path.stat()
+            self._reader = opened.enter_context(closing(_connect(path, reads)))
             _set_aside(path, expected)
             self._writer.execute(f"pragma wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             self.id = self.meta("id")
-            self.deduplicate = self.meta("deduplicate") == "1"
             self._depth = self.count()
-            _make_durable(path.parent)
-            opened.pop_all()
+            make_durable(path.parent)
+            self._opened = opened.pop_all()
         # Whether deleted rows may stand in the files still: whoever had them open may have ended before.
         self._to_wipe = left
 
@@ -153,17 +196,25 @@ class Spool:
         return self._depth
 
     @property
-    def closed(self) -> bool:
-        return self._closed
+    def removed(self) -> bool:
+        return self._removed
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether something of it could not be read: it is not found out before it is tried."""
+        return self._is_damaged
 
     def append(self, entries: Sequence[SpoolEntry]) -> None:
         """Return once the entries are durable.
 
         Raises `SpoolFull` at the bound, `Unavailable` where the disk does not take them, and `SpoolEnded` where they
-        belong into another file by now; then none of them is stored.
+        belong into another file by now; then none of them is stored, but for what a disk that failed may keep of them
+        over a crash.
         """
         if not entries:
             return
+        if self._is_held:
+            self.demand_file()
         self._make_room(entries)
         with self._enter:
             group = self._group
@@ -213,6 +264,11 @@ class Spool:
         rows = self._rows(_PERSONAL_ENTRIES, self._moved, last_id, json.dumps([*visits]))
         return [SpooledEntry(row[0], SpoolEntry(*row[1:])) for row in rows]
 
+    def entries(self, last_id: int) -> list[SpooledEntry]:
+        """Return all entries up to `last_id` that have not moved on."""
+        rows = self._rows(_ENTRIES, self._moved, last_id)
+        return [SpooledEntry(row[0], SpoolEntry(*row[1:])) for row in rows]
+
     def chunks(self, last_id: int, visits: Collection[int], after: Mapping[str, int]) -> Iterator[Chunk]:
         """Yield all the others up to `last_id` by month, those of a month numbered above ``after[month]``.
 
@@ -238,9 +294,10 @@ class Spool:
                 self._moved = last_id
                 self._more(-gone)
             return gone
-        with self._drain, _transaction(self._reader) as connection:
-            gone = int(connection.execute("delete from hit where id <= ?", (last_id,)).rowcount)
-            connection.execute(_COUNT_STORED, (stored_count,))
+        with self._drain:
+            with self._using(), _transaction(self._reader) as connection:
+                gone = int(connection.execute("delete from hit where id <= ?", (last_id,)).rowcount)
+                connection.execute(_COUNT_STORED, (stored_count,))
             self._to_wipe = True
         self._more(-gone)
         if self._depth == 0:
@@ -268,29 +325,44 @@ class Spool:
     def delete_consented(self, site_id: int, visitor_ids: Collection[int]) -> int:
         """Forget the visitors' rows that were collected under consent; return how many waited.
 
-        Raises `Unavailable` where that cannot be done just now, or where they are deleted, but the files cannot be
-        written anew: `wipe` does it.
-        Rows sealed for an account are not among them: nothing outside the seal says whose they were.
+        Raises `Unavailable` where they cannot be deleted just now, and where they are, but the files cannot be
+        written anew: `wipe` does it. Rows sealed for an account are not among them: nothing outside the seal says
+        whose they were.
         """
         with self._commit, self._drain:
-            if self._closed:
+            if self._removed:
                 return 0
-            values = (site_id, json.dumps([*visitor_ids]), Basis.CONSENT)
-            try:
-                with _transaction(self._reader) as connection:
-                    waiting = int(connection.execute(_COUNT_CONSENTED, (self._moved, *values)).fetchone()[0])
-                    gone = int(connection.execute(_DELETE_CONSENTED, values).rowcount)
-            except sqlite3.Error as error:
-                raise Unavailable("Nothing can be deleted from the spool just now") from error
-            self._to_wipe |= gone > 0
+            with self._using(), _transaction(self._reader) as connection:
+                values = (site_id, json.dumps([*visitor_ids]), Basis.CONSENT)
+                waiting = int(connection.execute(_COUNT_CONSENTED, (*values, self._moved)).fetchone()[0])
+                gone = int(connection.execute(_DELETE_CONSENTED, values).rowcount)
+                self._to_wipe |= gone > 0
         self._more(-waiting)
         self.wipe()
         return waiting
+
+    def forget(self, entries: Collection[int]) -> None:
+        """Delete these entries, which are somewhere else by now."""
+        with self._commit, self._drain:
+            with self._using(), _transaction(self._reader) as connection:
+                connection.execute(_DELETE_ENTRIES, (json.dumps([*entries]),))
+            self._to_wipe = True
+        self._more(-len(entries))
 
     def refresh(self) -> None:
         """Count anew, where another process drains what this one appends."""
         with self._enter:
             self._depth = self.count()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the file has its name still: nobody else finds one that was removed, whatever is appended to it."""
+        return is_at(self.path, self._file)
+
+    def demand_file(self) -> None:
+        """Raise `Unavailable` where somebody has removed the file."""
+        if not self.is_there:
+            raise Unavailable(f"{self.path} is not there any more: run the same import again")
 
     def meta(self, key: str) -> str:
         rows = self._rows("select value from meta where key = ?", key)
@@ -302,26 +374,53 @@ class Spool:
             connection.execute("insert or replace into meta values ('finished', '1')")
 
     def close(self) -> None:
+        """Leave the files as they are: whoever asks for what is in them is told `Unavailable` from then on."""
         with self._commit, self._drain:
-            self._closed = True
-            self._writer.close()
-            self._reader.close()
+            self._close()
 
     def remove(self) -> None:
         """Remove the files, then close: SQLite would first put what is in the log into a file that is still there.
 
         The log goes first. What a crash leaves is opened at the next start, and what of it stands in the file already
-        is moved again: the event log and the account log know it.
+        is moved again: the event log and the account log know it. Raises `Unavailable` where it was closed before.
         """
-        for suffix in ("-wal", "", "-shm"):
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-        self._depth = 0
-        self.close()
-        _make_durable(self.path.parent)
+        with self._commit, self._drain:
+            if self._removed:
+                return
+            self._demand_open()
+            for suffix in ("-wal", "", "-shm"):
+                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+            self._removed = True
+            self._depth = 0
+            self._close()
+        make_durable(self.path.parent)
+
+    def _close(self) -> None:
+        self._closed = True
+        self._opened.close()
+
+    @contextmanager
+    def _using(self) -> Iterator[None]:
+        self._demand_open()
+        try:
+            with _naming(self.path):
+                yield
+        except SpoolDamaged:
+            self._is_damaged = True
+            raise
+        except sqlite3.Error as error:
+            raise Unavailable(f"{self.path} cannot be used just now ({error})") from error
+
+    def _demand_open(self) -> None:
+        if self._closed:
+            raise Unavailable(f"{self.path} is closed")
 
     def _rows(self, sql: str, *values: int | str) -> list[tuple[Any, ...]]:
         with self._drain:
-            return [] if self._closed else self._reader.execute(sql, values).fetchall()
+            if self._removed:
+                return []
+            with self._using():
+                return self._reader.execute(sql, values).fetchall()
 
     def _number(self, sql: str, *values: int | str) -> int:
         return int(next(iter(self._rows(sql, *values)), (0,))[0])
@@ -340,10 +439,11 @@ class Spool:
         try:
             if self._ended:
                 raise SpoolEnded
+            self._demand_open()
             self._insert(group.entries)
         except BaseException as error:
             group.error = error  # for all who wait: whatever happened, their hits are not durable
-            if not isinstance(error, sqlite3.Error | SpoolEnded):
+            if not isinstance(error, sqlite3.Error | SpoolEnded | Unavailable):
                 raise
         finally:
             group.end()
@@ -372,8 +472,9 @@ class Spool:
         """
         # Held against appending, as a checkpoint that meets a writer would leave the log as it is.
         with self._commit, self._drain:
-            if self._closed or not self._to_wipe:
+            if self._removed or not self._to_wipe:
                 return
+            self._demand_open()
             try:
                 self._reader.execute("vacuum")
                 busy = self._reader.execute("pragma wal_checkpoint(truncate)").fetchone()[0]
@@ -382,6 +483,11 @@ class Spool:
             if busy:
                 raise Unavailable("What was deleted cannot be written over while somebody reads the spool")
             self._to_wipe = False
+
+
+def lock_of(path: Path) -> Path:
+    """Return what is held by whoever fills an import's file, and by the server while it removes it."""
+    return path.with_suffix(".lock")
 
 
 def _insertion(entries: Sequence[SpoolEntry]) -> tuple[str, list[int | str | bytes | None]]:
@@ -408,29 +514,57 @@ def _set_aside(path: Path, expected: int) -> None:
         os.close(log)
 
 
-def _make_durable(folder: Path) -> None:
-    """Return once the disk has which files there are in the folder."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def _connect(path: Path, patience: float) -> sqlite3.Connection:
+    """`patience`: for how many seconds it waits where another process has the file locked.
+
+    What SQLite puts down beside a file, as all its rows while it is written anew, stays in memory: else it would
+    stand outside of the data folder, where nothing of it is ever overwritten.
+    """
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=patience)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
-    connection.execute("pragma journal_mode = wal")
-    connection.execute("pragma synchronous = full")
-    connection.execute("pragma secure_delete = on")
+        for pragma in ("journal_mode = wal", "synchronous = full", "secure_delete = on", "temp_store = memory"):
+            connection.execute(f"pragma {pragma}")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
-def _set_up(connection: sqlite3.Connection, defaults: Mapping[str, str]) -> None:
-    """In one transaction: each waits for the disk, and a file is begun whenever there are rows to be moved."""
+def _set_up(connection: sqlite3.Connection, defaults: Mapping[str, str], forgotten: Sequence[str]) -> None:
+    """In one transaction: each waits for the disk, and a file is begun whenever there are rows to be moved.
+
+    `forgotten`: what was said before and holds no more. Where there is nothing to do, no lock is waited for.
+    """
+    if not forgotten and connection.execute("select 1 from sqlite_master where name = 'meta'").fetchone():
+        return
     with _transaction(connection):
         for statement in _SCHEMA:
             connection.execute(statement)
         connection.executemany("insert or ignore into meta values (?, ?)", defaults.items())
+        connection.executemany("delete from meta where key = ?", [(key,) for key in forgotten])
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Hold an import's file. The server does so for the moment in which it removes one, which is waited for."""
+    end = time.monotonic() + _REMOVED_WITHIN_SECONDS
+    with ExitStack() as letting_go:
+        while not letting_go.enter_context(hold(lock_of(path))):
+            if time.monotonic() > end:
+                raise Conflict(f"{path} is being filled already: let the other import end first")
+            time.sleep(_REMOVED_WITHIN_SECONDS / 100)
+        yield
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say which file is damaged, in the place of what SQLite says of a statement."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _DAMAGED:
+            raise SpoolDamaged(f"{path} is damaged ({error})") from error
+        raise
 
 
 @contextmanager

@@ -9,15 +9,23 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Collection, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 
-from webmon.errors import SpoolFull
+from webmon.errors import SpoolFull, Unavailable
+from webmon.stores.imports import ImportFiles
 from webmon.stores.ports.events import EventSink
-from webmon.stores.ports.spool import SpoolEntry
-from webmon.stores.spool import Spool, SpoolEnded
+from webmon.stores.ports.spool import DrainedSpool, SpooledEntry, SpoolEntry
+from webmon.stores.spool import Spool, SpoolDamaged, SpoolEnded
 
+# Hits that nothing can read, in a file like the others; its name is none of theirs.
+SET_ASIDE = "damaged.hits"
 # The first has no number.
 _LIVE = re.compile(r"live(?:-(\d+))?\.db")
+_WHAT_TO_DO = (
+    "It may hold hits that were acknowledged and are in no log yet, so nothing is started over it. Move it and the "
+    "file of its name with -wal behind it out of the folder, keep them, and start again: webmon goes on without them"
+)
 
 
 class SpoolFolder:
@@ -26,16 +34,23 @@ class SpoolFolder:
     def __init__(self, folder: Path, limit: int, events: EventSink) -> None:
         self._folder = folder
         self._limit = limit
-        self._events = events
         self._lock = threading.Lock()
-        found = sorted(filter(_number, folder.glob("live*.db")), key=_number)
-        opened: list[Spool] = []
-        for path in found:
-            opened.append(Spool(path, limit, spool_id=opened[-1].id if opened else ""))
-        *self._ended, self._live = opened or [Spool(folder / "live-1.db", limit)]
-        for spool in self._ended:
-            spool.end(self._live)
-        self._others: dict[Path, Spool] = {}
+        *ended, live = _opened(folder, limit)
+        for spool in ended:
+            spool.end(live)
+        # The live one, then those that have ended. Replaced as a whole: who counts what waits sees none twice.
+        self._own = (live, *ended)
+        self._imports = ImportFiles(folder, limit, events)
+        self._closed = False
+
+    @property
+    def _live(self) -> Spool:
+        return self._own[0]
+
+    @property
+    def _ended(self) -> Sequence[Spool]:
+        """Oldest first."""
+        return self._own[1:]
 
     @property
     def node(self) -> str:
@@ -45,7 +60,7 @@ class SpoolFolder:
     @property
     def depth(self) -> int:
         """How many hits wait in the server's own files."""
-        return self._live.depth + sum(spool.depth for spool in self._ended)
+        return sum(spool.depth for spool in self._own)
 
     def append(self, entries: Sequence[SpoolEntry]) -> None:
         """Return once the entries are durable; see `Spool.append`."""
@@ -62,49 +77,65 @@ class SpoolFolder:
         with self._lock:
             self._look()
             if self._live.depth and not self._ended:
-                begun = self._successor()  # where that fails, nothing has changed
-                self._ended.append(self._live)
-                self._live = begun
+                self._own = (self._successor(), self._live)  # where that fails, nothing has changed
             # One after the other: the event log knows by the highest number how far it has taken from them.
-            return [*self._ended[:1], *self._others.values()]
+            return [*self._ended[:1], *self._imports.open]
 
     def all(self) -> Sequence[Spool]:
         """Every spool that may hold entries, the live one first."""
         with self._lock:
             self._look()
-            return [self._live, *self._ended, *self._others.values()]
+            return [*self._own, *self._imports.open]
+
+    # Asked of the server's own files alone: what imports bring is of no account, and no consent to it is known.
 
     def waiting(self, visit_ids: Collection[int], promotion_ids: Collection[int]) -> tuple[set[int], set[int]]:
         """Return of which of these visits a row waits in the clear, and of which of these promotions a sealed one."""
-        found = [spool.waiting(visit_ids, promotion_ids) for spool in self.all()]
+        found = [spool.waiting(visit_ids, promotion_ids) for spool in self._looked()]
         return set().union(*(one[0] for one in found)), set().union(*(one[1] for one in found))
 
     def holds_consented(self, site_id: int, visitor_ids: Collection[int]) -> bool:
         """Whether a row of these visitors waits in the clear that was collected under consent."""
-        return any(spool.holds_consented(site_id, visitor_ids) for spool in self.all())
+        return any(spool.holds_consented(site_id, visitor_ids) for spool in self._looked())
 
     def holds_account(self, account_id: int) -> bool:
         """Whether a row that is sealed for the account still waits in a spool."""
-        return any(spool.holds_account(account_id) for spool in self.all())
+        return any(spool.holds_account(account_id) for spool in self._looked())
 
     def delete_consented(self, site_id: int, visitor_ids: Collection[int]) -> int:
-        """Forget the visitors' rows that were collected under consent, in every spool; return how many there were."""
-        return sum(spool.delete_consented(site_id, visitor_ids) for spool in self.all())
+        """Forget the visitors' rows that were collected under consent; return how many there were."""
+        count = sum(spool.delete_consented(site_id, visitor_ids) for spool in self._looked())
+        if (self._folder / SET_ASIDE).exists():
+            with closing(Spool(self._folder / SET_ASIDE, self._limit)) as aside:
+                count += aside.delete_consented(site_id, visitor_ids)
+        return count
+
+    def set_aside(self, spool: DrainedSpool, entries: Sequence[SpooledEntry]) -> None:
+        """Move entries that nothing can read to where they hold up nobody: durable there before they go here."""
+        with closing(Spool(self._folder / SET_ASIDE, self._limit)) as aside:
+            aside.append([one.entry for one in entries])
+        spool.forget([one.id for one in entries])
 
     def wipe(self) -> None:
         """Leave nothing of deleted rows in the server's own files: nobody could have had rows of an import erased.
 
         Raises `Unavailable` where that cannot be done just now.
         """
-        with self._lock:
-            own = [self._live, *self._ended]
-        for spool in own:
+        for spool in self._own:
             spool.wipe()
 
     def close(self) -> None:
+        """Close every file, whatever becomes of one of them: none is looked into or removed any more."""
+        with self._lock, ExitStack() as steps:
+            self._closed = True
+            steps.callback(self._imports.close)
+            for spool in self._own:
+                steps.callback(spool.close)
+
+    def _looked(self) -> Sequence[Spool]:
         with self._lock:
-            for spool in (self._live, *self._ended, *self._others.values()):
-                spool.close()
+            self._look()
+            return self._own
 
     def _make_room(self, entries: Sequence[SpoolEntry]) -> None:
         if self.depth + len(entries) > self._limit:
@@ -121,25 +152,31 @@ class SpoolFolder:
         return begun
 
     def _look(self) -> None:
+        if self._closed:
+            raise Unavailable("The spool is closed: the server is about to end")
         for spool in self._ended:
             if spool.spent:
                 spool.remove()
-        self._ended = [spool for spool in self._ended if not spool.closed]
-        for path in sorted(self._folder.glob("*.db")):
-            if not _number(path) and path not in self._others:
-                self._others[path] = Spool(path, self._limit)
-        for spool in [spool for spool in self._others.values() if _done(spool)]:
-            del self._others[spool.path]
-            spool.remove()
-            self._events.forget_spool(spool.id)
+        self._own = tuple(spool for spool in self._own if not spool.removed)
+        self._imports.look([path for path in self._folder.glob("live*.db") if _number(path)])
+
+
+def _opened(folder: Path, limit: int) -> list[Spool]:
+    """Open the server's own files, the live one last; raises `SpoolDamaged` with what to do about one."""
+    paths = sorted(filter(_number, folder.glob("live*.db")), key=_number)
+    spools: list[Spool] = []
+    with ExitStack() as opened:
+        for path in paths or [folder / "live-1.db"]:
+            try:
+                spools.append(Spool(path, limit, spool_id=spools[-1].id if spools else ""))
+            except SpoolDamaged as error:
+                raise SpoolDamaged(f"{error}. {_WHAT_TO_DO}") from error
+            opened.callback(spools[-1].close)
+        opened.pop_all()
+    return spools
 
 
 def _number(path: Path) -> int:
     """Which of the server's own files it is, counted from 1; 0 for another's."""
     found = _LIVE.fullmatch(path.name)
     return int(found[1] or 1) if found else 0
-
-
-def _done(spool: Spool) -> bool:
-    # First the word, then the count: what is appended before the word is in the count.
-    return spool.meta("finished") == "1" and spool.count() == 0

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from webmon.errors import SettingsError
+from webmon.stores.folders import make_durable, make_folder
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -233,7 +234,7 @@ def unseal(cipher: AESGCM, sealed: bytes, context: str) -> bytes:
 
 def write_private(path: Path, text: str) -> None:
     """Write a file whole or not at all, readable by its owner only, durable before it is named."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(path.parent)
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
@@ -241,11 +242,7 @@ def write_private(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # else a power cut may bring the old file back
-    finally:
-        os.close(folder)
+    make_durable(path.parent)  # else a power cut may bring the old file back
 
 
 def replace_private(path: Path, text: str) -> None:

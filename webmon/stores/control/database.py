@@ -19,6 +19,14 @@ from webmon.stores.ports import Unit
 MIGRATIONS = Path(__file__).parent / "migrations"
 log = structlog.get_logger()
 T = TypeVar("T")
+# Temporary files would stand outside of the data folder.
+_PRAGMAS = (
+    "journal_mode = wal",
+    "synchronous = full",
+    "foreign_keys = on",
+    "secure_delete = on",
+    "temp_store = memory",
+)
 _BUSY_MILLISECONDS = 30_000
 _SCRUB_MILLISECONDS = 2000
 # What SQLite says of a file that is none of its own, that is damaged, or that it may not open.
@@ -163,7 +171,7 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
     # Transactions are begun by hand (`_engine`).
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode = wal", "synchronous = full", "foreign_keys = on", "secure_delete = on"):
+    for pragma in _PRAGMAS:
         cursor.execute(f"pragma {pragma}")
     cursor.execute(f"pragma busy_timeout = {_BUSY_MILLISECONDS}")
     cursor.close()

@@ -28,6 +28,7 @@ from webmon.domain.hit import Basis, Hit, encode_hit
 from webmon.domain.remainder import Cell
 from webmon.stores.events.files import COLUMNS, LogFiles
 from webmon.stores.events.schema import DEFAULTS
+from webmon.stores.folders import make_folder
 from webmon.stores.ports.events import EVENT, Chunk, VisitSeen
 
 # A file of recent rows is rewritten in a tenth of a second at this size; where there are many rows it may be larger,
@@ -41,7 +42,7 @@ class DuckDBEventLog:
     """One process at a time holds the folder; within it, any number of threads."""
 
     def __init__(self, folder: Path, memory: str = "120MB") -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
         self._folder = folder
         self._scratch = folder / "tmp"
         self._scratch.mkdir(mode=0o700, exist_ok=True)

@@ -61,8 +61,14 @@ class DrainedSpool(Protocol):
     def personal(self, last_id: int, visits: Collection[int]) -> list[SpooledEntry]:
         """Return the entries up to `last_id` that are an account's, or of one of these visits."""
 
+    def entries(self, last_id: int) -> list[SpooledEntry]:
+        """Return all entries up to `last_id` that have not moved on."""
+
     def chunks(self, last_id: int, visits: Collection[int], after: Mapping[str, int]) -> Iterator[Chunk]:
         """Yield all the others up to `last_id` by month, those of a month numbered above ``after[month]``."""
 
     def delete_through(self, last_id: int, stored_count: int) -> int:
         """Forget the entries up to `last_id`, all of which are in their log now; return how many there were."""
+
+    def forget(self, entries: Collection[int]) -> None:
+        """Delete these entries, which are somewhere else by now."""
