@@ -160,7 +160,8 @@ def test_a_server_goes_on_while_the_key_changes(tmp_path: Path) -> None:
             number += 1
             now = int(time.time())
             claims = {"sub": f"p{number}", "aud": "example.org", "iat": now, "exp": now + 60, "jti": f"j{number}"}
-            body = {"site": "example.org", "token": jwt.encode(claims, key, "HS256")}
+            ids = {"visitor": f"visitor-{number:014d}", "visit": f"visit-{number:016d}"}
+            body = {"site": "example.org", "token": jwt.encode(claims, key, "HS256"), **ids}
             status = request("POST", f"{server.url}/api/login", body).status
             if status != 204:
                 refused.append(status)
