@@ -9,12 +9,14 @@ are random, one for each thing, wrapped.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from webmon.errors import SettingsError
+from webmon.errors import Conflict, SettingsError
+from webmon.stores.locks import hold_file
 from webmon.stores.wrapping import (
     KEY_BYTES,
     VARIABLE,
@@ -26,6 +28,7 @@ from webmon.stores.wrapping import (
     create_once,
     derive,
     new_key,
+    read_private,
     replace_private,
     seal,
     unseal,
@@ -39,6 +42,8 @@ KEYS = "keys"
 _FILE = "secret.key"
 _ROOT = "secret.root"
 _ROOT_CONTEXT = "root"
+# Held while secrets are made or replaced. A file of its own: those that are replaced are other files afterwards.
+_LOCK = "secret.lock"
 # What told, before there was a root, whether the key was the right one.
 _CHECK = "secret.check"
 
@@ -51,9 +56,11 @@ class Vault:
 
         `before`: keys of which one may be what everything was derived from before there was a root.
         """
-        self._root_path = folder / _ROOT
+        self._root_path, self._lock_path = folder / _ROOT, folder / _LOCK
+        self._is_alone = False
         if not self._root_path.exists():
-            _make_root(folder, keys, before)
+            with hold_file(self._lock_path, wait=True):
+                _make_root(folder, keys, before)
         self._keys = keys
         wrapped = _read_hex(self._root_path)
         try:
@@ -116,14 +123,32 @@ class Vault:
         """Take up the wrapping keys as they are now."""
         self._keys.reload()
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep every other process from replacing secrets meanwhile; raises `Conflict` where one does so already."""
+        if self._is_alone:
+            yield
+            return
+        with ExitStack() as held:
+            try:
+                held.enter_context(hold_file(self._lock_path, wait=False))
+            except BlockingIOError as error:
+                raise Conflict("The wrapping key is being changed already; nothing was done here") from error
+            self._is_alone = True
+            held.callback(setattr, self, "_is_alone", False)
+            yield
+
     def begin_rotation(self) -> None:
         """Put a new wrapping key in use, the one that was still known, and wrap the root under it."""
-        self._keys.begin_rotation()
-        replace_private(self._root_path, self.wrap(self._root, _ROOT_CONTEXT).hex() + "\n")
+        # Two at once would each put a key before the old one, and the root be left under one that the other dropped.
+        with self.alone():
+            self._keys.begin_rotation()
+            replace_private(self._root_path, self.wrap(self._root, _ROOT_CONTEXT).hex() + "\n")
 
     def end_rotation(self) -> None:
         """Forget the wrapping keys that are no longer in use."""
-        self._keys.end_rotation()
+        with self.alone():
+            self._keys.end_rotation()
 
     def new_key(self) -> bytes:
         return new_key()
@@ -150,20 +175,29 @@ def _key_file(folder: Path) -> KeyFile:
     """Return the key file of a folder, making it on first start."""
     path = folder / _FILE
     if not path.exists():
-        # Whoever makes the data makes the key first: data without a key have lost it.
-        if (folder / DATA).exists() and not path.exists():
-            raise SettingsError(
-                f"{path} is missing, but {folder / DATA} was written with it; put it back from its backup, "
-                f"or set {VARIABLE}"
-            )
-        KeyFile(path).create()
+        with hold_file(folder / _LOCK, wait=True):
+            _make_key(folder, path)
     return KeyFile(path)
+
+
+def _make_key(folder: Path, path: Path) -> None:
+    if path.exists():
+        return  # by another process, meanwhile
+    # Whoever makes the data makes the key first: data without a key have lost it.
+    if (folder / DATA).exists():
+        raise SettingsError(
+            f"{path} is missing, but {folder / DATA} was written with it; put it back from its backup, "
+            f"or set {VARIABLE}"
+        )
+    KeyFile(path).create()
 
 
 def _make_root(folder: Path, keys: WrappingKeys, before: Sequence[bytes]) -> None:
     path, check = folder / _ROOT, folder / _CHECK
+    if path.exists():
+        return  # by another process, meanwhile
     # Whoever makes the folder of keys makes the root first.
-    if (folder / KEYS).exists() and not path.exists():
+    if (folder / KEYS).exists():
         raise SettingsError(
             f"{path} is missing, but {folder / KEYS} was written with it; put it back from its backup"
         )
@@ -190,7 +224,7 @@ def _not_the_key(name: str) -> SettingsError:
 
 def _read_hex(path: Path) -> bytes:
     try:
-        return bytes.fromhex(path.read_text("ascii").strip())
+        return bytes.fromhex(read_private(path).strip())
     except ValueError as error:
         raise SettingsError(f"{path} is damaged; put it back from its backup") from error
 

@@ -27,6 +27,7 @@ VARIABLE = "WEBMON_WRAPPING_KEY"
 _OLDER_BACKUPS = "older backups open with the old key only; destroy it with them."
 _FORM = b"\x01"
 _ID_BYTES = 8
+_READINGS = 3
 
 
 class WrappingKeys(Protocol):
@@ -107,7 +108,7 @@ class KeyFile:
         if mode & 0o077:
             raise SettingsError(f"{self.path} can be read by others (mode {mode:04o}); run: chmod 600 {self.path}")
         try:
-            lines = self.path.read_text("ascii").split()
+            lines = read_private(self.path).split()
         except ValueError as error:
             raise SettingsError(f"{self.path} does not hold a key") from error
         return [_key(line, self.name) for line in lines] or [_key("", self.name)]
@@ -255,6 +256,15 @@ def replace_private(path: Path, text: str) -> None:
     if old is not None:
         with old:
             overwrite(old.fileno())
+
+
+def read_private(path: Path) -> str:
+    """Read a file that `replace_private` may be replacing; raises `ValueError` for what is no ASCII."""
+    for _ in range(_READINGS):
+        text = path.read_text("ascii")
+        if "\0" not in text:
+            break  # else it was opened before it was replaced, and read when zeros were over it
+    return text
 
 
 def create_once(path: Path, text: str) -> None:
