@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from webmon.clock import Clock, SystemClock
 from webmon.domain.jurisdiction import Jurisdiction
 from webmon.domain.site import Mode
-from webmon.errors import SettingsError
+from webmon.errors import SettingsError, WebmonError
 from webmon.settings import Settings, load_settings
 from webmon.stores.accountkeys import AccountKeyFile
 from webmon.stores.control.database import ControlDatabase, sqlite_url
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from webmon.services.sign_consents import Signer
     from webmon.stores.daykeys import DayKeys
     from webmon.stores.geo import Geo
+    from webmon.stores.ports.keys import WrappedStore
     from webmon.stores.ports.spool import SpoolEntry
     from webmon.stores.spool import Spool
 
@@ -55,10 +56,15 @@ class Core:
         self.clock = clock or SystemClock()
         self.folder = _open_folder(self.settings.data_dir)
         self.vault = Vault.open(self.folder, self.settings.wrapping_key)
-        self.database = ControlDatabase(sqlite_url(self.folder / DATA))
-        self.database.migrate()
-        (self.folder / DATA).chmod(0o600)
         self.data_keys = AccountKeyFile(self.folder / KEYS / "accounts.db")
+        self.database = ControlDatabase(sqlite_url(self.folder / DATA))
+        try:
+            self._check_keys()
+            self.database.migrate()
+        except WebmonError:
+            Core.close(self)
+            raise
+        (self.folder / DATA).chmod(0o600)
         # Held by whoever moves rows between spool, event log and account log: no row is seen in two places.
         self.log_lock = threading.Lock()
         self._take_over_data_keys()
@@ -242,6 +248,22 @@ class Core:
             detail = {"kept": kept, "stored": stored}
             sites.audit.record(self.clock.now(), actor, "log.import", site_id=site.id, detail=detail)
 
+    def _check_keys(self) -> None:
+        """See that what was restored fits together, before anything is written.
+
+        Else hits would be acknowledged whose account's data key does not open, and never reach it.
+        """
+        from webmon.stores.control.wrapped import ControlWrapped
+
+        stores: tuple[tuple[str, WrappedStore], ...] = (
+            (KEYS, self.data_keys),
+            (DATA, ControlWrapped(self.database)),
+        )
+        for name, store in stores:
+            samples = store.samples(len(self.vault.mark))
+            if any(self.vault.is_foreign(wrapped, context) for wrapped, context in samples):
+                raise _foreign(self.folder / name, self.vault.key_name)
+
     def _take_over_data_keys(self) -> None:
         """Move accounts' keys out of the control database, where they were before they had a file of their own."""
         if self.data_keys.has_taken_over:
@@ -259,6 +281,13 @@ class Core:
     def close(self) -> None:
         self.database.close()
         self.data_keys.close()
+
+
+def _foreign(path: Path, name: str) -> SettingsError:
+    return SettingsError(
+        f"{path} is wrapped under another wrapping key than the one of {name}, as parts of before a rotation and of "
+        f"after it are. Add the other key to {name}, the newer one first, and run: webmon key rotate"
+    )
 
 
 def _open_folder(folder: Path) -> Path:

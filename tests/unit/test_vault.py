@@ -247,6 +247,9 @@ class Service:
                 return unseal(AESGCM(key), wrapped[len(self.mark) :], context)
         raise SettingsError("not ours")
 
+    def knows(self, wrapped: bytes) -> bool:
+        return wrapped.startswith(self.mark)
+
     def reload(self) -> None:
         pass
 

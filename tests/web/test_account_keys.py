@@ -9,16 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import select
 
 from tests.support.world import Visitor, World, csrf
-from webmon.errors import NotFound
+from webmon.cli import main
+from webmon.errors import NotFound, SettingsError
 from webmon.services.account_keys import hit_name
 from webmon.services.renew_keys import LIFETIME, SETTLING
 from webmon.stores.control.accounts import SqlAccounts
 from webmon.stores.control.models import AccountHitRow, AccountRow, PromotionRow
-from webmon.stores.ports.keys import key_context
+from webmon.stores.ports.keys import FIRST_KEY, NewKey, key_context
+from webmon.stores.vault import new_key
+from webmon.stores.wrapping import derive, seal
 
 NAMES = ("first", "second", "third")
 
@@ -388,3 +393,87 @@ def test_who_signs_in_before_an_interrupted_erasure_is_completed_begins_anew(wor
     assert read(world, "first") == ["/anew"]
     assert world.runtime.account_eraser.finish(world.clock.now()) == 0
     assert read(world, "first") == ["/anew"]
+
+
+# Restored beside another wrapping key
+
+
+def rotate(world: World) -> None:
+    rotation = world.runtime.key_rotation
+    rotation.begin()
+    rotation.finish(rotation.run(lambda _: None), world.clock.now(), actor="test")
+
+
+def contents_of(folder: Path) -> dict[str, bytes]:
+    # But for what SQLite makes to read a database.
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix not in {".db-shm", ".db-wal"}]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+BEFORE = ("control.db", "secret.root")
+
+
+def rotated(world: World, tmp_path: Path, *restored: str) -> tuple[str, str]:
+    """Rotate the wrapping key, and put back files of before; returns the key of before and that of after."""
+    old = (world.folder / "secret.key").read_text()
+    signed_in(world, "first")
+    world.runtime.checkpoint()
+    for name in BEFORE:
+        shutil.copy2(world.folder / name, tmp_path / name)
+    rotate(world)
+    world.runtime.checkpoint()
+    new = (world.folder / "secret.key").read_text()
+    world.close()
+    for name in restored:
+        shutil.copy2(tmp_path / name, world.folder / name)
+    return old, new
+
+
+@pytest.mark.parametrize(
+    ("restored", "whose", "named"), [(BEFORE, "old", "keys"), (("control.db",), "new", "control.db")]
+)
+def test_parts_of_before_and_after_a_rotation_are_served_with_both_wrapping_keys_alone(
+    world: World, tmp_path: Path, restored: tuple[str, ...], whose: str, named: str
+) -> None:
+    keys = dict(zip(("old", "new"), rotated(world, tmp_path, *restored), strict=True))
+    key_file = world.folder / "secret.key"
+    key_file.write_text(keys[whose])
+    before = contents_of(world.folder)
+    with pytest.raises(
+        SettingsError, match=rf"/{named} is wrapped under another wrapping key than the one of .*secret"
+    ):
+        world.open()
+    told = CliRunner().invoke(main, ["doctor"], env={"WEBMON_DATA_DIR": str(world.folder)})
+    assert (told.exit_code, "under another wrapping key" in told.output) == (1, True)
+    assert contents_of(world.folder) == before
+    key_file.write_text(keys["new"] + keys["old"])
+    world.open()
+    assert read(world, "first") == ["/of/first"]
+    rotate(world)
+    assert key_file.read_text() == keys["new"]
+    world.reopen()
+    assert read(world, "first") == ["/of/first"]
+
+
+def test_a_data_key_that_is_damaged_keeps_nobody_else_out(world: World) -> None:
+    for name in NAMES[:2]:
+        signed_in(world, name)
+    broken = account_of(world, "first")
+    store = world.runtime.data_keys
+    (key,) = store.keys(broken)
+    store.add([NewKey(broken, key.number, key.wrapped[:-1] + bytes([key.wrapped[-1] ^ 1]), world.clock.now())])
+    world.reopen()
+    assert read(world, "second") == ["/of/second"]
+
+
+def test_data_keys_of_before_there_were_marks_are_told_from_those_of_another_key(world: World) -> None:
+    text = (world.folder / "secret.key").read_text()
+    keys = {"own": bytes.fromhex(text), "another": new_key()}
+    for name, unopened in (("own", False), ("another", True)):
+        wrapped = seal(AESGCM(derive(keys[name], "wrapping")), new_key(), key_context(7, FIRST_KEY))
+        world.runtime.data_keys.add([NewKey(7, FIRST_KEY, wrapped, world.clock.now())])
+        if unopened:
+            with pytest.raises(SettingsError, match="wrapped under another wrapping key"):
+                world.reopen()
+        else:
+            world.reopen()

@@ -115,6 +115,14 @@ class Vault:
         """Undo `wrap`; raises `SettingsError` where the wrapping key or the context is another."""
         return self._keys.unwrap(wrapped, context)
 
+    def is_foreign(self, wrapped: bytes, context: str) -> bool:
+        """Whether something is wrapped under a key that is not known; what is merely damaged is not."""
+        try:
+            self.unwrap(wrapped, context)
+        except SettingsError:
+            return not self._keys.knows(wrapped)
+        return False
+
     def rewrap(self, wrapped: bytes, context: str) -> bytes:
         """Return the same key, wrapped under the wrapping key in use."""
         return self.wrap(self.unwrap(wrapped, context), context)

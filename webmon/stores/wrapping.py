@@ -47,6 +47,9 @@ class WrappingKeys(Protocol):
     def unwrap(self, wrapped: bytes, context: str) -> bytes:
         """Undo `wrap`, whichever known key it was; raises `SettingsError`."""
 
+    def knows(self, wrapped: bytes) -> bool:
+        """Whether it bears the mark of a known key, and so is damaged where it does not open."""
+
     @property
     def rotating(self) -> bool:
         """Whether older keys are still known."""
@@ -196,6 +199,9 @@ class LocalKeys:
                     return plain
             self.reload()  # another process may have begun a rotation since
         raise SettingsError(f"The key of {context} does not open with the secret of this data folder")
+
+    def knows(self, wrapped: bytes) -> bool:
+        return any(wrapped.startswith(known.mark) for known in self._known)
 
     def reload(self) -> None:
         self._known = tuple(_known(key) for key in self.source.read())
