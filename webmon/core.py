@@ -22,6 +22,8 @@ from webmon.stores.control.database import ControlDatabase, sqlite_url
 from webmon.stores.vault import DATA, KEYS, Vault
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from webmon.domain.site import Site
     from webmon.domain.unwanted import Unwanted
     from webmon.services.account_keys import AccountKeys
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from webmon.stores.ports.spool import SpoolEntry
     from webmon.stores.spool import Spool
 
+# The version of the control database from which on where a chain begins is signed.
+ANCHORS_ARE_SIGNED = "0021"
 # Keys that die are kept apart, so that no backup of the rest holds them.
 EPHEMERAL = "ephemeral"
 
@@ -60,7 +64,7 @@ class Core:
         self.database = ControlDatabase(sqlite_url(self.folder / DATA))
         try:
             self._check_keys()
-            self.database.migrate()
+            self.database.migrate(self._sign_anchors)
         except WebmonError:
             Core.close(self)
             raise
@@ -263,6 +267,21 @@ class Core:
             samples = store.samples(len(self.vault.mark))
             if any(self.vault.is_foreign(wrapped, context) for wrapped, context in samples):
                 raise _foreign(self.folder / name, self.vault.key_name)
+
+    def _sign_anchors(self, session: Session, found: str) -> None:
+        """Sign where chains begin that were shortened before that was signed: once, for nobody can tell it later."""
+        if not "" < found < ANCHORS_ARE_SIGNED:
+            return
+        from webmon.services.read_audit import AuditLog
+        from webmon.services.sign_consents import Signer
+        from webmon.stores.control.consent import SqlConsents
+        from webmon.stores.control.database import Within
+        from webmon.stores.control.sites import SqlSites
+
+        signer = Signer(Within(SqlConsents(session)), self.vault)
+        AuditLog(Within(SqlSites(session)), signer).sign_anchor()
+        for site in SqlSites(session).all():
+            signer.sign_anchor(site)
 
     def _take_over_data_keys(self) -> None:
         """Move accounts' keys out of the control database, where they were before they had a file of their own."""

@@ -168,6 +168,9 @@ def _chains(core: Core) -> Iterator[Finding]:
         text = f"{verdict.checked_count} entries hold"
         fault = "" if verdict.holds else f"; entry {verdict.broken_seq} {verdict.reason}"
         yield Finding(name, OK if verdict.holds else FAILURE, text + fault)
+    if core.audit.lacks_checkpoint(core.clock.now()):
+        text = "no signed checkpoint is there; a running server signs one every hour: see why it does not"
+        yield Finding("audit trail", WARNING, text)
 
 
 def _event_log(core: Core) -> Iterator[Finding]:

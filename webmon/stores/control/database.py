@@ -36,10 +36,11 @@ class ControlDatabase:
         # there are wait for who writes.
         self._reads = _engine(url, "begin", max_overflow=-1)
 
-    def migrate(self) -> None:
+    def migrate(self, finish: Callable[[Session, str], None] = lambda _session, _found: None) -> None:
         """Bring the schema to the newest version; a database without tables gets them all.
 
-        Raises `Unavailable` where a newer webmon has brought it further than this one knows.
+        `finish` is given the version that was found, empty for none, in the same transaction. Raises `Unavailable`
+        where a newer webmon has brought it further than this one knows.
         """
         with self._reads.connect() as connection:
             found, newest = _version(connection), newest_version()
@@ -59,6 +60,9 @@ class ControlDatabase:
         with self.engine.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            with Session(connection) as session:
+                finish(session, found)
+                session.flush()
 
     @contextmanager
     def session(self, *, reads: bool = False) -> Iterator[Session]:
@@ -129,6 +133,19 @@ class _Unit(Generic[T]):
     def reading(self) -> Iterator[T]:
         with self.database.session(reads=True) as session:
             yield self.repository(session)
+
+
+@dataclass(frozen=True, slots=True)
+class Within(Generic[T]):
+    """A unit within a transaction that is under way, and ends with it."""
+
+    repository: T
+
+    @contextmanager
+    def __call__(self) -> Iterator[T]:
+        yield self.repository
+
+    reading = __call__
 
 
 def sqlite_url(path: Path) -> str:
