@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from webmon.domain.site import Site
     from webmon.domain.unwanted import Unwanted
     from webmon.services.account_keys import AccountKeys
+    from webmon.services.check_account_log import AccountLogCheck
     from webmon.services.consent_counts import ConsentCounts
     from webmon.services.import_log import LogImporter
     from webmon.services.keep_register import Register
@@ -93,6 +94,13 @@ class Core:
         from webmon.stores.control.accounts import SqlAccounts
 
         return Restrictions(self.database.unit(SqlAccounts), self.account_keys, self.log_lock)
+
+    @cached_property
+    def account_log_check(self) -> AccountLogCheck:
+        from webmon.services.check_account_log import AccountLogCheck
+        from webmon.stores.control.accounts import SqlAccounts
+
+        return AccountLogCheck(self.database.unit(SqlAccounts), self.account_keys)
 
     @cached_property
     def notices(self) -> Notices:

@@ -24,6 +24,7 @@ OK, WARNING, FAILURE = "ok", "warning", "failure"
 _LOW_DISK_BYTES = 1024**3
 _OLD_MAP_DAYS = 365
 _PRIVATE = 0o077
+_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +201,18 @@ def _event_log(core: Core) -> Iterator[Finding]:
     yield Finding("spool", OK, f"{found['waiting']} hits wait for the event log")
 
 
+def _account_log(core: Core) -> Iterator[Finding]:
+    found = core.account_log_check.run()
+    if found.unopened_count:
+        whose = ", ".join(str(number) for number in found.account_ids[:_NAMED])
+        text = f"{found.unopened_count} of {found.row_count} rows cannot be opened, of accounts {whose}"
+        more = f" and {len(found.account_ids) - _NAMED} more" if len(found.account_ids) > _NAMED else ""
+        advice = "; they were changed, or moved there from elsewhere: nobody is shown them, nor can they be mended"
+        yield Finding("account log", FAILURE, text + more + advice)
+    else:
+        yield Finding("account log", OK, f"{found.row_count} rows, and every one opens")
+
+
 def _jobs(core: Core) -> Iterator[Finding]:
     failed = {name: outcome for name, outcome in core.job_outcomes().items() if outcome.startswith("failed")}
     for name, outcome in failed.items():
@@ -221,5 +234,6 @@ CHECKS: tuple[Check, ...] = (
     _control_database,
     _chains,
     _event_log,
+    _account_log,
     _jobs,
 )
