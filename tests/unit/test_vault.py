@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
+import re
 import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -82,8 +83,11 @@ def test_the_key_may_come_from_the_environment(tmp_path: Path) -> None:
     for text in (second, second.upper()):
         with pytest.raises(SettingsError, match="WEBMON_WRAPPING_KEY is not the key that this data folder"):
             Vault.open(tmp_path, text)
-    for text in ("nonsense", first[:-2], f"{first},", ","):
+    for text in ("nonsense", first[:-2]):
         with pytest.raises(SettingsError, match="WEBMON_WRAPPING_KEY does not hold a key"):
+            Vault.open(tmp_path, text)
+    for text in (f"{first},", f", {first}", f"{first},,{second}", ","):
+        with pytest.raises(SettingsError, match="WEBMON_WRAPPING_KEY has a comma beside which there is no key"):
             Vault.open(tmp_path, text)
     with pytest.raises(SettingsError, match="put a new key before the old one"):
         Vault.open(tmp_path, first).begin_rotation()
@@ -212,6 +216,31 @@ def test_a_root_that_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
     assert not root.exists(), "none is made beside keys that it does not open"
     root.write_text(kept)
     Vault.open(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["00", "", "ab" * 68])
+def test_a_root_that_is_damaged_is_not_taken_for_one_under_another_key(tmp_path: Path, text: str) -> None:
+    Vault.open(tmp_path)
+    (tmp_path / "secret.root").write_text(text)
+    with pytest.raises(SettingsError, match=r"secret\.root is damaged"):
+        Vault.open(tmp_path)
+
+
+def test_a_root_of_which_a_byte_was_changed_is_damaged(tmp_path: Path) -> None:
+    Vault.open(tmp_path)
+    root = tmp_path / "secret.root"
+    root.write_text(root.read_text().strip()[:-2] + "00")
+    with pytest.raises(SettingsError, match=r"secret\.root is damaged"):
+        Vault.open(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["secret.key", "secret.root"])
+def test_a_folder_in_the_place_of_a_secret_is_named(tmp_path: Path, name: str) -> None:
+    Vault.open(tmp_path)
+    (tmp_path / name).unlink()
+    (tmp_path / name).mkdir(0o700)
+    with pytest.raises(SettingsError, match=re.escape(name)):
+        Vault.open(tmp_path)
 
 
 def test_a_key_file_that_is_gone_while_webmon_runs_is_named(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from webmon.errors import Unavailable
+from webmon.stores.broken import is_of_the_file
 from webmon.stores.ports.keys import FIRST_KEY, DataKey, NewKey, key_context
 
 _SCHEMA = """
@@ -33,13 +35,34 @@ class AccountKeyFile:
     """A SQLite file; safe for many threads, and for the command line beside a server."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = threading.Lock()
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+        self._path, self._lock = path, threading.Lock()
+        with self._naming():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+            try:
+                self._set_up()
+            except sqlite3.Error:
+                self._connection.close()
+                raise
+        path.chmod(0o600)
+
+    def _set_up(self) -> None:
         for pragma in ("journal_mode = wal", "synchronous = full", "secure_delete = on"):
             self._connection.execute(f"pragma {pragma}")
         self._connection.executescript(_SCHEMA)
-        path.chmod(0o600)
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        """Say which file is at fault and what to do, in the place of what the library says of a statement."""
+        try:
+            yield
+        except (sqlite3.DatabaseError, OSError) as error:
+            if not isinstance(error, OSError) and not is_of_the_file(error):
+                raise
+            raise Unavailable(
+                f"{self._path} cannot be used ({error}). Stop webmon and put back the newest copy of "
+                f"{self._path.parent} that there is; keep what is there now"
+            ) from error
 
     def add(self, keys: Sequence[NewKey]) -> None:
         with self._transaction() as connection:
@@ -143,12 +166,12 @@ class AccountKeyFile:
             self._connection.close()
 
     def _rows(self, sql: str, *values: int | bytes | str) -> list[tuple[Any, ...]]:
-        with self._lock:
+        with self._naming(), self._lock:
             return self._connection.execute(sql, values).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
+        with self._naming(), self._lock:
             self._connection.execute("begin immediate")
             try:
                 yield self._connection

@@ -9,8 +9,9 @@ are random, one for each thing, wrapped.
 from __future__ import annotations
 
 import hmac
+import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -46,6 +47,8 @@ _ROOT_CONTEXT = "root"
 _LOCK = "secret.lock"
 # What told, before there was a root, whether the key was the right one.
 _CHECK = "secret.check"
+# The version of the control database that came together with the root.
+_FIRST_WITH_ROOT = "0012"
 
 
 class Vault:
@@ -66,7 +69,10 @@ class Vault:
         try:
             self._root = keys.unwrap(wrapped, _ROOT_CONTEXT)
         except SettingsError as error:
-            raise _not_the_key(keys.name) from error
+            # Under another key it is as long, and bears that one's mark.
+            whole = len(keys.wrap(bytes(KEY_BYTES), _ROOT_CONTEXT))
+            is_damaged = keys.knows(wrapped) or len(wrapped) != whole
+            raise (_damaged(self._root_path) if is_damaged else _not_the_key(keys.name)) from error
 
     @classmethod
     def open(cls, folder: Path, wrapping_key: str = "") -> Vault:
@@ -204,15 +210,34 @@ def _make_root(folder: Path, keys: WrappingKeys, before: Sequence[bytes]) -> Non
     path, check = folder / _ROOT, folder / _CHECK
     if path.exists():
         return  # by another process, meanwhile
-    # Whoever makes the folder of keys makes the root first.
-    if (folder / KEYS).exists():
-        raise SettingsError(
-            f"{path} is missing, but {folder / KEYS} was written with it; put it back from its backup"
-        )
+    written = _written_with_root(folder)
+    if written is not None:
+        raise SettingsError(f"{path} is missing, but {written} was written with it; put it back from its backup")
     is_older = check.exists() or (folder / DATA).exists()
     root = _root_of_before(check, keys.name, before) if is_older else new_key()
     create_once(path, keys.wrap(root, _ROOT_CONTEXT).hex() + "\n")
     check.unlink(missing_ok=True)
+
+
+def _written_with_root(folder: Path) -> Path | None:
+    """What there is in a folder that nobody makes before the root: beside it, none may be made anew."""
+    if (folder / KEYS).exists():
+        return folder / KEYS
+    return folder / DATA if _is_of_a_root(folder / DATA) else None
+
+
+def _is_of_a_root(path: Path) -> bool:
+    """Whether a control database is of a version that has a root; where that cannot be told, it may be."""
+    if not path.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            if not connection.execute("select 1 from sqlite_master where name = 'alembic_version'").fetchall():
+                return False
+            versions = connection.execute("select version_num from alembic_version").fetchall()
+    except sqlite3.Error:
+        return True
+    return any(str(version) >= _FIRST_WITH_ROOT for (version,) in versions)
 
 
 def _root_of_before(check: Path, name: str, candidates: Sequence[bytes]) -> bytes:
@@ -230,11 +255,17 @@ def _not_the_key(name: str) -> SettingsError:
     return SettingsError(f"{name} is not the key that this data folder was written with; put that one back")
 
 
+def _damaged(path: Path) -> SettingsError:
+    return SettingsError(f"{path} is damaged; put it back from its backup")
+
+
 def _read_hex(path: Path) -> bytes:
     try:
         return bytes.fromhex(read_private(path).strip())
     except ValueError as error:
-        raise SettingsError(f"{path} is damaged; put it back from its backup") from error
+        raise _damaged(path) from error
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}; put it back from its backup") from error
 
 
 def _digest(root: bytes, purpose: str, *parts: str) -> str:

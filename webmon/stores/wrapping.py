@@ -104,17 +104,25 @@ class KeyFile:
         return f"Back up {self.path} and all else anew: {_OLDER_BACKUPS}"
 
     def read(self) -> list[bytes]:
-        try:
-            mode = stat.S_IMODE(self.path.stat().st_mode)
-        except FileNotFoundError as error:
-            raise SettingsError(f"{self.path} is missing; put it back from its backup") from error
+        mode = self._mode()
         if mode & 0o077:
             raise SettingsError(f"{self.path} can be read by others (mode {mode:04o}); run: chmod 600 {self.path}")
         try:
             lines = read_private(self.path).split()
         except ValueError as error:
             raise SettingsError(f"{self.path} does not hold a key") from error
+        except OSError as error:
+            raise SettingsError(f"{self.path} cannot be read: {error.strerror}") from error
         return [_key(line, self.name) for line in lines] or [_key("", self.name)]
+
+    def _mode(self) -> int:
+        try:
+            found = self.path.stat().st_mode
+        except FileNotFoundError as error:
+            raise SettingsError(f"{self.path} is missing; put it back from its backup") from error
+        if not stat.S_ISREG(found):
+            raise SettingsError(f"{self.path} is no file; put the file back from its backup")
+        return stat.S_IMODE(found)
 
     def create(self) -> None:
         """Make the file with a key. Of two processes that start at once, both use the one that came first."""
@@ -145,7 +153,10 @@ class KeyEnvironment:
         return f"Take the old key out of {VARIABLE}, and back up all else anew: {_OLDER_BACKUPS}"
 
     def read(self) -> list[bytes]:
-        return [_key(part.strip(), self.name) for part in self.text.split(",")]
+        parts = [part.strip() for part in self.text.split(",")]
+        if len(parts) > 1 and not all(parts):
+            raise SettingsError(f"{VARIABLE} has a comma beside which there is no key; take the comma out")
+        return [_key(part, self.name) for part in parts]
 
     def put_first(self, key: bytes) -> None:  # noqa: ARG002
         raise SettingsError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, even
 from sqlalchemy.orm import Session
 
 from webmon.errors import Unavailable
+from webmon.stores.broken import is_of_the_file
 from webmon.stores.ports import Unit
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -21,9 +21,6 @@ log = structlog.get_logger()
 T = TypeVar("T")
 _BUSY_MILLISECONDS = 30_000
 _SCRUB_MILLISECONDS = 2000
-# What SQLite says of a file that is none of its own, that is damaged, or that it may not open.
-_BROKEN = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
-_PRIMARY = 0xFF
 
 
 class ControlDatabase:
@@ -187,8 +184,7 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
 def _name_a_broken_file(context: ExceptionContext) -> None:
     """Say which file is at fault and what to do, in the place of what the library says of a statement."""
     error = context.original_exception
-    code = getattr(error, "sqlite_errorcode", None)
-    if code is not None and code & _PRIMARY in _BROKEN and context.engine is not None:
+    if is_of_the_file(error) and context.engine is not None:
         path = context.engine.url.database
         raise Unavailable(
             f"{path} cannot be used ({error}). Stop webmon and put the whole data folder back from its last backup; "
