@@ -19,15 +19,26 @@ LONGEST_LIFE_SECONDS = 300
 
 
 def mint(
-    account: str, site: str, key: str, *, email: str = "", name: str = "", life_seconds: int = 240, now: int = 0
+    account: str | int,
+    site: str,
+    key: str,
+    *,
+    email: str = "",
+    name: str = "",
+    life_seconds: int = 240,
+    now: int = 0,
 ) -> str:
     """Return a token that says that `account` is signed in on `site`, once, for the next `life_seconds`.
 
-    `account` is your own opaque identifier of the account (a number, never a name), `key` the site's login key, or
-    an Ed25519 private key in PEM whose public half webmon knows. `now` is the time in seconds, that of the clock
-    where it is 0. Raises `ValueError` for an account that is empty or longer than 255 characters, and for a life of
-    more than 5 minutes.
+    `account` is your own opaque identifier of the account (a number, as text or as an `int`; never a name), `key` the
+    site's login key, or an Ed25519 private key in PEM whose public half webmon knows. `now` is the time in seconds,
+    that of the clock where it is 0. Raises `ValueError` for an account that is empty or longer than 255 characters,
+    and for a life of more than 5 minutes; `TypeError` for an account that is neither text nor a whole number.
     """
+    # True is an int too, and no account.
+    if not isinstance(account, str | int) or isinstance(account, bool):
+        raise TypeError(f"account must be a str or an int, not {type(account).__name__}")
+    account = str(account)
     if not 1 <= len(account) <= 255:
         raise ValueError("account must have 1 to 255 characters")
     if not 1 <= life_seconds <= LONGEST_LIFE_SECONDS:
