@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from webmon.clock import Clock, SystemClock
 from webmon.domain.jurisdiction import Jurisdiction
 from webmon.domain.site import Mode
-from webmon.errors import SettingsError
+from webmon.errors import SettingsError, WebmonError
 from webmon.settings import Settings, load_settings
 from webmon.stores.accountkeys import AccountKeyFile
 from webmon.stores.control.database import ControlDatabase, sqlite_url
@@ -24,9 +24,12 @@ from webmon.stores.folders import make_folder
 from webmon.stores.vault import DATA, KEYS, Vault
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from webmon.domain.site import Site
     from webmon.domain.unwanted import Unwanted
     from webmon.services.account_keys import AccountKeys
+    from webmon.services.check_account_log import AccountLogCheck
     from webmon.services.consent_counts import ConsentCounts
     from webmon.services.import_log import LogImporter
     from webmon.services.keep_register import Register
@@ -42,9 +45,12 @@ if TYPE_CHECKING:
     from webmon.services.sign_consents import Signer
     from webmon.stores.daykeys import DayKeys
     from webmon.stores.geo import Geo
+    from webmon.stores.ports.keys import WrappedStore
     from webmon.stores.ports.spool import SpoolEntry
     from webmon.stores.spool import Spool
 
+# The version of the control database from which on where a chain begins is signed.
+ANCHORS_ARE_SIGNED = "0021"
 # Keys that die are kept apart, so that no backup of the rest holds them.
 EPHEMERAL = "ephemeral"
 
@@ -57,10 +63,15 @@ class Core:
         self.clock = clock or SystemClock()
         self.folder = _open_folder(self.settings.data_dir)
         self.vault = Vault.open(self.folder, self.settings.wrapping_key)
-        self.database = ControlDatabase(sqlite_url(self.folder / DATA))
-        self.database.migrate()
-        (self.folder / DATA).chmod(0o600)
         self.data_keys = AccountKeyFile(self.folder / KEYS / "accounts.db")
+        self.database = ControlDatabase(sqlite_url(self.folder / DATA))
+        try:
+            self._check_keys()
+            self.database.migrate(self._sign_anchors)
+        except WebmonError:
+            Core.close(self)
+            raise
+        (self.folder / DATA).chmod(0o600)
         # Held by whoever moves rows between spool, event log and account log: no row is seen in two places.
         self.log_lock = threading.Lock()
         self._take_over_data_keys()
@@ -85,6 +96,13 @@ class Core:
         from webmon.stores.control.accounts import SqlAccounts
 
         return Restrictions(self.database.unit(SqlAccounts), self.account_keys, self.log_lock)
+
+    @cached_property
+    def account_log_check(self) -> AccountLogCheck:
+        from webmon.services.check_account_log import AccountLogCheck
+        from webmon.stores.control.accounts import SqlAccounts
+
+        return AccountLogCheck(self.database.unit(SqlAccounts), self.account_keys)
 
     @cached_property
     def notices(self) -> Notices:
@@ -244,6 +262,37 @@ class Core:
             detail = {"kept": kept, "stored": stored}
             sites.audit.record(self.clock.now(), actor, "log.import", site_id=site.id, detail=detail)
 
+    def _check_keys(self) -> None:
+        """See that what was restored fits together, before anything is written.
+
+        Else hits would be acknowledged whose account's data key does not open, and never reach it.
+        """
+        from webmon.stores.control.wrapped import ControlWrapped
+
+        stores: tuple[tuple[str, WrappedStore], ...] = (
+            (KEYS, self.data_keys),
+            (DATA, ControlWrapped(self.database)),
+        )
+        for name, store in stores:
+            samples = store.samples(len(self.vault.mark))
+            if any(self.vault.is_foreign(wrapped, context) for wrapped, context in samples):
+                raise _foreign(self.folder / name, self.vault.key_name)
+
+    def _sign_anchors(self, session: Session, found: str) -> None:
+        """Sign where chains begin that were shortened before that was signed: once, for nobody can tell it later."""
+        if not "" < found < ANCHORS_ARE_SIGNED:
+            return
+        from webmon.services.read_audit import AuditLog
+        from webmon.services.sign_consents import Signer
+        from webmon.stores.control.consent import SqlConsents
+        from webmon.stores.control.database import Within
+        from webmon.stores.control.sites import SqlSites
+
+        signer = Signer(Within(SqlConsents(session)), self.vault)
+        AuditLog(Within(SqlSites(session)), signer).sign_anchor()
+        for site in SqlSites(session).all():
+            signer.sign_anchor(site)
+
     def _take_over_data_keys(self) -> None:
         """Move accounts' keys out of the control database, where they were before they had a file of their own."""
         if self.data_keys.has_taken_over:
@@ -261,6 +310,13 @@ class Core:
     def close(self) -> None:
         with closing(self.data_keys), closing(self.database):
             pass
+
+
+def _foreign(path: Path, name: str) -> SettingsError:
+    return SettingsError(
+        f"{path} is wrapped under another wrapping key than the one of {name}, as parts of before a rotation and of "
+        f"after it are. Add the other key to {name}, the newer one first, and run: webmon key rotate"
+    )
 
 
 def _open_folder(folder: Path) -> Path:

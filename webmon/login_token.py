@@ -20,7 +20,7 @@ LONGEST_LIFE_SECONDS = 300
 
 
 def mint(
-    account: str,
+    account: str | int,
     site: str,
     key: str,
     *,
@@ -32,12 +32,16 @@ def mint(
 ) -> str:
     """Return a token that says that `account` is signed in on `site`, once, for the next `life_seconds`.
 
-    `account` is your own opaque identifier of the account (a number, never a name), `key` the site's login key, or
-    an Ed25519 private key in PEM whose public half webmon knows. `session_expiry` is when your own session of this
-    person ends, in seconds, if it does. `now` is the time in seconds, that of the clock where it is 0. Raises
-    `ValueError` for an account that is empty, longer than 255 characters or with control characters, and for a life
-    of more than 5 minutes.
+    `account` is your own opaque identifier of the account (a number, as text or as an `int`; never a name), `key` the
+    site's login key, or an Ed25519 private key in PEM whose public half webmon knows. `session_expiry` is when your
+    own session of this person ends, in seconds, if it does. `now` is the time in seconds, that of the clock where it
+    is 0. Raises `ValueError` for an account that is empty, longer than 255 characters or with control characters, and
+    for a life of more than 5 minutes; `TypeError` for an account that is neither text nor a whole number.
     """
+    # True is an int too, and no account.
+    if not isinstance(account, str | int) or isinstance(account, bool):
+        raise TypeError(f"account must be a str or an int, not {type(account).__name__}")
+    account = str(account)
     if not 1 <= len(account) <= 255 or any(unicodedata.category(one) == "Cc" for one in account):
         raise ValueError("account must have 1 to 255 characters, none of them a control character")
     if not 1 <= life_seconds <= LONGEST_LIFE_SECONDS:

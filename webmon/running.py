@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import secrets
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 from webmon.errors import SettingsError, WebmonError
 from webmon.settings import Settings
 from webmon.stores.folders import make_folder
+from webmon.stores.locks import hold_file
 from webmon.stores.wrapping import write_private
 
 _LOCK = "webmon.lock"
@@ -66,18 +66,15 @@ def _words(error: urllib.error.HTTPError) -> str:
 def lock_data(folder: Path) -> Iterator[None]:
     """Hold the data folder; raises `SettingsError` where another process does."""
     make_folder(folder)
-    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
+    with ExitStack() as held:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            held.enter_context(hold_file(folder / _LOCK, wait=False))
+        except BlockingIOError as error:
             raise SettingsError(
                 f"webmon is already running on the data folder {folder.resolve()}; "
                 "stop it first, or name another folder in WEBMON_DATA_DIR"
             ) from error
         yield
-    finally:
-        os.close(descriptor)
 
 
 def is_locked(folder: Path) -> bool:

@@ -211,8 +211,8 @@ class Runtime(Core):
         stores: Mapping[InfoClass, Expiring] = {
             InfoClass.EVENT_LOG: ExpiringEvents(self.event_log),
             InfoClass.ACCOUNT_LOG: ExpiringAccounts(self.database),
-            InfoClass.CONSENT_RECORDS: ExpiringConsents(self.database),
-            InfoClass.AUDIT: ExpiringAudit(self.database),
+            InfoClass.CONSENT_RECORDS: ExpiringConsents(self.database, self.signer.key),
+            InfoClass.AUDIT: ExpiringAudit(self.database, self.signer.key),
         }
         return Retention(
             self.database.unit(SqlRetention),

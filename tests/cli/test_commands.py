@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -209,6 +210,38 @@ def test_another_secret_or_none_beside_the_data_stops_everything(run: Run, folde
     (folder / "secret.key").write_text(kept)
     (folder / "secret.key").chmod(0o600)
     assert "example.org" in run("site", "list").output
+
+
+def test_a_root_that_is_missing_beside_a_database_is_never_made_anew(run: Run, folder: Path) -> None:
+    run("site", "add", "example.org")
+    root = folder / "secret.root"
+    kept = root.read_bytes()
+    root.unlink()
+    shutil.rmtree(folder / "keys")
+    told = f"{root} is missing, but {folder / 'control.db'} was written with it; put it back from its backup"
+    assert told in " ".join(run("site", "list", status=1).output.split())
+    (folder / "control.db").write_bytes(b"this is no database" * 1000)
+    assert "secret.root is missing" in run("site", "list", status=1).output
+    assert not root.exists()
+    assert not (folder / "keys").exists()
+    root.write_bytes(kept)
+    assert "control.db cannot be used" in run("site", "list", status=1).output
+
+
+def test_data_keys_that_are_damaged_are_one_sentence(run: Run, folder: Path) -> None:
+    run("site", "add", "example.org")
+    file = folder / "keys" / "accounts.db"
+    shutil.rmtree(folder / "keys")
+    file.parent.mkdir()
+    file.write_bytes(b"this is no database" * 1000)
+    told = run("site", "list", status=1).output
+    assert f"{file} cannot be used" in told
+    assert "put back the newest copy of" in told
+    assert "Traceback" not in told
+    assert f"failure  start              {file} cannot be used" in run("doctor", status=1).output
+    shutil.rmtree(file.parent)
+    file.parent.touch()
+    assert f"{file} cannot be used" in run("site", "list", status=1).output
 
 
 def test_login_keys_are_made_registered_listed_and_ended(run: Run, tmp_path: Path) -> None:

@@ -43,6 +43,26 @@ def wrapping_key_wrong(server: WebmonServer) -> Iterator[str]:
 
 
 @contextmanager
+def folder_in_the_place_of_the_wrapping_key(server: WebmonServer) -> Iterator[str]:
+    path = server.folder / "secret.key"
+    path.unlink()
+    path.mkdir(0o700)
+    yield f"{path} is no file; put the file back from its backup"
+
+
+@contextmanager
+def root_damaged(server: WebmonServer) -> Iterator[str]:
+    (server.folder / "secret.root").write_text("00\n")
+    yield "secret.root is damaged; put it back from its backup"
+
+
+@contextmanager
+def data_keys_damaged(server: WebmonServer) -> Iterator[str]:
+    (server.folder / "keys" / "accounts.db").write_bytes(b"this is no database" * 1000)
+    yield "accounts.db cannot be used (file is not a database)"
+
+
+@contextmanager
 def database_of_a_newer_webmon(server: WebmonServer) -> Iterator[str]:
     with contextlib.closing(sqlite3.connect(server.folder / "control.db")) as database, database:
         database.execute("update alembic_version set version_num = '9999'")
@@ -51,7 +71,16 @@ def database_of_a_newer_webmon(server: WebmonServer) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     "obstacle",
-    [folder_taken, port_taken, wrapping_key_missing, wrapping_key_wrong, database_of_a_newer_webmon],
+    [
+        folder_taken,
+        port_taken,
+        wrapping_key_missing,
+        wrapping_key_wrong,
+        folder_in_the_place_of_the_wrapping_key,
+        root_damaged,
+        data_keys_damaged,
+        database_of_a_newer_webmon,
+    ],
 )
 def test_a_refused_start_says_why_and_never_that_it_listens(
     tmp_path: Path, obstacle: Callable[[WebmonServer], AbstractContextManager[str]]

@@ -146,6 +146,30 @@ def test_interrupted_between_any_two_steps_it_ends_and_everything_opens(tmp_path
         world.close()
 
 
+def test_of_rotations_that_begin_at_once_the_first_goes_on_and_the_others_change_nothing(tmp_path: Path) -> None:
+    server = WebmonServer(tmp_path / "data")
+    server.run("site", "add", "example.org")
+    server.run("site", "login-key", "example.org")
+    many = [
+        subprocess.Popen([WEBMON, "key", "rotate"], env=server.env, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    told = [(process.communicate(timeout=120)[1], process.returncode) for process in many]
+    assert 0 in {status for _, status in told}
+    for said, status in told:
+        assert status == 0 or "The wrapping key is being changed already; nothing was done here" in said, said
+    assert len((server.folder / "secret.key").read_text().split()) == 1
+    core = Core(Settings(data_dir=server.folder))
+    assert core.sites.login_keys(core.sites.get("example.org"), NOW)
+    kept = (server.folder / "secret.key").read_bytes()
+    with core.vault.alone():
+        done = server.run("key", "rotate", check=False)
+    assert (done.returncode, (server.folder / "secret.key").read_bytes()) == (1, kept)
+    assert "nothing was done here" in done.stderr
+    core.close()
+    assert "under the new key" in server.run("key", "rotate").stdout
+
+
 def test_a_server_goes_on_while_the_key_changes(tmp_path: Path) -> None:
     server = WebmonServer(tmp_path / "data")
     server.run("site", "add", "example.org")

@@ -52,6 +52,14 @@ def test_the_helper_says_when_the_session_ends_where_it_is_told(key: str) -> Non
     assert ends == [ends_at, None]
 
 
+def test_the_account_may_be_a_number() -> None:
+    assert_holds(mint(4711, "example.org", KEY))
+    assert_holds(mint(0, "example.org", KEY), "0")
+    for account in (None, 4711.0, b"4711", True):
+        with pytest.raises(TypeError, match=f"must be a str or an int, not {type(account).__name__}"):
+            mint(account, "example.org", KEY)  # type: ignore[arg-type]
+
+
 def test_the_helper_refuses_what_would_not_hold() -> None:
     for account in ("", "x" * 256, "a\u0000b", "4711\n", "\u009f"):
         with pytest.raises(ValueError, match="1 to 255"):

@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
+import re
 import stat
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from webmon.errors import SettingsError
+from webmon.errors import Conflict, SettingsError
 from webmon.stores.vault import KEY_BYTES, Vault, new_key
-from webmon.stores.wrapping import derive, seal, unseal
+from webmon.stores.wrapping import derive, read_private, replace_private, seal, unseal, write_private
 
 
 def test_the_first_start_makes_a_key_for_its_owner_alone(tmp_path: Path) -> None:
@@ -31,7 +34,7 @@ def test_many_that_start_at_once_have_one_key(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         keys = set(pool.map(lambda _: Vault.open(tmp_path).derive("a"), range(16)))
     assert len(keys) == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["secret.key", "secret.root"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["secret.key", "secret.lock", "secret.root"]
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
@@ -75,13 +78,16 @@ def test_digests_tell_their_parts_apart(tmp_path: Path) -> None:
 def test_the_key_may_come_from_the_environment(tmp_path: Path) -> None:
     first, second = (new_key().hex() for _ in range(2))
     wrapped = Vault.open(tmp_path, first).wrap(b"a key", "a")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["secret.root"], "no file holds it"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["secret.lock", "secret.root"], "no file holds it"
     assert Vault.open(tmp_path, f"{second}, {first}").unwrap(wrapped, "a") == b"a key"
     for text in (second, second.upper()):
         with pytest.raises(SettingsError, match="WEBMON_WRAPPING_KEY is not the key that this data folder"):
             Vault.open(tmp_path, text)
-    for text in ("nonsense", first[:-2], f"{first},", ","):
+    for text in ("nonsense", first[:-2]):
         with pytest.raises(SettingsError, match="WEBMON_WRAPPING_KEY does not hold a key"):
+            Vault.open(tmp_path, text)
+    for text in (f"{first},", f", {first}", f"{first},,{second}", ","):
+        with pytest.raises(SettingsError, match="WEBMON_WRAPPING_KEY has a comma beside which there is no key"):
             Vault.open(tmp_path, text)
     with pytest.raises(SettingsError, match="put a new key before the old one"):
         Vault.open(tmp_path, first).begin_rotation()
@@ -110,6 +116,57 @@ def test_after_a_rotation_only_the_new_key_opens_and_what_is_derived_is_the_same
     (tmp_path / "secret.key").write_text(old)
     with pytest.raises(SettingsError, match="is not the key"):
         Vault.open(tmp_path)
+
+
+def test_of_many_rotations_that_begin_at_once_none_loses_the_root(tmp_path: Path) -> None:
+    vaults = [Vault.open(tmp_path) for _ in range(8)]
+    start = threading.Barrier(len(vaults))
+
+    def rotate(vault: Vault) -> bool:
+        start.wait()
+        try:
+            vault.begin_rotation()
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(len(vaults)) as pool:
+        assert any(pool.map(rotate, vaults))
+    assert len((tmp_path / "secret.key").read_text().split()) == 2
+    assert Vault.open(tmp_path).derive("a") == vaults[0].derive("a")
+
+
+def test_who_rotates_is_alone(tmp_path: Path) -> None:
+    first, second = Vault.open(tmp_path), Vault.open(tmp_path)
+    kept = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with first.alone():
+        for act in (second.begin_rotation, second.end_rotation):
+            with pytest.raises(Conflict, match="is being changed already"):
+                act()
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == kept
+        first.begin_rotation()
+        first.end_rotation()
+    second.begin_rotation()
+    assert second.rotating
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "secret.key"
+    write_private(path, "a key")
+    opened, of_the_file = Path.open, []
+
+    def slow(self: Path, *args: Any, **kwargs: Any) -> Any:
+        file = opened(self, *args, **kwargs)
+        if self == path and not of_the_file:
+            of_the_file.append(file)
+            replace_private(path, "another")
+        return file
+
+    monkeypatch.setattr(Path, "open", slow)
+    assert read_private(path) == "another"
+    assert of_the_file
 
 
 def folder_of_before(folder: Path) -> str:
@@ -161,6 +218,31 @@ def test_a_root_that_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
     Vault.open(tmp_path)
 
 
+@pytest.mark.parametrize("text", ["00", "", "ab" * 68])
+def test_a_root_that_is_damaged_is_not_taken_for_one_under_another_key(tmp_path: Path, text: str) -> None:
+    Vault.open(tmp_path)
+    (tmp_path / "secret.root").write_text(text)
+    with pytest.raises(SettingsError, match=r"secret\.root is damaged"):
+        Vault.open(tmp_path)
+
+
+def test_a_root_of_which_a_byte_was_changed_is_damaged(tmp_path: Path) -> None:
+    Vault.open(tmp_path)
+    root = tmp_path / "secret.root"
+    root.write_text(root.read_text().strip()[:-2] + "00")
+    with pytest.raises(SettingsError, match=r"secret\.root is damaged"):
+        Vault.open(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["secret.key", "secret.root"])
+def test_a_folder_in_the_place_of_a_secret_is_named(tmp_path: Path, name: str) -> None:
+    Vault.open(tmp_path)
+    (tmp_path / name).unlink()
+    (tmp_path / name).mkdir(0o700)
+    with pytest.raises(SettingsError, match=re.escape(name)):
+        Vault.open(tmp_path)
+
+
 def test_a_key_file_that_is_gone_while_webmon_runs_is_named(tmp_path: Path) -> None:
     vault = Vault.open(tmp_path)
     (tmp_path / "secret.key").unlink()
@@ -194,6 +276,9 @@ class Service:
                 return unseal(AESGCM(key), wrapped[len(self.mark) :], context)
         raise SettingsError("not ours")
 
+    def knows(self, wrapped: bytes) -> bool:
+        return wrapped.startswith(self.mark)
+
     def reload(self) -> None:
         pass
 
@@ -214,7 +299,7 @@ def test_a_service_that_keeps_the_keys_to_itself_fits(tmp_path: Path) -> None:
     assert again.startswith(service.mark)
     later = Vault(tmp_path, service)
     assert (later.unwrap(again, "a"), later.digest("account", "1")) == (b"k", digest)
-    assert [path.name for path in tmp_path.iterdir()] == ["secret.root"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["secret.lock", "secret.root"]
     with pytest.raises(SettingsError, match="the service is not the key that this data folder"):
         Vault(tmp_path, Service())
 

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import sqlite3
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import select
+from structlog.testing import capture_logs
+from werkzeug.test import Client, TestResponse
 
 from tests.support.world import Visitor, World, csrf
-from webmon.errors import NotFound
+from webmon.cli import main
+from webmon.errors import NotFound, SettingsError
 from webmon.services.account_keys import hit_name
+from webmon.services.check_account_log import Checked
 from webmon.services.renew_keys import LIFETIME, SETTLING
 from webmon.services.restrict_account import Change
 from webmon.stores.control.accounts import SqlAccounts
 from webmon.stores.control.models import AccountHitRow, AccountRow, PromotionRow
-from webmon.stores.ports.keys import key_context
+from webmon.stores.ports.keys import FIRST_KEY, NewKey, key_context
+from webmon.stores.vault import new_key
+from webmon.stores.wrapping import derive, seal
 
 NAMES = ("first", "second", "third")
 
@@ -511,3 +521,241 @@ def test_who_signs_in_before_an_interrupted_erasure_is_completed_begins_anew(wor
     assert read(world, "first") == ["/anew"]
     assert world.runtime.account_eraser.finish(world.clock.now()) == 0
     assert read(world, "first") == ["/anew"]
+
+
+# Restored beside another wrapping key
+
+
+def rotate(world: World) -> None:
+    rotation = world.runtime.key_rotation
+    rotation.begin()
+    rotation.finish(rotation.run(lambda _: None), world.clock.now(), actor="test")
+
+
+def contents_of(folder: Path) -> dict[str, bytes]:
+    # But for what SQLite makes to read a database.
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix not in {".db-shm", ".db-wal"}]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+BEFORE = ("control.db", "secret.root")
+
+
+def rotated(world: World, tmp_path: Path, *restored: str) -> tuple[str, str]:
+    """Rotate the wrapping key, and put back files of before; returns the key of before and that of after."""
+    old = (world.folder / "secret.key").read_text()
+    signed_in(world, "first")
+    world.runtime.checkpoint()
+    for name in BEFORE:
+        shutil.copy2(world.folder / name, tmp_path / name)
+    rotate(world)
+    world.runtime.checkpoint()
+    new = (world.folder / "secret.key").read_text()
+    world.close()
+    for name in restored:
+        shutil.copy2(tmp_path / name, world.folder / name)
+    return old, new
+
+
+@pytest.mark.parametrize(
+    ("restored", "whose", "named"), [(BEFORE, "old", "keys"), (("control.db",), "new", "control.db")]
+)
+def test_parts_of_before_and_after_a_rotation_are_served_with_both_wrapping_keys_alone(
+    world: World, tmp_path: Path, restored: tuple[str, ...], whose: str, named: str
+) -> None:
+    keys = dict(zip(("old", "new"), rotated(world, tmp_path, *restored), strict=True))
+    key_file = world.folder / "secret.key"
+    key_file.write_text(keys[whose])
+    before = contents_of(world.folder)
+    with pytest.raises(
+        SettingsError, match=rf"/{named} is wrapped under another wrapping key than the one of .*secret"
+    ):
+        world.open()
+    told = CliRunner().invoke(main, ["doctor"], env={"WEBMON_DATA_DIR": str(world.folder)})
+    assert (told.exit_code, "under another wrapping key" in told.output) == (1, True)
+    assert contents_of(world.folder) == before
+    key_file.write_text(keys["new"] + keys["old"])
+    world.open()
+    assert read(world, "first") == ["/of/first"]
+    rotate(world)
+    assert key_file.read_text() == keys["new"]
+    world.reopen()
+    assert read(world, "first") == ["/of/first"]
+
+
+def test_a_data_key_that_is_damaged_keeps_nobody_else_out(world: World) -> None:
+    for name in NAMES[:2]:
+        signed_in(world, name)
+    damage_key(world, account_of(world, "first"))
+    world.reopen()
+    assert read(world, "second") == ["/of/second"]
+
+
+def test_data_keys_of_before_there_were_marks_are_told_from_those_of_another_key(world: World) -> None:
+    text = (world.folder / "secret.key").read_text()
+    keys = {"own": bytes.fromhex(text), "another": new_key()}
+    for name, unopened in (("own", False), ("another", True)):
+        wrapped = seal(AESGCM(derive(keys[name], "wrapping")), new_key(), key_context(7, FIRST_KEY))
+        world.runtime.data_keys.add([NewKey(7, FIRST_KEY, wrapped, world.clock.now())])
+        if unopened:
+            with pytest.raises(SettingsError, match="wrapped under another wrapping key"):
+                world.reopen()
+        else:
+            world.reopen()
+
+
+# Rows that do not open
+
+
+def tamper(world: World, statement: str, *values: int) -> None:
+    """As somebody with the file in hand."""
+    with contextlib.closing(sqlite3.connect(world.folder / "control.db")) as connection, connection:
+        assert connection.execute(statement, values).rowcount > 0, statement
+
+
+@pytest.fixture
+def moved(world: World) -> World:
+    """Somebody with two rows of their own, and one that was put there from another account."""
+    signed_in(world, "first", "/one", "/two")
+    signed_in(world, "second", "/of-somebody-else")
+    tamper(
+        world,
+        "update account_hit set account_id = ? where account_id = ?",
+        account_of(world, "first"),
+        account_of(world, "second"),
+    )
+    return world
+
+
+def test_the_person_is_shown_all_rows_but_one_that_does_not_open_and_told_so(moved: World) -> None:
+    browser = moved.browser()
+    browser.post("/privacy/example.org/open", data={"token": moved.token("first")})
+    with capture_logs() as said:
+        page = browser.get("/privacy/example.org")
+    told = page.get_data(as_text=True)
+    assert page.status_code == 200
+    assert "Rows that cannot be opened: 1." in told
+    assert ("/one" in told, "/two" in told, "/of-somebody-else" in told) == (True, True, False)
+    (entry,) = said
+    assert entry == {
+        "event": "account_log.unopened",
+        "log_level": "error",
+        "account_id": account_of(moved, "first"),
+        "rows": 1,
+    }
+    document = browser.get("/privacy/example.org/data.json").get_json()
+    assert sorted(row["pathname"] for row in document["account_log"]) == ["/one", "/two"]
+    assert document["account_log_unopened"] == 1
+    page = browser.get("/privacy/example.org?lang=de").get_data(as_text=True)
+    assert "Zeilen, die sich nicht öffnen lassen: 1." in page
+
+
+PERSONS = "/admin/sites/example.org/persons"
+
+
+def asked(browser: Client, path: str = "", **fields: str) -> TestResponse:
+    form = {"subject": "first", "reason": "Asked for by letter", "fields": ["time", "page", "identity"]}
+    return browser.post(PERSONS + path, data={"csrf_token": csrf(browser.get(PERSONS))} | form | fields)
+
+
+def test_a_privacy_officer_is_shown_all_rows_but_one_that_does_not_open_and_told_so(moved: World) -> None:
+    browser = moved.staff("privacy")
+    answer = asked(browser)
+    told = answer.get_data(as_text=True)
+    assert answer.status_code == 200
+    assert "1 row cannot be opened, and is not shown" in told
+    assert ("/one" in told, "/two" in told, "/of-somebody-else" in told) == (True, True, False)
+    document = asked(browser, "/download").get_json()
+    assert (len(document["rows"]), document["unopened"]) == (2, 1)
+
+
+def test_pages_of_rows_neither_repeat_nor_leave_out_any_around_one_that_does_not_open(
+    moved: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webmon.web.admin.persons.PAGE_COUNT", 1)
+    browser, seen = moved.staff("privacy"), []
+    for skip in range(3):
+        told = asked(browser, skip=str(skip)).get_data(as_text=True)
+        seen.append([one for one in ("/one", "/two", "cannot be opened") if one in told])
+        assert ("Older rows" in told) == (skip < 2)
+    assert seen == [["cannot be opened"], ["/two"], ["/one"]]
+
+
+def test_an_identifier_that_does_not_open_hides_no_rows(world: World) -> None:
+    for name in NAMES[:2]:
+        signed_in(world, name)
+    first, second = (account_of(world, name) for name in NAMES[:2])
+    tamper(
+        world,
+        "update account set subject_sealed = (select subject_sealed from account where id = ?) where id = ?",
+        second,
+        first,
+    )
+    answer = asked(world.staff("privacy"))
+    assert (answer.status_code, "/of/first" in answer.get_data(as_text=True)) == (200, True)
+    assert "second" not in answer.get_data(as_text=True)
+
+
+def test_where_the_data_key_is_damaged_no_row_is_shown_and_all_are_counted(world: World) -> None:
+    signed_in(world, "first", "/one", "/two")
+    damage_key(world, account_of(world, "first"))
+    answer = asked(world.staff("privacy"))
+    assert (answer.status_code, "2 rows cannot be opened, and are not shown" in answer.get_data(as_text=True)) == (
+        200,
+        True,
+    )
+
+
+def damage_key(world: World, account: int) -> None:
+    store = world.runtime.data_keys
+    (key,) = store.keys(account)
+    store.add([NewKey(account, key.number, key.wrapped[:-1] + bytes([key.wrapped[-1] ^ 1]), world.clock.now())])
+    world.runtime.account_keys.forget(account)
+
+
+def doctor(world: World) -> Result:
+    """What the command says while no server runs."""
+    world.close()
+    told = CliRunner().invoke(main, ["doctor"], env={"WEBMON_DATA_DIR": str(world.folder)})
+    world.open()
+    return told
+
+
+def test_the_doctor_says_how_many_rows_do_not_open_and_whose_they_are(moved: World) -> None:
+    first = account_of(moved, "first")
+    told = doctor(moved)
+    assert told.exit_code == 1
+    assert f"account log        1 of 3 rows cannot be opened, of accounts {first};" in told.output
+    assert "/of-somebody-else" not in told.output
+    tamper(moved, "delete from account_hit where id = 3")
+    assert "account log        2 rows, and every one opens" in doctor(moved).output
+
+
+def test_the_doctor_names_some_of_many_accounts(world: World) -> None:
+    for number in range(12):
+        signed_in(world, f"p{number}")
+        damage_key(world, account_of(world, f"p{number}"))
+    assert world.runtime.account_log_check.run().unopened_count == 12
+    told = doctor(world).output
+    assert "12 of 12 rows cannot be opened, of accounts" in told
+    assert " and 2 more; they were changed" in told
+
+
+def test_rows_that_went_or_were_sealed_anew_meanwhile_are_none_that_do_not_open(moved: World) -> None:
+    """As beside a server: what did not open is looked at once more."""
+    check = moved.runtime.account_log_check
+    with moved.runtime.database.unit(SqlAccounts)() as accounts:
+        rows = accounts.all_rows((-1, -1), 10)
+    tamper(moved, "delete from account_hit where id = 3")
+    assert [check._is_still_closed(*one) for one in rows] == [False, False, False]
+    assert check.run() == Checked(2, 0, [])
+
+
+def test_a_row_or_a_key_that_does_not_open_holds_up_no_renewal(moved: World) -> None:
+    signed_in(moved, "third")
+    damage_key(moved, account_of(moved, "third"))
+    moved.clock.move(LIFETIME + timedelta(days=1))
+    moved.runtime.key_renewal.run(moved.clock.now())
+    moved.clock.move(SETTLING + timedelta(seconds=1))
+    assert moved.runtime.key_renewal.run(moved.clock.now()) == 2
+    assert read(moved, "first") == ["/one", "/two"]

@@ -132,6 +132,91 @@ def test_after_retention_the_trail_still_verifies_with_its_checkpoints(trail: Wo
     assert run(trail, "verify").output.strip() == "1 entries hold"
 
 
+@pytest.mark.parametrize("up_to", ["4", "9999"])
+def test_entries_that_somebody_else_than_retention_took_off_the_beginning_are_missed(
+    trail: World, tmp_path: Path, up_to: str
+) -> None:
+    kept = tmp_path / "kept.jsonl"
+    kept.write_text(run(trail, "checkpoint").output)
+    tamper(
+        trail,
+        "insert into chain_anchor (chain, seq, chain_hash, removed_count, removed_at)"
+        " select 'audit', seq, chain_hash, seq, occurred_at from audit where seq <= LAST"
+        " order by seq desc limit 1".replace("LAST", up_to),
+        "delete from audit where seq <= (select seq from chain_anchor)",
+    )
+    for also in ((), ("--checkpoints", str(kept))):
+        told = run(trail, "verify", *also, status=1).output
+        assert "is said to be the last that retention took out, but that is not signed" in told
+    # A checkpoint is signed too, and says something else.
+    tamper(trail, "update chain_anchor set signature = (select max(signature) from audit_checkpoint)")
+    run(trail, "verify", status=1)
+    trail.move(days=8 * 365)
+    assert trail.runtime.retention.apply(trail.clock.now(), actor="scheduler").complete
+    run(trail, "verify", status=1)
+
+
+def as_of_before_there_were_signatures(world: World) -> None:
+    tamper(world, "update alembic_version set version_num = '0020'")
+    with contextlib.closing(sqlite3.connect(world.folder / "control.db")) as connection, connection:
+        connection.execute("alter table chain_anchor drop column signature")
+
+
+@pytest.fixture
+def shortened(trail: World) -> World:
+    """A trail and a ledger from which retention has taken what there was, and one entry behind that."""
+    trail.consent()
+    trail.move(days=8 * 365)
+    assert trail.runtime.retention.apply(trail.clock.now(), actor="scheduler").complete
+    assert len(stored(trail, "chain_anchor")) == 2
+    return trail
+
+
+def test_what_retention_took_before_that_was_signed_is_signed_once_where_the_chain_holds(shortened: World) -> None:
+    signed = stored(shortened, "chain_anchor")
+    as_of_before_there_were_signatures(shortened)
+    shortened.reopen()
+    assert stored(shortened, "chain_anchor") == signed
+    run(shortened, "verify")
+    assert shortened.runtime.consents.verify(shortened.site).holds
+    tamper(shortened, "update chain_anchor set signature = ''")
+    shortened.reopen()
+    run(shortened, "verify", status=1)
+    assert not shortened.runtime.consents.verify(shortened.site).holds
+
+
+def test_where_the_chain_does_not_hold_no_beginning_is_signed(shortened: World) -> None:
+    tamper(shortened, "update audit set actor = 'somebody'", "delete from consent_head")
+    as_of_before_there_were_signatures(shortened)
+    shortened.reopen()
+    assert {row["signature"] for row in stored(shortened, "chain_anchor")} == {""}
+    run(shortened, "verify", status=1)
+
+
+def test_without_any_checkpoint_it_is_said_that_there_is_none(world: World) -> None:
+    world.move(days=-7300)  # of long ago, whatever the clock of the command says
+    world.runtime.sites.adjust(world.site, world.clock.now(), actor="test", choice_days=30)
+    told = "no signed checkpoint is there"
+    assert (told in run(world, "verify").output, verified(world)["unsigned"]) == (True, True)
+    world.close()
+    doctor = CliRunner().invoke(main, ["doctor"], env={"WEBMON_DATA_DIR": str(world.folder)})
+    assert f"warning  audit trail        {told}" in doctor.output
+    world.open()
+    world.runtime.audit.checkpoint(world.clock.now())
+    assert (told in run(world, "verify").output, verified(world)["unsigned"]) == (False, False)
+
+
+def test_nobody_is_told_of_a_checkpoint_that_is_not_due(world: World) -> None:
+    assert not world.runtime.audit.lacks_checkpoint(world.clock.now())
+    world.move(hours=1, seconds=1)
+    assert world.runtime.audit.lacks_checkpoint(world.clock.now())
+
+
+def verified(world: World) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(run(world, "verify", "--json").output)
+    return document
+
+
 def test_an_unchanged_trail_is_signed_once_and_an_empty_one_not_at_all(trail: World) -> None:
     first, again = run(trail, "checkpoint").output, run(trail, "checkpoint").output
     assert first == again

@@ -15,7 +15,10 @@ from click.testing import CliRunner, Result
 
 from tests.support.world import GRANTED, REFUSED, World
 from webmon.cli import main
+from webmon.domain.chain import Anchor
+from webmon.domain.checkpoint import CONSENT_ANCHOR, sign_anchor
 from webmon.domain.signing import document_fault, read_public_key
+from webmon.stores.expiring import ExpiringConsents
 
 SITE = {"site": "example.org"}
 RECORDS = 4
@@ -246,17 +249,45 @@ def test_a_checkpoint_of_an_unchanged_ledger_is_the_one_that_there_is(ledger: Wo
 
 
 def test_what_retention_takes_off_the_beginning_breaks_nothing(ledger: World) -> None:
-    from webmon.stores.control.consent import SqlConsents
-
     site, now = ledger.site, ledger.clock.now()
-    with ledger.runtime.database.unit(SqlConsents)() as consents:
-        assert consents.delete_before(site.id, now, now) == 3
+    assert ExpiringConsents(ledger.runtime.database, ledger.runtime.signer.key).delete_before(site, now, now) == 3
     assert ledger.runtime.consents.verify(site).holds
     ledger.consent()
     ledger.runtime.sign_checkpoints(now)
     assert ledger.runtime.consents.verify(site).checked_count == 2
     tamper(ledger, f"update chain_anchor set chain_hash = '{'0' * 64}'")  # noqa: S608
-    assert broken(ledger) == 4
+    assert broken(ledger) == 3
+
+
+def test_records_that_somebody_else_than_retention_took_off_the_beginning_are_missed(
+    ledger: World, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept.jsonl"
+    kept.write_text(run(ledger, "checkpoint").output)
+    tamper(
+        ledger,
+        "insert into chain_anchor (chain, seq, chain_hash, removed_count, removed_at)"
+        " select 'consent:1', seq, chain_hash, 4, recorded_at from consent where seq = 4",
+        "delete from consent_decision",
+        "delete from consent",
+    )
+    for also in ((), ("--checkpoints", str(kept))):
+        told = run(ledger, "verify", *also, status=1).output
+        assert "record 4 is said to be the last that retention took out, but that is not signed" in told
+    # Nor does the beginning of another site's ledger prove anything, or what retention does later.
+    other = sign_anchor(ledger.runtime.signer.key(), anchor_of(ledger), CONSENT_ANCHOR, "other.example")
+    tamper(ledger, f"update chain_anchor set signature = '{other.signature}'")  # noqa: S608
+    run(ledger, "verify", status=1)
+    ledger.consent()
+    ledger.move(minutes=1)
+    expiring = ExpiringConsents(ledger.runtime.database, ledger.runtime.signer.key)
+    assert expiring.delete_before(ledger.site, ledger.clock.now(), ledger.clock.now()) == 1
+    assert "record 5 is said to be" in run(ledger, "verify", status=1).output
+
+
+def anchor_of(world: World) -> Anchor:
+    (row,) = stored(world, "chain_anchor")
+    return Anchor(row["seq"], row["chain_hash"])
 
 
 def test_the_published_key_is_the_same_for_ever_and_says_what_it_is(world: World) -> None:

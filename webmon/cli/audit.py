@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+NO_CHECKPOINT = "no signed checkpoint is there, so a trail that was written anew would hold as well"
 _DAY = click.DateTime(["%Y-%m-%d"])
 
 
@@ -25,18 +26,22 @@ def verify(checkpoints: Path | None, as_json: bool) -> None:
     from webmon.cli.consent import read_checkpoints
     from webmon.core import Core
 
-    verdict = Core().audit.verify(read_checkpoints(checkpoints) if checkpoints else ())
+    core = Core()
+    verdict = core.audit.verify(read_checkpoints(checkpoints) if checkpoints else ())
+    unsigned = core.audit.lacks_checkpoint(core.clock.now())
     if as_json:
         document = {
             "holds": verdict.holds,
             "checked": verdict.checked_count,
             "broken": verdict.broken_seq,
             "reason": verdict.reason,
+            "unsigned": unsigned,
         }
         click.echo(json.dumps(document))
     else:
         fault = "" if verdict.holds else f"; entry {verdict.broken_seq} {verdict.reason}"
-        click.echo(f"{verdict.checked_count} entries hold{fault}")
+        word = f"; {NO_CHECKPOINT}" if unsigned else ""
+        click.echo(f"{verdict.checked_count} entries hold{fault}{word}")
     if not verdict.holds:
         raise SystemExit(1)
 

@@ -24,6 +24,7 @@ OK, WARNING, FAILURE = "ok", "warning", "failure"
 _LOW_DISK_BYTES = 1024**3
 _OLD_MAP_DAYS = 365
 _PRIVATE = 0o077
+_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +169,9 @@ def _chains(core: Core) -> Iterator[Finding]:
         text = f"{verdict.checked_count} entries hold"
         fault = "" if verdict.holds else f"; entry {verdict.broken_seq} {verdict.reason}"
         yield Finding(name, OK if verdict.holds else FAILURE, text + fault)
+    if core.audit.lacks_checkpoint(core.clock.now()):
+        text = "no signed checkpoint is there; a running server signs one every hour: see why it does not"
+        yield Finding("audit trail", WARNING, text)
 
 
 def _event_log(core: Core) -> Iterator[Finding]:
@@ -208,6 +212,18 @@ def _set_aside(core: Core) -> Iterator[Finding]:
         yield Finding("spool", WARNING, text)
 
 
+def _account_log(core: Core) -> Iterator[Finding]:
+    found = core.account_log_check.run()
+    if found.unopened_count:
+        whose = ", ".join(str(number) for number in found.account_ids[:_NAMED])
+        text = f"{found.unopened_count} of {found.row_count} rows cannot be opened, of accounts {whose}"
+        more = f" and {len(found.account_ids) - _NAMED} more" if len(found.account_ids) > _NAMED else ""
+        advice = "; they were changed, or moved there from elsewhere: nobody is shown them, nor can they be mended"
+        yield Finding("account log", FAILURE, text + more + advice)
+    else:
+        yield Finding("account log", OK, f"{found.row_count} rows, and every one opens")
+
+
 def _jobs(core: Core) -> Iterator[Finding]:
     failed = {name: outcome for name, outcome in core.job_outcomes().items() if outcome.startswith("failed")}
     for name, outcome in failed.items():
@@ -230,5 +246,6 @@ CHECKS: tuple[Check, ...] = (
     _chains,
     _event_log,
     _set_aside,
+    _account_log,
     _jobs,
 )

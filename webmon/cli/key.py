@@ -88,6 +88,13 @@ def rotate() -> None:
     from webmon.core import Core
 
     core = Core()
+    with core.vault.alone():
+        count = _rotate(core)
+    click.echo(f"{count} keys are wrapped under the new key. {core.vault.after_rotation}")
+    core.close()
+
+
+def _rotate(core: Core) -> int:
     rotation = core.key_rotation
     with progress(rotation.begin(), "Wrapping keys anew") as advance:
         runs = _tell_server(core)
@@ -97,8 +104,7 @@ def rotate() -> None:
             count += rotation.run(advance)
     rotation.finish(count, core.clock.now(), actor=ACTOR)
     _tell_server(core)
-    click.echo(f"{count} keys are wrapped under the new key. {core.vault.after_rotation}")
-    core.close()
+    return count
 
 
 def _tell_server(core: Core) -> bool:

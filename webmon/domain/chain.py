@@ -32,10 +32,18 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """Where a chain begins: after entry `seq` with hash `chain_hash`; (0, GENESIS) for a chain that lost none."""
+    """Where a chain begins: after entry `seq` with hash `chain_hash`; (0, GENESIS) for a chain that lost none.
+
+    `signature`: that retention took what was before; see `webmon.domain.checkpoint`.
+    """
 
     seq: int = 0
     chain_hash: str = GENESIS
+    signature: str = ""
+
+    @property
+    def lost_none(self) -> bool:
+        return (self.seq, self.chain_hash) == (0, GENESIS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,15 @@
-"""Checkpoints of a chain: what its last entry was at a moment, signed.
+"""Checkpoints of a chain: what its last entry was at a moment, signed; and where it begins after retention, signed.
 
 A hash chain alone does not tell a shortened one, nor one that was written anew from some entry on: with a checkpoint
-both are found, as whoever changes the database does not hold the key.
+both are found, as whoever changes the database does not hold the key. Nor can they say of what they took off the
+beginning that retention did.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -18,8 +19,15 @@ from webmon.domain.signing import SigningKey, is_signed
 
 CONSENT = "webmon-consent-checkpoint/1"
 AUDIT = "webmon-audit-checkpoint/1"
+CONSENT_ANCHOR = "webmon-consent-anchor/1"
+AUDIT_ANCHOR = "webmon-audit-anchor/1"
+# How often what a chain ends with is signed.
+INTERVAL = timedelta(hours=1)
+_NOT_BY_RETENTION = "is said to be the last that retention took out, but that is not signed"
 _FORGED = "has a checkpoint that was changed after it was signed"
 L = TypeVar("L", bound=Link)
+# Given where a chain began before and where it begins after retention, returns the latter, signed where it may be.
+MoveAnchor = Callable[[Anchor, Anchor], Anchor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,30 @@ def make_checkpoint(
     return replace(made, signature=key.sign(made.statement))
 
 
+def sign_anchor(key: SigningKey, anchor: Anchor, kind: str, site: str = "") -> Anchor:
+    """Sign where a chain begins; `site` as in a checkpoint."""
+    return replace(anchor, signature=key.sign(_beginning(anchor, kind, site)))
+
+
+def move_anchor(key: SigningKey, before: Anchor, after: Anchor, kind: str, site: str = "") -> Anchor:
+    """Sign where a chain begins after retention.
+
+    Not where it began, before, at a place that is not signed: that somebody took its beginning stays to be found.
+    """
+    return sign_anchor(key, after, kind, site) if not anchor_fault(key.public, before, kind, site) else after
+
+
+def anchor_fault(key: Ed25519PublicKey, anchor: Anchor, kind: str, site: str = "") -> str:
+    """What is wrong with where a chain begins, or nothing."""
+    if anchor.lost_none or is_signed(key, _beginning(anchor, kind, site), anchor.signature):
+        return ""
+    return _NOT_BY_RETENTION
+
+
+def _beginning(anchor: Anchor, kind: str, site: str) -> str:
+    return canonical({"type": kind, "site": site, "seq": anchor.seq, "chain_hash": anchor.chain_hash})
+
+
 def verify_signed(
     anchor: Anchor,
     entries: Iterable[L],
@@ -79,7 +111,8 @@ def verify_signed(
 ) -> Verdict:
     """Walk a chain and its checkpoints, and name the first entry that does not hold.
 
-    `is_ours`: whether a checkpoint is signed, and of this chain. `fault`: what else is wrong with an entry.
+    `is_ours`: whether a checkpoint is signed, and of this chain. `fault`: what else is wrong with an entry. That the
+    chain begins where it should is for `anchor_fault` to say.
     """
     ordered = sorted(checkpoints, key=lambda one: one.seq)
     by_seq: dict[int, list[Checkpoint]] = {}

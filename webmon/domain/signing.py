@@ -22,7 +22,8 @@ class SigningKey:
 
     def __init__(self, seed: bytes) -> None:
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
-        self.jwk = jwk_of(self._key.public_key())
+        self.public = self._key.public_key()
+        self.jwk = jwk_of(self.public)
         self.id = self.jwk["kid"]
 
     def sign(self, text: str) -> str:

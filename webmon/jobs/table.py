@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from webmon.domain.checkpoint import INTERVAL
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -94,13 +96,13 @@ JOBS = (
     Job(
         "consent-checkpoints",
         "Sign what each site's consent ledger ends with, so that nothing can be cut off or rewritten before it",
-        timedelta(hours=1),
+        INTERVAL,
         lambda services, now: services.sign_checkpoints(now),
     ),
     Job(
         "audit-checkpoint",
         "Sign what the audit trail ends with",
-        timedelta(hours=1),
+        INTERVAL,
         lambda services, now: services.audit.checkpoint(now) is not None,
     ),
     Job(

@@ -9,19 +9,20 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 import msgspec
+import structlog
 from cryptography.exceptions import InvalidTag
 
 from webmon.domain.hit import AccountRow, Hit, account_row, decode_row, encode_hit
 from webmon.domain.login import LoginClaims
 from webmon.domain.site import Site
-from webmon.errors import NotFound, Unavailable
+from webmon.errors import NotFound, SettingsError, Unavailable
 from webmon.stores.ports import Unit
 from webmon.stores.ports.accounts import Account, AccountRepository
 from webmon.stores.ports.keys import FIRST_KEY, DataKey, DataKeyStore, NewKey, key_context
@@ -33,6 +34,7 @@ _FORM = b"\x01"
 _NUMBER_BYTES = 4
 _HEAD_BYTES = len(_FORM) + _NUMBER_BYTES
 IDENTITY = "identity"
+log = structlog.get_logger()
 
 
 class Vault(Protocol):
@@ -107,6 +109,14 @@ class Found:
     digest: str
     account: Account | None
     gone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Rows of an account, and how many more there are that do not open."""
+
+    rows: Sequence[AccountRow]
+    unopened_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,16 +199,40 @@ class AccountKeys:
     def open(self, account_id: int, hit_id: int, sealed: bytes) -> AccountRow:
         return decode_row(self.ring(account_id).open(sealed, hit_name(hit_id)))
 
-    def open_all(self, account_id: int, rows: Iterable[tuple[int, bytes]]) -> list[AccountRow]:
-        """Open rows of one account: their hit ids, and what is sealed."""
-        ring = self.ring(account_id)
-        return [decode_row(ring.open(sealed, hit_name(hit_id))) for hit_id, sealed in rows]
+    def open_all(self, account_id: int, rows: Sequence[tuple[int, bytes]]) -> Opened:
+        """Open rows of one account: their hit ids, and what is sealed. One that does not open hides no other."""
+        found = [self._opened_or_none(account_id, hit_name(hit_id), sealed) for hit_id, sealed in rows]
+        opened = [decode_row(plain) for plain in found if plain is not None]
+        if len(opened) < len(rows):
+            log.error("account_log.unopened", account_id=account_id, rows=len(rows) - len(opened))
+        return Opened(opened, len(rows) - len(opened))
 
     def identity(self, account_id: int) -> Mapping[str, str]:
-        """Return `sub`, `email` and `name` of an account, as its first token said them."""
+        """Return `sub`, `email` and `name` of an account, as its first token said them; nothing where that fails."""
         with self.unit() as accounts:
             sealed = accounts.subject(account_id)
-        return msgspec.json.decode(self.ring(account_id).open(sealed, IDENTITY), type=dict[str, str])
+        plain = self._opened_or_none(account_id, IDENTITY, sealed)
+        if plain is None:
+            log.error("account.identity_unopened", account_id=account_id)
+            return {}
+        return msgspec.json.decode(plain, type=dict[str, str])
+
+    def opens(self, account: Account, hit_id: int, sealed: bytes) -> bool:
+        """Whether a row of an account opens, without a look at what is in it; of one that is gone none has to."""
+        try:
+            self.ring_of(account).open(sealed, hit_name(hit_id))
+        except NotFound:
+            return True
+        except (InvalidTag, SettingsError):
+            return False
+        return True
+
+    def _opened_or_none(self, account_id: int, what: str, sealed: bytes) -> bytes | None:
+        """What was sealed; None for what was changed, or moved here from elsewhere, and where the key is damaged."""
+        try:
+            return self.ring(account_id).open(sealed, what)
+        except (InvalidTag, SettingsError):
+            return None
 
     def is_gone(self, account_id: int) -> bool:
         """Whether the account's keys are destroyed, or lost: what is still on its way to it cannot arrive."""
@@ -221,22 +255,36 @@ class AccountKeys:
 
     def ring(self, account_id: int) -> Ring:
         """Return the account's keys; raises `NotFound` where there are none, or not any more."""
+        known = self._known(account_id)
+        if known is not None:
+            return known
+        with self.unit() as accounts:
+            account = accounts.get(account_id)
+        if account is None:
+            raise NotFound("Nothing is held about this account")
+        return self.ring_of(account)
+
+    def ring_of(self, account: Account) -> Ring:
+        """Return the keys of an account that was found already; raises `NotFound` as `ring` does."""
+        known = self._known(account.id)
+        if known is not None:
+            return known
+        keys = self.store.keys(account.id)
+        if not keys:
+            raise NotFound("Nothing is held about this account")
+        ring = Ring(account.site_id, account.id, keys[0].number, self._opened(account.id, keys))
+        self._keep_open(ring)
+        if not self.store.keys(account.id):
+            # Destroyed between the look and the keeping, when there was nothing to forget yet.
+            self.forget(account.id)
+            raise NotFound("Nothing is held about this account")
+        return ring
+
+    def _known(self, account_id: int) -> Ring | None:
         with self._lock:
             if account_id in self._open:
                 self._open.move_to_end(account_id)
-                return self._open[account_id]
-        with self.unit() as accounts:
-            account = accounts.get(account_id)
-        keys = self.store.keys(account_id) if account else ()
-        if account is None or not keys:
-            raise NotFound("Nothing is held about this account")
-        ring = Ring(account.site_id, account_id, keys[0].number, self._opened(account_id, keys))
-        self._keep_open(ring)
-        if not self.store.keys(account_id):
-            # Destroyed between the look and the keeping, when there was nothing to forget yet.
-            self.forget(account_id)
-            raise NotFound("Nothing is held about this account")
-        return ring
+            return self._open.get(account_id)
 
     def renew(self, account_id: int, now: datetime) -> None:
         """Give the account a new key: what is sealed from now on is sealed under it, the older open what is there."""

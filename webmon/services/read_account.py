@@ -16,7 +16,7 @@ from webmon.domain.login import LoginKey, check_token
 from webmon.domain.site import Site
 from webmon.domain.staff import Role, Staff
 from webmon.errors import InvalidInput, NotAllowed, NotFound
-from webmon.services.account_keys import AccountKeys, Vault
+from webmon.services.account_keys import AccountKeys, Opened, Vault
 from webmon.services.sign_in import use_up
 from webmon.stores.ports import Unit
 from webmon.stores.ports.accounts import Account, AccountRead, AccountRepository
@@ -43,7 +43,8 @@ class Question:
 class Shown:
     """What they are shown: the fields asked for, newest rows first; `more`: older rows are left.
 
-    `restricted_at`: since when the account is restricted, where it is.
+    `restricted_at`: since when the account is restricted, where it is. `unopened_count`: rows that are left out, as
+    they do not open.
     """
 
     account_id: int
@@ -53,6 +54,7 @@ class Shown:
     rows: list[dict[str, Any]]
     more: bool
     restricted_at: datetime | None
+    unopened_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,22 @@ class AccountReader:
         limit: int | None = ROWS_SHOWN,
         skip: int = 0,
     ) -> list[Hit]:
+        """Return the rows of `read`, without how many do not open."""
+        read = self.read(site, account_id, now, actor=actor, reason=reason, fields=fields, limit=limit, skip=skip)
+        return list(read.rows)
+
+    def read(
+        self,
+        site: Site,
+        account_id: int,
+        now: datetime,
+        *,
+        actor: str,
+        reason: str,
+        fields: str = EVERY_FIELD,
+        limit: int | None = ROWS_SHOWN,
+        skip: int = 0,
+    ) -> Opened:
         """Return rows of an account, decrypted, the oldest first; the reading is in the audit trail before.
 
         `limit`: the newest so many, past the newest `skip`; None for all. Of an account that was erased there is
@@ -95,7 +113,7 @@ class AccountReader:
         detail: _Detail = {"account_id": account_id, "reason": reason, "fields": fields}
         with self.unit() as accounts:
             accounts.audit.record(now, actor, "account_log.read", site_id=site.id, detail=detail)
-        return [] if self.keys.is_gone(account_id) else self._opened(account_id, limit, skip)
+        return Opened([]) if self.keys.is_gone(account_id) else self._opened(account_id, limit, skip)[0]
 
     def show(self, member: Staff, site: Site, asked: Question, now: datetime, *, limit: int, skip: int = 0) -> Shown:
         """Show somebody's rows to a privacy officer, `limit` of them past the newest `skip`.
@@ -105,13 +123,14 @@ class AccountReader:
         that this allows (naming ``restricted_use``).
         """
         account, reason, fields = self._on_record(member, site, asked, now, "account_log.read")
-        hits = self._opened(account.id, limit + 1, skip)[::-1]
-        return self._shown(account, reason, fields, hits[:limit], more=len(hits) > limit)
+        opened, more = self._opened(account.id, limit, skip)
+        return self._shown(account, reason, fields, opened, more=more)
 
     def export(self, member: Staff, site: Site, asked: Question, now: datetime) -> Shown:
         """Return every row, for a file that a privacy officer takes along; else as `show`."""
         account, reason, fields = self._on_record(member, site, asked, now, "account_log.export")
-        return self._shown(account, reason, fields, self._opened(account.id, None, 0)[::-1], more=False)
+        opened, _ = self._opened(account.id, None, 0)
+        return self._shown(account, reason, fields, opened, more=False)
 
     def holds_any(self, site: Site) -> bool:
         """Whether the site's account log holds anything, about whomever."""
@@ -143,18 +162,19 @@ class AccountReader:
             )
         return account, reason, fields
 
-    def _shown(
-        self, account: Account, reason: str, fields: tuple[str, ...], hits: Sequence[Hit], *, more: bool
-    ) -> Shown:
-        rows = [narrowed(hit, fields) for hit in hits]
+    def _shown(self, account: Account, reason: str, fields: tuple[str, ...], opened: Opened, *, more: bool) -> Shown:
+        rows = [narrowed(hit, fields) for hit in opened.rows[::-1]]
         identity = self.keys.identity(account.id) if IDENTITY in fields else {}
-        return Shown(account.id, reason, fields, identity, rows, more, account.restricted_at)
+        left = opened.unopened_count
+        return Shown(account.id, reason, fields, identity, rows, more, account.restricted_at, left)
 
-    def _opened(self, account_id: int, limit: int | None, skip: int) -> list[Hit]:
+    def _opened(self, account_id: int, limit: int | None, skip: int) -> tuple[Opened, bool]:
+        """Rows, the oldest first, and whether there are older ones."""
         with self.unit.reading() as accounts:
-            rows = accounts.hits(account_id, limit, skip)
-        hits = self.keys.open_all(account_id, rows)
-        return sorted(hits, key=lambda hit: hit.occurred_at)
+            found = accounts.hits(account_id, None if limit is None else limit + 1, skip)
+        opened = self.keys.open_all(account_id, found[:limit])
+        rows = sorted(opened.rows, key=lambda hit: hit.occurred_at)
+        return Opened(rows, opened.unopened_count), limit is not None and len(found) > limit
 
 
 def _record(

@@ -10,11 +10,20 @@ from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from webmon.domain.chain import Verdict
-from webmon.domain.checkpoint import AUDIT, Checkpoint, make_checkpoint, verify_signed
+from webmon.domain.chain import Anchor, Verdict
+from webmon.domain.checkpoint import (
+    AUDIT,
+    AUDIT_ANCHOR,
+    INTERVAL,
+    Checkpoint,
+    anchor_fault,
+    make_checkpoint,
+    sign_anchor,
+    verify_signed,
+)
 from webmon.domain.signing import SigningKey
 from webmon.stores.ports import Unit
-from webmon.stores.ports.audit import ANY, AuditEntry, AuditFilter, AuditReading
+from webmon.stores.ports.audit import ANY, AuditEntry, AuditFilter, AuditReading, ReadableTrail
 
 PAGE_COUNT = 100
 _EXPORTED_AT_ONCE = 500
@@ -81,15 +90,25 @@ class AuditLog:
         `kept` are checkpoints that were kept elsewhere.
         """
         key = self.keys.public_key()
-
-        def is_ours(one: Checkpoint) -> bool:
-            return one.type == AUDIT and one.site == "" and one.holds(key)
-
         with self.unit.reading() as reading:
-            trail = reading.audit
-            return verify_signed(
-                trail.anchor(), trail.entries(), [*trail.checkpoints(), *kept], is_ours, _disagreement
-            )
+            anchor = reading.audit.anchor()
+            fault = anchor_fault(key, anchor, AUDIT_ANCHOR)
+            return Verdict(0, anchor.seq, fault) if fault else _walk(reading.audit, anchor, key, kept)
+
+    def lacks_checkpoint(self, now: datetime) -> bool:
+        """Whether none is there although there are entries that one should have seen."""
+        with self.unit.reading() as reading:
+            return not reading.audit.checkpoints() and reading.audit.holds_before(now - INTERVAL)
+
+    def sign_anchor(self) -> None:
+        """Sign where a trail begins that was shortened before there were signatures, if it holds from there on."""
+        key = self.keys.key()
+        with self.unit() as reading:
+            anchor = reading.audit.anchor()
+            walked = _walk(reading.audit, anchor, key.public)
+            # That retention ran is an entry itself: it never leaves a trail without any.
+            if walked.holds and walked.checked_count and not anchor.lost_none:
+                reading.audit.put_anchor_signature(sign_anchor(key, anchor, AUDIT_ANCHOR).signature)
 
     def checkpoint(self, now: datetime) -> Checkpoint | None:
         """Sign what the trail ends with; where that was done already, return it. None for an empty one."""
@@ -114,6 +133,13 @@ class AuditLog:
             if len(found) < _EXPORTED_AT_ONCE:
                 return
             seq = found[-1].seq
+
+
+def _walk(trail: ReadableTrail, anchor: Anchor, key: Ed25519PublicKey, kept: Sequence[Checkpoint] = ()) -> Verdict:
+    def is_ours(one: Checkpoint) -> bool:
+        return one.type == AUDIT and one.site == "" and one.holds(key)
+
+    return verify_signed(anchor, trail.entries(), [*trail.checkpoints(), *kept], is_ours, _disagreement)
 
 
 def _bodies(links: Sequence[Any]) -> list[tuple[int, str, str]]:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from webmon.domain.hit import Hit
 from webmon.domain.site import Site
+from webmon.services.account_keys import Opened
 from webmon.services.pseudonyms import Pseudonyms
 from webmon.services.read_account import ROWS_SHOWN, AccountReader
 from webmon.stores.ports.accounts import AccountRead
@@ -55,17 +56,16 @@ class HeldData:
         shown = [hit for hit in found if not self.keeper.is_leaving(hit)]
         return sorted(shown, key=lambda hit: hit.occurred_at, reverse=True)
 
-    def account_rows(
-        self, site: Site, person: Person, now: datetime, reason: str, *, every: bool = False
-    ) -> list[Hit]:
+    def account_rows(self, site: Site, person: Person, now: datetime, reason: str, *, every: bool = False) -> Opened:
         """Return the newest rows of the person's account, or every one, decrypted, newest first.
 
         The reading is audited before.
         """
         if person.account is None:
-            return []
+            return Opened([])
         actor, limit = f"account:{person.account}", None if every else ROWS_SHOWN
-        return self.accounts.hits(site, person.account, now, actor=actor, reason=reason, limit=limit)[::-1]
+        read = self.accounts.read(site, person.account, now, actor=actor, reason=reason, limit=limit)
+        return Opened(read.rows[::-1], read.unopened_count)
 
     def reads(self, site: Site, person: Person) -> Sequence[AccountRead]:
         """Return who read the account's rows, newest first."""

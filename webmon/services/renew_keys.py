@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from webmon.errors import NotFound
+import structlog
+from cryptography.exceptions import InvalidTag
+
+from webmon.errors import NotFound, SettingsError, told
 from webmon.services.account_keys import IDENTITY, AccountKeys, Ring, hit_name
 from webmon.stores.ports import Unit
 from webmon.stores.ports.accounts import AccountRepository
@@ -20,6 +23,7 @@ LIFETIME = timedelta(days=365)
 SETTLING = timedelta(minutes=5)
 _ACCOUNTS_AT_ONCE = 1000
 _ROWS_AT_ONCE = 500
+log = structlog.get_logger()
 
 
 class SpoolView(Protocol):
@@ -50,6 +54,9 @@ class KeyRenewal:
             ring = self.keys.ring(account_id)
         except NotFound:
             return False  # erased meanwhile, or left by a sign-in that was interrupted
+        except SettingsError as error:
+            log.error("data_key.unopened", account_id=account_id, error=told(error))
+            return False  # nobody else is to wait for an account whose key is damaged
         self._reseal_identity(ring)
         self._reseal_rows(ring)
         # Rows that wait are sealed under the key in use when they arrive; until then the old one opens them.
@@ -60,7 +67,7 @@ class KeyRenewal:
 
     def _reseal_identity(self, ring: Ring) -> None:
         with self.unit() as accounts:
-            renewed = ring.renewed(accounts.subject(ring.account_id), IDENTITY)
+            renewed = _renewed(ring, accounts.subject(ring.account_id), IDENTITY)
             if renewed is not None:
                 accounts.finish(ring.account_id, renewed)
 
@@ -70,9 +77,18 @@ class KeyRenewal:
             with self.unit() as accounts:
                 rows = accounts.rows(ring.account_id, last, _ROWS_AT_ONCE)
                 for row in rows:
-                    renewed = ring.renewed(row.sealed, hit_name(row.hit_id))
+                    renewed = _renewed(ring, row.sealed, hit_name(row.hit_id))
                     if renewed is not None:
                         accounts.reseal(row, renewed)
             if not rows:
                 return
             last = rows[-1].id
+
+
+def _renewed(ring: Ring, sealed: bytes, what: str) -> bytes | None:
+    """As `Ring.renewed`; None also for what none of the account's keys opens: they are not kept for it."""
+    try:
+        return ring.renewed(sealed, what)
+    except InvalidTag:
+        log.error("account_log.unopened", account_id=ring.account_id, rows=1)
+        return None

@@ -11,10 +11,11 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from webmon.domain.checkpoint import Checkpoint, make_checkpoint
+from webmon.domain.checkpoint import CONSENT_ANCHOR, Checkpoint, make_checkpoint, sign_anchor
 from webmon.domain.signing import SigningKey, read_public_key, sign_document
 from webmon.domain.site import Site
 from webmon.services.manage_sites import KeyWrapper
+from webmon.services.verify_ledger import walk_ledger
 from webmon.stores.ports import Unit
 from webmon.stores.ports.consent import ConsentRepository
 
@@ -65,6 +66,15 @@ class Signer:
     def checkpoint_all(self, sites: Sequence[Site], now: datetime) -> int:
         """Sign what each site's ledger ends with, and return how many have any entry."""
         return sum(self.checkpoint(site, now) is not None for site in sites)
+
+    def sign_anchor(self, site: Site) -> None:
+        """Sign where a ledger begins that was shortened before there were signatures, if it holds from there on."""
+        key = self.key()
+        with self.unit() as consents:
+            anchor = consents.anchor(site.id)
+            if not anchor.lost_none and walk_ledger(consents, site, key.public).holds:
+                signed = sign_anchor(key, anchor, CONSENT_ANCHOR, site.domain)
+                consents.put_anchor_signature(site.id, signed.signature)
 
     def _seed(self) -> bytes:
         with self.unit() as consents:

@@ -11,7 +11,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from webmon.domain.chain import Anchor, Verdict
-from webmon.domain.checkpoint import CONSENT, Checkpoint, verify_signed
+from webmon.domain.checkpoint import CONSENT, CONSENT_ANCHOR, Checkpoint, anchor_fault, verify_signed
 from webmon.domain.notice import hash_of
 from webmon.domain.site import Site
 from webmon.stores.ports.consent import ConsentRepository, LedgerEntry
@@ -21,6 +21,15 @@ def verify_ledger(
     consents: ConsentRepository, site: Site, key: Ed25519PublicKey, kept: Sequence[Checkpoint] = ()
 ) -> Verdict:
     """Walk the ledger; `kept` are checkpoints of this site that were kept elsewhere."""
+    anchor = consents.anchor(site.id)
+    fault = anchor_fault(key, anchor, CONSENT_ANCHOR, site.domain)
+    return Verdict(0, anchor.seq, fault) if fault else walk_ledger(consents, site, key, kept)
+
+
+def walk_ledger(
+    consents: ConsentRepository, site: Site, key: Ed25519PublicKey, kept: Sequence[Checkpoint] = ()
+) -> Verdict:
+    """Walk the ledger from where it says that it begins, whether or not that is signed."""
 
     def is_ours(one: Checkpoint) -> bool:
         return one.type == CONSENT and one.site == site.domain and one.holds(key)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
+from webmon.domain.checkpoint import AUDIT_ANCHOR, CONSENT_ANCHOR, move_anchor
+from webmon.domain.signing import SigningKey
 from webmon.domain.site import Site
 from webmon.stores.control.accounts import SqlAccounts
 from webmon.stores.control.audit import SqlAuditTrail
@@ -71,8 +74,8 @@ class ExpiringAccounts:
 class ExpiringConsents:
     """The consent ledger, and the figures of how notices were answered, which are kept as long."""
 
-    def __init__(self, database: ControlDatabase) -> None:
-        self._database = database
+    def __init__(self, database: ControlDatabase, key: Callable[[], SigningKey]) -> None:
+        self._database, self._key = database, key
         self._unit = database.unit(SqlConsents)
         self._figures = database.unit(SqlConsentFigures)
 
@@ -92,8 +95,10 @@ class ExpiringConsents:
         return 0
 
     def delete_before(self, site: Site | None, cutoff: datetime, now: datetime) -> int:
+        domain = site.domain if site else ""
+        move = partial(move_anchor, self._key(), kind=CONSENT_ANCHOR, site=domain)
         with self._unit() as consents:
-            gone = consents.delete_before(_id(site), cutoff, now)
+            gone = consents.delete_before(_id(site), cutoff, now, move)
         with self._figures() as figures:
             gone += figures.delete_before(_id(site), cutoff.date())
         self._database.scrub_or_later()
@@ -103,8 +108,8 @@ class ExpiringConsents:
 class ExpiringAudit:
     """The audit trail is one chain for the installation."""
 
-    def __init__(self, database: ControlDatabase) -> None:
-        self._database = database
+    def __init__(self, database: ControlDatabase, key: Callable[[], SigningKey]) -> None:
+        self._database, self._key = database, key
 
     def count(self, site: Site | None) -> int:  # noqa: ARG002
         return self._with(lambda trail: trail.count())
@@ -116,7 +121,8 @@ class ExpiringAudit:
         return 0
 
     def delete_before(self, site: Site | None, cutoff: datetime, now: datetime) -> int:  # noqa: ARG002
-        gone = self._with(lambda trail: trail.delete_before(cutoff, now))
+        move = partial(move_anchor, self._key(), kind=AUDIT_ANCHOR)
+        gone = self._with(lambda trail: trail.delete_before(cutoff, now, move))
         self._database.scrub_or_later()
         return gone
 

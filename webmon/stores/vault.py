@@ -9,12 +9,15 @@ are random, one for each thing, wrapped.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from webmon.errors import SettingsError
+from webmon.errors import Conflict, SettingsError
+from webmon.stores.locks import hold_file
 from webmon.stores.wrapping import (
     KEY_BYTES,
     VARIABLE,
@@ -26,6 +29,7 @@ from webmon.stores.wrapping import (
     create_once,
     derive,
     new_key,
+    read_private,
     replace_private,
     seal,
     unseal,
@@ -39,8 +43,12 @@ KEYS = "keys"
 _FILE = "secret.key"
 _ROOT = "secret.root"
 _ROOT_CONTEXT = "root"
+# Held while secrets are made or replaced. A file of its own: those that are replaced are other files afterwards.
+_LOCK = "secret.lock"
 # What told, before there was a root, whether the key was the right one.
 _CHECK = "secret.check"
+# The version of the control database that came together with the root.
+_FIRST_WITH_ROOT = "0012"
 
 
 class Vault:
@@ -51,15 +59,20 @@ class Vault:
 
         `before`: keys of which one may be what everything was derived from before there was a root.
         """
-        self._root_path = folder / _ROOT
+        self._root_path, self._lock_path = folder / _ROOT, folder / _LOCK
+        self._is_alone = False
         if not self._root_path.exists():
-            _make_root(folder, keys, before)
+            with hold_file(self._lock_path, wait=True):
+                _make_root(folder, keys, before)
         self._keys = keys
         wrapped = _read_hex(self._root_path)
         try:
             self._root = keys.unwrap(wrapped, _ROOT_CONTEXT)
         except SettingsError as error:
-            raise _not_the_key(keys.name) from error
+            # Under another key it is as long, and bears that one's mark.
+            whole = len(keys.wrap(bytes(KEY_BYTES), _ROOT_CONTEXT))
+            is_damaged = keys.knows(wrapped) or len(wrapped) != whole
+            raise (_damaged(self._root_path) if is_damaged else _not_the_key(keys.name)) from error
 
     @classmethod
     def open(cls, folder: Path, wrapping_key: str = "") -> Vault:
@@ -108,6 +121,14 @@ class Vault:
         """Undo `wrap`; raises `SettingsError` where the wrapping key or the context is another."""
         return self._keys.unwrap(wrapped, context)
 
+    def is_foreign(self, wrapped: bytes, context: str) -> bool:
+        """Whether something is wrapped under a key that is not known; what is merely damaged is not."""
+        try:
+            self.unwrap(wrapped, context)
+        except SettingsError:
+            return not self._keys.knows(wrapped)
+        return False
+
     def rewrap(self, wrapped: bytes, context: str) -> bytes:
         """Return the same key, wrapped under the wrapping key in use."""
         return self.wrap(self.unwrap(wrapped, context), context)
@@ -116,14 +137,32 @@ class Vault:
         """Take up the wrapping keys as they are now."""
         self._keys.reload()
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep every other process from replacing secrets meanwhile; raises `Conflict` where one does so already."""
+        if self._is_alone:
+            yield
+            return
+        with ExitStack() as held:
+            try:
+                held.enter_context(hold_file(self._lock_path, wait=False))
+            except BlockingIOError as error:
+                raise Conflict("The wrapping key is being changed already; nothing was done here") from error
+            self._is_alone = True
+            held.callback(setattr, self, "_is_alone", False)
+            yield
+
     def begin_rotation(self) -> None:
         """Put a new wrapping key in use, the one that was still known, and wrap the root under it."""
-        self._keys.begin_rotation()
-        replace_private(self._root_path, self.wrap(self._root, _ROOT_CONTEXT).hex() + "\n")
+        # Two at once would each put a key before the old one, and the root be left under one that the other dropped.
+        with self.alone():
+            self._keys.begin_rotation()
+            replace_private(self._root_path, self.wrap(self._root, _ROOT_CONTEXT).hex() + "\n")
 
     def end_rotation(self) -> None:
         """Forget the wrapping keys that are no longer in use."""
-        self._keys.end_rotation()
+        with self.alone():
+            self._keys.end_rotation()
 
     def new_key(self) -> bytes:
         return new_key()
@@ -150,27 +189,55 @@ def _key_file(folder: Path) -> KeyFile:
     """Return the key file of a folder, making it on first start."""
     path = folder / _FILE
     if not path.exists():
-        # Whoever makes the data makes the key first: data without a key have lost it.
-        if (folder / DATA).exists() and not path.exists():
-            raise SettingsError(
-                f"{path} is missing, but {folder / DATA} was written with it; put it back from its backup, "
-                f"or set {VARIABLE}"
-            )
-        KeyFile(path).create()
+        with hold_file(folder / _LOCK, wait=True):
+            _make_key(folder, path)
     return KeyFile(path)
+
+
+def _make_key(folder: Path, path: Path) -> None:
+    if path.exists():
+        return  # by another process, meanwhile
+    # Whoever makes the data makes the key first: data without a key have lost it.
+    if (folder / DATA).exists():
+        raise SettingsError(
+            f"{path} is missing, but {folder / DATA} was written with it; put it back from its backup, "
+            f"or set {VARIABLE}"
+        )
+    KeyFile(path).create()
 
 
 def _make_root(folder: Path, keys: WrappingKeys, before: Sequence[bytes]) -> None:
     path, check = folder / _ROOT, folder / _CHECK
-    # Whoever makes the folder of keys makes the root first.
-    if (folder / KEYS).exists() and not path.exists():
-        raise SettingsError(
-            f"{path} is missing, but {folder / KEYS} was written with it; put it back from its backup"
-        )
+    if path.exists():
+        return  # by another process, meanwhile
+    written = _written_with_root(folder)
+    if written is not None:
+        raise SettingsError(f"{path} is missing, but {written} was written with it; put it back from its backup")
     is_older = check.exists() or (folder / DATA).exists()
     root = _root_of_before(check, keys.name, before) if is_older else new_key()
     create_once(path, keys.wrap(root, _ROOT_CONTEXT).hex() + "\n")
     check.unlink(missing_ok=True)
+
+
+def _written_with_root(folder: Path) -> Path | None:
+    """What there is in a folder that nobody makes before the root: beside it, none may be made anew."""
+    if (folder / KEYS).exists():
+        return folder / KEYS
+    return folder / DATA if _is_of_a_root(folder / DATA) else None
+
+
+def _is_of_a_root(path: Path) -> bool:
+    """Whether a control database is of a version that has a root; where that cannot be told, it may be."""
+    if not path.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            if not connection.execute("select 1 from sqlite_master where name = 'alembic_version'").fetchall():
+                return False
+            versions = connection.execute("select version_num from alembic_version").fetchall()
+    except sqlite3.Error:
+        return True
+    return any(str(version) >= _FIRST_WITH_ROOT for (version,) in versions)
 
 
 def _root_of_before(check: Path, name: str, candidates: Sequence[bytes]) -> bytes:
@@ -188,11 +255,17 @@ def _not_the_key(name: str) -> SettingsError:
     return SettingsError(f"{name} is not the key that this data folder was written with; put that one back")
 
 
+def _damaged(path: Path) -> SettingsError:
+    return SettingsError(f"{path} is damaged; put it back from its backup")
+
+
 def _read_hex(path: Path) -> bytes:
     try:
-        return bytes.fromhex(path.read_text("ascii").strip())
+        return bytes.fromhex(read_private(path).strip())
     except ValueError as error:
-        raise SettingsError(f"{path} is damaged; put it back from its backup") from error
+        raise _damaged(path) from error
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}; put it back from its backup") from error
 
 
 def _digest(root: bytes, purpose: str, *parts: str) -> str:

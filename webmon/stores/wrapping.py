@@ -28,6 +28,7 @@ VARIABLE = "WEBMON_WRAPPING_KEY"
 _OLDER_BACKUPS = "older backups open with the old key only; destroy it with them."
 _FORM = b"\x01"
 _ID_BYTES = 8
+_READINGS = 3
 
 
 class WrappingKeys(Protocol):
@@ -46,6 +47,9 @@ class WrappingKeys(Protocol):
 
     def unwrap(self, wrapped: bytes, context: str) -> bytes:
         """Undo `wrap`, whichever known key it was; raises `SettingsError`."""
+
+    def knows(self, wrapped: bytes) -> bool:
+        """Whether it bears the mark of a known key, and so is damaged where it does not open."""
 
     @property
     def rotating(self) -> bool:
@@ -101,17 +105,25 @@ class KeyFile:
         return f"Back up {self.path} and all else anew: {_OLDER_BACKUPS}"
 
     def read(self) -> list[bytes]:
-        try:
-            mode = stat.S_IMODE(self.path.stat().st_mode)
-        except FileNotFoundError as error:
-            raise SettingsError(f"{self.path} is missing; put it back from its backup") from error
+        mode = self._mode()
         if mode & 0o077:
             raise SettingsError(f"{self.path} can be read by others (mode {mode:04o}); run: chmod 600 {self.path}")
         try:
-            lines = self.path.read_text("ascii").split()
+            lines = read_private(self.path).split()
         except ValueError as error:
             raise SettingsError(f"{self.path} does not hold a key") from error
+        except OSError as error:
+            raise SettingsError(f"{self.path} cannot be read: {error.strerror}") from error
         return [_key(line, self.name) for line in lines] or [_key("", self.name)]
+
+    def _mode(self) -> int:
+        try:
+            found = self.path.stat().st_mode
+        except FileNotFoundError as error:
+            raise SettingsError(f"{self.path} is missing; put it back from its backup") from error
+        if not stat.S_ISREG(found):
+            raise SettingsError(f"{self.path} is no file; put the file back from its backup")
+        return stat.S_IMODE(found)
 
     def create(self) -> None:
         """Make the file with a key. Of two processes that start at once, both use the one that came first."""
@@ -142,7 +154,10 @@ class KeyEnvironment:
         return f"Take the old key out of {VARIABLE}, and back up all else anew: {_OLDER_BACKUPS}"
 
     def read(self) -> list[bytes]:
-        return [_key(part.strip(), self.name) for part in self.text.split(",")]
+        parts = [part.strip() for part in self.text.split(",")]
+        if len(parts) > 1 and not all(parts):
+            raise SettingsError(f"{VARIABLE} has a comma beside which there is no key; take the comma out")
+        return [_key(part, self.name) for part in parts]
 
     def put_first(self, key: bytes) -> None:  # noqa: ARG002
         raise SettingsError(
@@ -196,6 +211,9 @@ class LocalKeys:
                     return plain
             self.reload()  # another process may have begun a rotation since
         raise SettingsError(f"The key of {context} does not open with the secret of this data folder")
+
+    def knows(self, wrapped: bytes) -> bool:
+        return any(wrapped.startswith(known.mark) for known in self._known)
 
     def reload(self) -> None:
         self._known = tuple(_known(key) for key in self.source.read())
@@ -252,6 +270,15 @@ def replace_private(path: Path, text: str) -> None:
     if old is not None:
         with old:
             overwrite(old.fileno())
+
+
+def read_private(path: Path) -> str:
+    """Read a file that `replace_private` may be replacing; raises `ValueError` for what is no ASCII."""
+    for _ in range(_READINGS):
+        text = path.read_text("ascii")
+        if "\0" not in text:
+            break  # else it was opened before it was replaced, and read when zeros were over it
+    return text
 
 
 def create_once(path: Path, text: str) -> None:

@@ -7,7 +7,20 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -99,6 +112,17 @@ class SqlAccounts(Repository):
             .limit(limit)
         )
         return [SealedRow(row.id, row.hit_id, row.sealed) for row in found]
+
+    def all_rows(self, after: tuple[int, int], limit: int) -> Sequence[tuple[Account, SealedRow]]:
+        account, hit = _ACCOUNT.c, _ACCOUNT_HIT.c
+        found = self._connection.execute(
+            select(account.id.label("account_id"), account.site_id, hit.id, hit.hit_id, hit.sealed)
+            .join_from(_ACCOUNT_HIT, _ACCOUNT, account.id == hit.account_id)
+            .where(tuple_(hit.account_id, hit.hit_id) > after)
+            .order_by(hit.account_id, hit.hit_id)
+            .limit(limit)
+        )
+        return [(Account(row.account_id, row.site_id), SealedRow(row.id, row.hit_id, row.sealed)) for row in found]
 
     def reseal(self, row: SealedRow, sealed: bytes) -> None:
         self._session.execute(

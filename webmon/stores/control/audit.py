@@ -10,8 +10,9 @@ from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from webmon.domain.chain import Anchor, Link, canonical, link
-from webmon.domain.checkpoint import AUDIT, Checkpoint
-from webmon.stores.control.models import AuditCheckpointRow, AuditRow, ChainAnchorRow
+from webmon.domain.checkpoint import AUDIT, Checkpoint, MoveAnchor
+from webmon.stores.control.anchors import note_signature, read_anchor, write_anchor
+from webmon.stores.control.models import AuditCheckpointRow, AuditRow
 from webmon.stores.control.raw import moment, raw, text
 from webmon.stores.ports.audit import ANY, AuditEntry, AuditFilter
 
@@ -54,8 +55,10 @@ class SqlAuditTrail:
         )
 
     def anchor(self) -> Anchor:
-        row = self._session.get(ChainAnchorRow, CHAIN)
-        return Anchor(row.seq, row.chain_hash) if row else Anchor()
+        return read_anchor(self._session, CHAIN)
+
+    def put_anchor_signature(self, signature: str) -> None:
+        note_signature(self._session, CHAIN, signature)
 
     def tip(self) -> Anchor:
         last = self._session.execute(
@@ -129,21 +132,19 @@ class SqlAuditTrail:
             return 0
         return self._session.scalar(select(func.count()).select_from(AuditRow).where(AuditRow.seq <= last.seq)) or 0
 
-    def delete_before(self, cutoff: datetime, now: datetime) -> int:
-        """Take the oldest entries, older than `cutoff`, off the chain and move its anchor; return how many."""
+    def holds_before(self, moment: datetime) -> bool:
+        return self._session.scalar(select(AuditRow.seq).where(AuditRow.occurred_at < moment).limit(1)) is not None
+
+    def delete_before(self, cutoff: datetime, now: datetime, move: MoveAnchor) -> int:
+        """Take the oldest entries, older than `cutoff`, off the chain and `move` its anchor; return how many."""
         last = self._last_expired(cutoff)
         if last is None:
             return 0
         gone = self._session.execute(delete(AuditRow).where(AuditRow.seq <= last.seq))
         count = int(getattr(gone, "rowcount", 0))
         self._session.execute(delete(AuditCheckpointRow).where(AuditCheckpointRow.seq < last.seq))
-        anchor = self._session.get(ChainAnchorRow, CHAIN)
-        if anchor is None:
-            anchor = ChainAnchorRow(chain=CHAIN, removed_count=0)
-            self._session.add(anchor)
-        anchor.seq, anchor.chain_hash, anchor.removed_at = last.seq, last.chain_hash, now
-        anchor.removed_count += count
-        self._session.flush()
+        moved = move(self.anchor(), Anchor(last.seq, last.chain_hash))
+        write_anchor(self._session, CHAIN, moved, count, now)
         return count
 
     def _last_expired(self, cutoff: datetime) -> AuditRow | None:

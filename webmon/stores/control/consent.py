@@ -26,11 +26,11 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased
 
 from webmon.domain.chain import Anchor, canonical, link
-from webmon.domain.checkpoint import Checkpoint
+from webmon.domain.checkpoint import Checkpoint, MoveAnchor
 from webmon.domain.consent import Collected, Record
 from webmon.domain.notice import Notice, hash_of
+from webmon.stores.control.anchors import note_signature, read_anchor, write_anchor
 from webmon.stores.control.models import (
-    ChainAnchorRow,
     CheckpointRow,
     ConsentDecisionRow,
     ConsentHeadRow,
@@ -350,8 +350,10 @@ class SqlConsents(Repository):
         return receipt_id not in self._free and self._session.scalar(_TAKEN, {"receipt": receipt_id}) is not None
 
     def anchor(self, site_id: int) -> Anchor:
-        row = self._session.get(ChainAnchorRow, _chain(site_id))
-        return Anchor(row.seq, row.chain_hash) if row else Anchor()
+        return read_anchor(self._session, _chain(site_id))
+
+    def put_anchor_signature(self, site_id: int, signature: str) -> None:
+        note_signature(self._session, _chain(site_id), signature)
 
     def entries(self, site_id: int) -> Iterator[LedgerEntry]:
         # What stands in the columns, whatever that is: a byte that was changed may have left no time and no text.
@@ -394,7 +396,7 @@ class SqlConsents(Repository):
         statement = select(func.count()).where(ConsentRow.site_id == site_id, ConsentRow.seq <= last.seq)
         return self._session.scalar(statement) or 0
 
-    def delete_before(self, site_id: int, cutoff: datetime, now: datetime) -> int:
+    def delete_before(self, site_id: int, cutoff: datetime, now: datetime, move: MoveAnchor) -> int:
         last = self._last_expired(site_id, cutoff)
         if last is None:
             return 0
@@ -407,13 +409,8 @@ class SqlConsents(Repository):
         self._session.execute(
             delete(CheckpointRow).where(CheckpointRow.site_id == site_id, CheckpointRow.seq < last.seq)
         )
-        anchor = self._session.get(ChainAnchorRow, _chain(site_id))
-        if anchor is None:
-            anchor = ChainAnchorRow(chain=_chain(site_id), removed_count=0)
-            self._session.add(anchor)
-        anchor.seq, anchor.chain_hash, anchor.removed_at = last.seq, last.chain_hash, now
-        anchor.removed_count += count
-        self._session.flush()
+        moved = move(self.anchor(site_id), Anchor(last.seq, last.chain_hash))
+        write_anchor(self._session, _chain(site_id), moved, count, now)
         return count
 
     def _last_expired(self, site_id: int, cutoff: datetime) -> ConsentRow | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, even
 from sqlalchemy.orm import Session
 
 from webmon.errors import Unavailable
+from webmon.stores.broken import is_hindered, is_of_the_file
 from webmon.stores.ports import Unit
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -29,11 +29,6 @@ _PRAGMAS = (
 )
 _BUSY_MILLISECONDS = 30_000
 _SCRUB_MILLISECONDS = 2000
-# What SQLite says of a file that is none of its own, that is damaged, or that it may not open.
-_BROKEN = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
-# And where it cannot do now what it could at another time.
-_HINDERED = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-_PRIMARY = 0xFF
 
 
 class ControlDatabase:
@@ -46,10 +41,11 @@ class ControlDatabase:
         # there are wait for who writes.
         self._reads = _engine(url, "begin", max_overflow=-1)
 
-    def migrate(self) -> None:
+    def migrate(self, finish: Callable[[Session, str], None] = lambda _session, _found: None) -> None:
         """Bring the schema to the newest version; a database without tables gets them all.
 
-        Raises `Unavailable` where a newer webmon has brought it further than this one knows.
+        `finish` is given the version that was found, empty for none, in the same transaction. Raises `Unavailable`
+        where a newer webmon has brought it further than this one knows.
         """
         with self._reads.connect() as connection:
             found, newest = _version(connection), newest_version()
@@ -69,6 +65,9 @@ class ControlDatabase:
         with self.engine.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            with Session(connection) as session:
+                finish(session, found)
+                session.flush()
 
     @contextmanager
     def session(self, *, reads: bool = False) -> Iterator[Session]:
@@ -141,6 +140,19 @@ class _Unit(Generic[T]):
             yield self.repository(session)
 
 
+@dataclass(frozen=True, slots=True)
+class Within(Generic[T]):
+    """A unit within a transaction that is under way, and ends with it."""
+
+    repository: T
+
+    @contextmanager
+    def __call__(self) -> Iterator[T]:
+        yield self.repository
+
+    reading = __call__
+
+
 def sqlite_url(path: Path) -> str:
     return f"sqlite:///{path}"
 
@@ -180,13 +192,12 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
 def _name_a_broken_file(context: ExceptionContext) -> None:
     """Say which file is at fault and what to do, in the place of what the library says of a statement."""
     error = context.original_exception
-    code = getattr(error, "sqlite_errorcode", None)
-    if code is None or context.engine is None:
+    if context.engine is None:
         return
     path = context.engine.url.database
-    if code & _PRIMARY in _HINDERED:
+    if is_hindered(error):
         raise Unavailable(f"{path} cannot be written or read just now ({error}); nothing was changed") from error
-    if code & _PRIMARY in _BROKEN:
+    if is_of_the_file(error):
         raise Unavailable(
             f"{path} cannot be used ({error}). Stop webmon and put the whole data folder back from its last backup; "
             "keep what there is now, for nothing else knows what came since"

@@ -394,7 +394,10 @@ class AuditCheckpointRow(Base):
 
 
 class ChainAnchorRow(Base):
-    """Where a chain begins after retention took its oldest entries. `chain`: ``audit`` or ``consent:SITE_ID``."""
+    """Where a chain begins after retention took its oldest entries, signed.
+
+    `chain`: ``audit`` or ``consent:SITE_ID``.
+    """
 
     __tablename__ = "chain_anchor"
 
@@ -403,6 +406,7 @@ class ChainAnchorRow(Base):
     chain_hash: Mapped[str] = mapped_column(String(64))
     removed_count: Mapped[int] = mapped_column(BigInteger)
     removed_at: Mapped[datetime]
+    signature: Mapped[str] = mapped_column(String(128), default="", server_default="")
 
 
 class AccountRow(Base):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, inspect, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from webmon.stores.control.database import ControlDatabase
@@ -25,11 +25,12 @@ class Wrapped:
         return self.column.class_
 
 
+_SIGNING = Wrapped(SigningKeyRow.wrapped_key, lambda _: "consent-signing")
 # A column that is not here would be lost with the old key; a test holds the names of columns against this.
 WRAPPED = (
     Wrapped(EpochKeyRow.wrapped_key, lambda row: f"epoch:{row.site_id}:{row.epoch}"),
     Wrapped(LoginKeyRow.wrapped_key, lambda row: f"login:{row.site_id}"),
-    Wrapped(SigningKeyRow.wrapped_key, lambda _: "consent-signing"),
+    _SIGNING,
     Wrapped(StaffRow.totp_wrapped, lambda row: f"staff:{row.id}:totp"),
     Wrapped(StaffRow.totp_pending, lambda row: f"staff:{row.id}:totp"),
 )
@@ -40,6 +41,16 @@ class ControlWrapped:
 
     def __init__(self, database: ControlDatabase) -> None:
         self._database = database
+
+    def samples(self, mark_bytes: int) -> Sequence[tuple[bytes, str]]:  # noqa: ARG002
+        """The key that signs receipts: whatever has served has it, and it is wrapped with all others of the database.
+
+        May be asked of a database of an earlier version, before it is migrated.
+        """
+        with self._database.session(reads=True) as session:
+            if not inspect(session.connection()).has_table(SigningKeyRow.__tablename__):
+                return ()
+            return [(wrapped, _SIGNING.context(None)) for wrapped in session.scalars(select(_SIGNING.column))]
 
     def count_other(self, mark: bytes) -> int:
         with self._database.session() as session:

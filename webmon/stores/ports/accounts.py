@@ -97,6 +97,9 @@ class AccountRepository(Audited, Protocol):
     def rows(self, account_id: int, after: int, limit: int) -> Sequence[SealedRow]:
         """Rows of an account in the order of their numbers, beginning after one of them."""
 
+    def all_rows(self, after: tuple[int, int], limit: int) -> Sequence[tuple[Account, SealedRow]]:
+        """Rows of all accounts in the order of account and hit id, beginning after one of them."""
+
     def reseal(self, row: SealedRow, sealed: bytes) -> None:
         """Put other bytes into a row, where it is still as it was read."""
 

@@ -74,6 +74,8 @@ class ReadableTrail(AuditTrail, Protocol):
 
     def anchor(self) -> Anchor: ...
 
+    def put_anchor_signature(self, signature: str) -> None: ...
+
     def tip(self) -> Anchor:
         """Number and hash of the last entry; the anchor's where there is none."""
 
@@ -84,6 +86,9 @@ class ReadableTrail(AuditTrail, Protocol):
         """Oldest first."""
 
     def put_checkpoint(self, checkpoint: Checkpoint) -> None: ...
+
+    def holds_before(self, moment: datetime) -> bool:
+        """Whether any entry is older than that."""
 
 
 class AuditReading(Protocol):

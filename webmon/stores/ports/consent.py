@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from webmon.domain.chain import Anchor, Link
-from webmon.domain.checkpoint import Checkpoint
+from webmon.domain.checkpoint import Checkpoint, MoveAnchor
 from webmon.domain.consent import Collected, Record
 from webmon.domain.notice import Notice
 from webmon.stores.ports.audit import Audited
@@ -118,6 +118,8 @@ class ConsentRepository(Audited, Protocol):
 
     def anchor(self, site_id: int) -> Anchor: ...
 
+    def put_anchor_signature(self, site_id: int, signature: str) -> None: ...
+
     def entries(self, site_id: int) -> Iterator[LedgerEntry]:
         """The ledger of a site, oldest first, and entries that belong to no site at all."""
 
@@ -148,5 +150,5 @@ class ConsentRepository(Audited, Protocol):
 
     def count_before(self, site_id: int, cutoff: datetime) -> int: ...
 
-    def delete_before(self, site_id: int, cutoff: datetime, now: datetime) -> int:
-        """Take the oldest entries, older than `cutoff`, off the chain and move its anchor; return how many."""
+    def delete_before(self, site_id: int, cutoff: datetime, now: datetime, move: MoveAnchor) -> int:
+        """Take the oldest entries, older than `cutoff`, off the chain and `move` its anchor; return how many."""

@@ -37,6 +37,12 @@ def key_context(account_id: int, number: int) -> str:
 class WrappedStore(Protocol):
     """A store that holds wrapped keys. Each call is a transaction of its own."""
 
+    def samples(self, mark_bytes: int) -> Sequence[tuple[bytes, str]]:
+        """Return wrapped keys, with their contexts, that tell whether all open: one for each wrapping key in use.
+
+        `mark_bytes`: how long the mark is by which wrapping keys are told apart.
+        """
+
     def count_other(self, mark: bytes) -> int:
         """How many keys are wrapped under another wrapping key than the one of that mark."""
 

@@ -104,6 +104,7 @@ def _reading(pages: Blueprint, guard: Guard, accounts: AccountReader, clock: Clo
             "fields": found.fields,
             "identity": found.identity,
             "rows": found.rows,
+            "unopened": found.unopened_count,
         }
         response = Response(
             json.dumps(document, ensure_ascii=False, indent=1, default=_plain), content_type="application/json"
