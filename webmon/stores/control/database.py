@@ -92,13 +92,16 @@ class ControlDatabase:
                 faults += [fault for fault in told if fault != "ok"]
         return faults
 
-    def scrub(self) -> None:
+    def scrub(self, tries: int = 1) -> None:
         """Empty the write-ahead log, so that deleted rows are in no file (`secure_delete` has zeroed the rest).
 
-        Raises `Unavailable` where somebody reads what was before: to be done again.
+        Raises `Unavailable` where somebody reads what was before, at each of the `tries`: to be done again.
         """
-        if self.engine.dialect.name != "sqlite":
+        if self.engine.dialect.name != "sqlite" or any(self._empty_log() for _ in range(tries)):
             return
+        raise Unavailable("What was deleted is still in the write-ahead log: somebody reads the control database")
+
+    def _empty_log(self) -> bool:
         # Below SQLAlchemy, which would begin a transaction first: within one there is no checkpoint.
         connection = self.engine.raw_connection()
         cursor = connection.cursor()
@@ -109,8 +112,7 @@ class ControlDatabase:
         finally:
             cursor.execute(f"pragma busy_timeout = {_BUSY_MILLISECONDS}")
             connection.close()
-        if is_busy:
-            raise Unavailable("What was deleted is still in the write-ahead log: somebody reads the control database")
+        return not is_busy
 
     def scrub_or_later(self) -> None:
         """Do as `scrub` after what must not be told as undone: where somebody reads, the next checkpoint does it."""

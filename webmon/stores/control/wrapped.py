@@ -25,6 +25,8 @@ class Wrapped:
         return self.column.class_
 
 
+# Beside a server that is busy somebody reads at most moments. Each waits for two seconds.
+_TRIES = 15
 _SIGNING = Wrapped(SigningKeyRow.wrapped_key, lambda _: "consent-signing")
 # A column that is not here would be lost with the old key; a test holds the names of columns against this.
 WRAPPED = (
@@ -64,7 +66,7 @@ class ControlWrapped:
             return sum(_rewrap(session, one, mark, limit, rewrap) for one in WRAPPED)
 
     def wipe(self) -> None:
-        self._database.scrub()
+        self._database.scrub(_TRIES)
 
 
 def _rewrap(session: Session, one: Wrapped, mark: bytes, limit: int, rewrap: Callable[[bytes, str], bytes]) -> int:
