@@ -150,6 +150,25 @@ def test_who_rotates_is_alone(tmp_path: Path) -> None:
     assert second.rotating
 
 
+def test_what_a_rotation_that_was_killed_left_beside_the_secrets_goes_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = Vault.open(tmp_path)
+
+    def killed(*_: object) -> Path:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            vault.begin_rotation()
+    assert len(list(tmp_path.glob(".secret.key.*"))) == 1, "it holds the old key and the new one"
+    vault.begin_rotation()
+    vault.end_rotation()
+    assert list(tmp_path.glob(".secret.*")) == []
+    assert Vault.open(tmp_path).rotating is False
+
+
 def test_a_file_that_is_replaced_while_it_is_read_is_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -264,12 +265,18 @@ def write_private(path: Path, text: str) -> None:
 
 
 def replace_private(path: Path, text: str) -> None:
-    """Write a file as `write_private` does, and then zeros over what it held before."""
-    old = path.open("r+b") if path.exists() else None
-    write_private(path, text)
-    if old is not None:
-        with old:
+    """Write a file as `write_private` does, and then zeros over what it held before.
+
+    For one process at a time: what another that was killed has left beside the file goes too.
+    """
+    with path.open("r+b") if path.exists() else nullcontext() as old:
+        write_private(path, text)
+        if old is not None:
             overwrite(old.fileno())
+    for left in path.parent.glob(f".{path.name}.*"):
+        with left.open("r+b") as file:
+            overwrite(file.fileno())
+        left.unlink()
 
 
 def read_private(path: Path) -> str:
