@@ -75,6 +75,12 @@ class AccountReader:
             raise NotFound("Nothing is held about this account")
         return found.id
 
+    def signed_out_since(self, account_id: int, moment: datetime) -> bool:
+        """Whether the account has signed out on the website after that moment."""
+        with self.unit.reading() as accounts:
+            last = accounts.signed_out_at(account_id)
+        return last is not None and last > moment
+
     def hits(
         self,
         site: Site,

@@ -16,11 +16,15 @@ from webmon.stores.ports.accounts import AccountRead
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who asks, by what they hold: a visitor identifier, a consent receipt, a signed-in account (its id)."""
+    """Who asks, by what they hold: a visitor identifier, a consent receipt, a signed-in account (its id).
+
+    `since`: when they came with the account; a sign-out after that ends it.
+    """
 
     visitor: str = ""
     consent: str = ""
     account: int | None = None
+    since: datetime | None = None
 
 
 class EventLog(Protocol):
@@ -42,6 +46,12 @@ class HeldData:
     def identify(self, site: Site, token: str, now: datetime) -> int:
         """Return the account of whoever holds the login token, using it up; see `AccountReader.identify`."""
         return self.accounts.identify(site, token, now)
+
+    def has_signed_out(self, person: Person) -> bool:
+        """Whether the person came with an account that has signed out on the website since."""
+        if person.account is None:
+            return False
+        return person.since is None or self.accounts.signed_out_since(person.account, person.since)
 
     def event_rows(self, site: Site, person: Person) -> list[Hit]:
         """Return the person's rows of the event log, newest first; under every key that still lives.

@@ -174,7 +174,10 @@ class SignIns:
         self._sign_in(_SignIn(site, identify, self._names(site, visitor), consent, keeps, now))
 
     def logout(self, site: Site, visitor: str, visit: str, now: datetime) -> None:
-        """End the signed-in visit: what follows is a new visit, in the event log again."""
+        """End the signed-in visit: what follows is a new visit, in the event log again.
+
+        Its account's own page knows nobody any more who had opened it before, on whatever browser.
+        """
         _check_identifiers(visitor=visitor, visit=visit)
         if not visitor:
             return
@@ -183,8 +186,23 @@ class SignIns:
             self._visits.end(site.id, visitor_id)
             going = self._roster.of_visitor(site.id, visitor_id)
             if going:
-                self._end(going, now)
+                self._end(going, now, signs_out=True)
         self.wake.set()
+
+    def logout_as(self, site: Site, subject: str, now: datetime) -> None:
+        """Say on the word of the website's backend that an account has signed out, whether or not a visit goes on.
+
+        Only for the account's own page: which of its visits ends, the visitor tells. Raises `InvalidInput` naming
+        ``account``.
+        """
+        try:
+            digest = self._keys.digest(site, clean_subject(subject))
+        except ValueError as error:
+            raise InvalidInput.field("account", str(error)) from error
+        with self._keys.opening() as opening:
+            found = opening.accounts.find(site.id, digest)
+            if found is not None:
+                opening.accounts.sign_out([found.id], now)
 
     def end_account(self, account_id: int, now: datetime) -> None:
         """End every signed-in visit of an account, on whatever browser: what follows is nobody's."""
@@ -269,6 +287,7 @@ class SignIns:
         if going:
             # Another account on the same browser: its visit ends here, and a new one, of this account, begins.
             opening.accounts.end([one.id for one in going], now)
+            opening.accounts.sign_out({one.promotion.account_id for one in going}, now)
             link = msgspec.structs.replace(link, visit_id=secrets.randbits(63), since=naive(now) - INACTIVITY)
         sealed = self._links.seal(account_id, link)
         number = opening.accounts.add_promotion(asked.site.id, account_id, sealed, now)
@@ -281,9 +300,15 @@ class SignIns:
             self.begin(signed_in.begun)
             self.wake.set()
 
-    def _end(self, going: Sequence[Going], now: datetime) -> None:
+    def _end(self, going: Sequence[Going], now: datetime, *, signs_out: bool = False) -> None:
         numbers = [one.id for one in going]
-        self._together.run(lambda opening: opening.accounts.end(numbers, now))
+        accounts = {one.promotion.account_id for one in going} if signs_out else set[int]()
+
+        def write(opening: Opening) -> None:
+            opening.accounts.end(numbers, now)
+            opening.accounts.sign_out(accounts, now)
+
+        self._together.run(write)
         self._roster.note_ended(numbers, now)
 
     def _link(self, asked: _SignIn) -> Link:

@@ -49,6 +49,7 @@ _OF_IT = update(_PROMOTION).where(_PROMOTION.c.id == bindparam("promotion"))
 _SEEN = _OF_IT.values(last_seen_at=bindparam("moment"))
 _ENDED = _OF_IT.values(ended_at=bindparam("moment"))
 _FORGOTTEN = _OF_IT.values(link=None, consent=None)
+_SIGNED_OUT = update(_ACCOUNT).where(_ACCOUNT.c.id == bindparam("account")).values(signed_out_at=bindparam("moment"))
 
 
 class SqlAccounts(Repository):
@@ -112,6 +113,14 @@ class SqlAccounts(Repository):
         row.restricted_at = None
         self._session.flush()
         return int(getattr(gone, "rowcount", 0))
+
+    def sign_out(self, account_ids: Collection[int], now: datetime) -> None:
+        if account_ids:
+            rows = [{"account": number, "moment": now} for number in account_ids]
+            self._connection.execute(_SIGNED_OUT, rows)
+
+    def signed_out_at(self, account_id: int) -> datetime | None:
+        return self._session.scalar(select(AccountRow.signed_out_at).where(AccountRow.id == account_id))
 
     def restrict(self, account_id: int, now: datetime) -> bool:
         return self._set_restricted(account_id, AccountRow.restricted_at.is_(None), now)

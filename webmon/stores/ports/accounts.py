@@ -109,6 +109,12 @@ class AccountRepository(Audited, Protocol):
         What is left of the account names nobody.
         """
 
+    def sign_out(self, account_ids: Collection[int], now: datetime) -> None:
+        """Note that accounts have signed out."""
+
+    def signed_out_at(self, account_id: int) -> datetime | None:
+        """When the account last signed out; None where it never has."""
+
     def restrict(self, account_id: int, now: datetime) -> bool:
         """Restrict an account; False where it is already."""
 

@@ -74,7 +74,13 @@ class Portal:
             abort(404)
 
     def person(self, site: Site) -> Person:
-        return self.cookie.read(request, site, self.clock.now())
+        """Return who asks; nobody in particular once the account that they came with has signed out."""
+        person = self.cookie.read(request, site, self.clock.now())
+        return Person() if self.held.has_signed_out(person) else person
+
+    def signed_out(self, site: Site) -> bool:
+        """Whether the page was open for an account that has signed out on the website since."""
+        return self.held.has_signed_out(self.cookie.read(request, site, self.clock.now()))
 
     def line(self, site: Site, person: Person) -> list[dict[str, Any]]:
         """The receipts of the consent that the person came with, newest first."""
@@ -96,12 +102,16 @@ class Portal:
         return PortalForm(meta={"csrf_context": (self.form_key, site.domain)})
 
     def refused(self, site: Site) -> Response | None:
-        """Return the page that says so where the form that was sent is none of ours."""
+        """Return the page that says so where the form that was sent is none of ours, or its sender has signed out."""
+        if self.signed_out(site):
+            return self.page(site, status=403)
         if same_origin() and self.form(site).validate():
             return None
         return self.page(site, bad=words_asked_for().texts["expired"], status=400)
 
     def page(self, site: Site, bad: str = "", status: int = 200) -> Response:
+        if not bad and self.signed_out(site):
+            bad = words_asked_for().texts["signed_out"].format(site=site.domain)
         values = self._own(site) | self._of_site(site)
         values["flash"] = values["words"].texts.get(request.args.get("said", ""), "") if not bad else ""
         return Response(render_template("portal/show.html", site=site, bad=bad, **values), status)
@@ -186,7 +196,8 @@ def _reading(pages: Blueprint, portal: Portal) -> None:
         site, now = portal.site(domain), portal.clock.now()
         person = Person(request.form.get("visitor", "")[:64], request.form.get("consent", "").strip()[:64])
         if request.form.get("token"):
-            person = replace(person, account=portal.held.identify(site, request.form["token"], now))
+            account = portal.held.identify(site, request.form["token"], now)
+            person = replace(person, account=account, since=now)
         if person.consent and not portal.line(site, person):
             person = replace(person, consent="")
         if person == Person():
@@ -306,7 +317,7 @@ def _joined(before: Person, new: Person) -> Person:
     return Person(
         new.visitor or before.visitor,
         new.consent or before.consent,
-        new.account if new.account is not None else before.account,
+        *((new.account, new.since) if new.account is not None else (before.account, before.since)),
     )
 
 
