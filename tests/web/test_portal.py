@@ -298,3 +298,41 @@ def test_a_backend_signs_an_account_out_where_no_visit_goes_on(world: World) -> 
     assert world.post("/api/logout", asked | {"account": "nobody"}, **sent).status_code == 204
     assert world.post("/api/logout", asked | {"account": "x" * 600}, **sent).status_code == 400
     assert "/private" not in browser.get(PAGE).get_data(as_text=True)
+
+
+# Whom the account names
+
+
+def test_the_account_s_holder_sees_identifier_address_and_name_and_the_reading_names_them(world: World) -> None:
+    visitor = world.visitor()
+    visitor.sees("/private")
+    visitor.signs_in(world.token(email="a.person@example.net", name="A Person"))
+    world.settle()
+    texts = ("patient-4711", "a.person@example.net", "A Person")
+    anonymous = opened(world, **by(visitor))
+    for text in texts:
+        assert text not in anonymous.get(PAGE).get_data(as_text=True)
+        assert text not in anonymous.get(f"{PAGE}/data.json").get_data(as_text=True)
+    assert anonymous.get(f"{PAGE}/data.json").get_json()["account"] is None
+    browser = opened(world, token=world.token())
+    page = browser.get(PAGE).get_data(as_text=True)
+    assert page.index("Held about your account") < page.index("From your signed-in visits")
+    for text in texts:
+        assert f"<bdi>{text}</bdi>" in page
+    assert world.runtime.audit.newest()[0].detail["fields"] == "identity, all"
+    held = browser.get(f"{PAGE}/data.json").get_json()["account"]
+    assert held == {"sub": "patient-4711", "email": "a.person@example.net", "name": "A Person"}
+    assert world.runtime.audit.newest()[0].detail["fields"] == "identity, all"
+    assert "Identifier, E-mail address, Name, every field of the rows" in browser.get(PAGE).get_data(as_text=True)
+
+
+def test_of_an_account_without_address_and_name_the_identifier_is_shown_and_of_an_erased_one_nothing(
+    world: World,
+) -> None:
+    _, browser = signed_in_page(world)
+    page = browser.get(PAGE).get_data(as_text=True)
+    assert "<dt>Identifier</dt>" in page
+    assert "<dt>E-mail address</dt>" not in page
+    world.runtime.account_eraser.erase(world.site, "patient-4711", world.clock.now(), actor="test")
+    assert "Held about your account" not in browser.get(PAGE).get_data(as_text=True)
+    assert browser.get(f"{PAGE}/data.json").get_json()["account"] is None

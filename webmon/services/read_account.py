@@ -22,6 +22,8 @@ from webmon.stores.ports import Unit
 from webmon.stores.ports.accounts import Account, AccountRead, AccountRepository
 
 ROWS_SHOWN = 1000
+# What a person is shown of their own account: whom it names, and everything of its rows.
+_OWN_FIELDS = f"{IDENTITY}, {EVERY_FIELD}"
 _Detail = dict[str, str | int | bool | None]
 
 
@@ -53,6 +55,14 @@ class Shown:
     rows: list[dict[str, Any]]
     more: bool
     restricted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAccount:
+    """What is held about a person's own account: `sub`, `email` and `name`, and rows, the newest first."""
+
+    identity: Mapping[str, str]
+    rows: list[Hit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +112,13 @@ class AccountReader:
         with self.unit() as accounts:
             accounts.audit.record(now, actor, "account_log.read", site_id=site.id, detail=detail)
         return [] if self.keys.is_gone(account_id) else self._opened(account_id, limit, skip)
+
+    def own(self, site: Site, account_id: int, now: datetime, *, reason: str, limit: int | None) -> OwnAccount:
+        """Show their account to its holder; nothing of one that was erased. The reading is on record before."""
+        actor = f"account:{account_id}"
+        rows = self.hits(site, account_id, now, actor=actor, reason=reason, fields=_OWN_FIELDS, limit=limit)
+        identity = {} if self.keys.is_gone(account_id) else self.keys.identity(account_id)
+        return OwnAccount(identity, rows[::-1])
 
     def show(
         self, member: Staff, site: Site, asked: Question, now: datetime, *, skip: int = 0, limit: int | None = None

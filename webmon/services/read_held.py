@@ -10,7 +10,7 @@ from typing import Protocol
 from webmon.domain.hit import Hit
 from webmon.domain.site import Site
 from webmon.services.pseudonyms import Pseudonyms
-from webmon.services.read_account import ROWS_SHOWN, AccountReader
+from webmon.services.read_account import ROWS_SHOWN, AccountReader, OwnAccount
 from webmon.stores.ports.accounts import AccountRead
 
 
@@ -65,17 +65,16 @@ class HeldData:
         shown = [hit for hit in found if not self.keeper.is_leaving(hit)]
         return sorted(shown, key=lambda hit: hit.occurred_at, reverse=True)
 
-    def account_rows(
+    def account(
         self, site: Site, person: Person, now: datetime, reason: str, *, every: bool = False
-    ) -> list[Hit]:
-        """Return the newest rows of the person's account, or every one, decrypted, newest first.
+    ) -> OwnAccount | None:
+        """Return whom the person's account names, and its newest rows, or every one; None without an account.
 
         The reading is audited before.
         """
         if person.account is None:
-            return []
-        actor, limit = f"account:{person.account}", None if every else ROWS_SHOWN
-        return self.accounts.hits(site, person.account, now, actor=actor, reason=reason, limit=limit)[::-1]
+            return None
+        return self.accounts.own(site, person.account, now, reason=reason, limit=None if every else ROWS_SHOWN)
 
     def reads(self, site: Site, person: Person) -> Sequence[AccountRead]:
         """Return who read the account's rows, newest first."""

@@ -139,6 +139,7 @@ class Portal:
     def _own(self, site: Site) -> dict[str, Any]:
         now, words, person = self.clock.now(), words_asked_for(), self.person(site)
         rows, line = self.held.event_rows(site, person), self.line(site, person)
+        account = self.held.account(site, person, now, _SHOWN)
         shown = max(request.args.get("page", 1, type=int), 1)
         return {
             "person": person,
@@ -147,7 +148,8 @@ class Portal:
             "row_count": len(rows),
             "shown": shown,
             "more": len(rows) > shown * PAGE_COUNT,
-            "account_rows": [row_shown(hit, words) for hit in self.held.account_rows(site, person, now, _SHOWN)],
+            "identity": account.identity if account else {},
+            "account_rows": [row_shown(hit, words) for hit in account.rows] if account else [],
             "reads": [(read, read.actor == f"account:{person.account}") for read in self.held.reads(site, person)],
             "standing": self.standing(site, person),
             "line": line,
@@ -213,14 +215,14 @@ def _reading(pages: Blueprint, portal: Portal) -> None:
         if person == Person():
             raise NotFound("This page does not know who you are; come here from the website")
         standing = portal.standing(site, person)
+        account = portal.held.account(site, person, now, _DOWNLOADED, every=True)
         document: dict[str, Any] = {
             "site": site.domain,
             "made_at": now.isoformat(),
             "restricted_at": standing.restricted_at.isoformat() if standing and standing.restricted_at else None,
+            "account": (account.identity or None) if account else None,
             "event_log": [_plain(hit) for hit in portal.held.event_rows(site, person)],
-            "account_log": [
-                _plain(hit) for hit in portal.held.account_rows(site, person, now, _DOWNLOADED, every=True)
-            ],
+            "account_log": [_plain(hit) for hit in account.rows] if account else [],
             "account_log_reads": [asdict(read) for read in portal.held.reads(site, person)],
             "consent_receipts": portal.line(site, person),
             "retention": {rule.info_class.value: rule.keep for rule in portal.retention.rules(site)},
