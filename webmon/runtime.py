@@ -36,6 +36,7 @@ from webmon.services.once import REMEMBERED_FOR, Once
 from webmon.services.promote_visit import AccountKeeper
 from webmon.services.pseudonyms import Pseudonyms
 from webmon.services.read_account import AccountReader
+from webmon.services.read_held import PAGE_LIFETIME
 from webmon.services.read_stats import Stats
 from webmon.services.refused_attempts import PAUSE_SECONDS
 from webmon.services.renew_keys import KeyRenewal
@@ -259,6 +260,8 @@ class Runtime(Core):
     def prune(self, now: datetime) -> int:
         with self.database.unit(SqlAccounts)() as accounts:
             tokens = accounts.prune_used_tokens(now)
+            # The pages that were open then have closed by themselves.
+            accounts.forget_sign_outs(now - PAGE_LIFETIME)
         return tokens + self.sites.prune_login_keys(now) + self.staff.prune(now)
 
     def erase_empty_accounts(self, now: datetime) -> int:

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
+from webmon.domain.access import EVERY_FIELD, FIELD_GROUPS
 from webmon.domain.language import LANGUAGES, closest, languages_of
 from webmon.domain.notice import default_body, make_notice, text_keys
 from webmon.domain.plural import plural_of
 from webmon.domain.retention import in_words
 from webmon.domain.screen import SCREENS
 from webmon.domain.sources import CHANNELS
-from webmon.web.portal.words import CHANNEL_WORDS, EN, FOLDER, WORDS
+from webmon.web.portal.words import CHANNEL_WORDS, EN, FIELD_WORDS, FOLDER, WORDS
 
 OFFICIAL = {
     *("bg", "cs", "da", "de", "el", "en", "es", "et", "fi", "fr", "ga", "hr", "hu"),
@@ -28,7 +29,7 @@ PARTS = ("errors", "devices", "channels", "receipt_fields")
 # Words that a language writes as English does.
 SAME_AS_ENGLISH = {
     "da": {"Standard"},
-    "de": {"Cookie"},
+    "de": {"Cookie", "Name"},
     "et": {"Standard"},
     "fr": {"Page", "Services et cookies", "30 minutes"},
     "mt": {"Standard"},
@@ -130,6 +131,15 @@ def test_no_word_of_the_visitor_s_page_was_left_in_english(language: str) -> Non
         mine, english = getattr(words, part), getattr(EN, part)
         left |= {text for key, text in mine.items() if text == english[key]}
     assert left <= SAME_AS_ENGLISH.get(language, set())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_group_of_fields_has_words_for_visitors(language: str) -> None:
+    words = WORDS[language]
+    assert FIELD_WORDS.keys() == {*FIELD_GROUPS, EVERY_FIELD}
+    for key, names in FIELD_WORDS.items():
+        assert words.fields(key) == ", ".join(words.texts[name] for name in names)
+    assert (words.fields(""), words.fields("another")) == ("", "another")
 
 
 def test_every_channel_and_device_has_words_for_visitors() -> None:

@@ -75,6 +75,11 @@ def test_the_person_sees_who_read_their_rows_and_why(signed_in: World) -> None:
     page = signed_in.client.get("/privacy/example.org").get_data(as_text=True)
     assert "privacy@example.org" in page
     assert REASON in page
+    assert '<td role="cell" data-label="Which fields">When (UTC), What, Page</td>' in page
+    assert (
+        '<td role="cell" data-label="Which fields">Identifier, E-mail address, Name, every field of the rows</td>'
+        in page
+    )
     (_, read) = signed_in.client.get("/privacy/example.org/data.json").get_json()["account_log_reads"][-2:]
     assert (read["actor"], read["reason"], read["fields"]) == ("privacy@example.org", REASON, "time, page")
 

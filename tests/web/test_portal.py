@@ -223,3 +223,116 @@ def test_a_staff_member_stays_signed_in_when_a_website_sends_a_visitor_here(worl
     staff = world.staff("owner")
     staff.post(f"{PAGE}/open", data={"consent": world.visitor().receipt})
     assert staff.get("/admin/sites").status_code == 200
+
+
+# Signing out on the website
+
+
+def signed_in_page(world: World) -> tuple[Visitor, Client]:
+    """A visitor with a row in their account's log, and their page, opened from the account."""
+    visitor = world.visitor()
+    visitor.sees("/private")
+    visitor.signs_in()
+    world.settle()
+    browser = opened(world, token=world.token())
+    assert "/private" in browser.get(PAGE).get_data(as_text=True)
+    world.move(seconds=5)
+    return visitor, browser
+
+
+def test_signing_out_on_the_website_ends_the_page_of_the_account_also_after_a_restart(world: World) -> None:
+    visitor, browser = signed_in_page(world)
+    jar = browser._cookies
+    visitor.signs_out()
+    page = browser.get(PAGE).get_data(as_text=True)
+    assert "You have signed out on example.org" in page
+    assert "/private" not in page
+    assert browser.get(f"{PAGE}/data.json").status_code == 404
+    world.reopen()
+    after = world.browser()
+    after._cookies = jar
+    page = after.get(PAGE).get_data(as_text=True)
+    assert "You have signed out on example.org" in page
+    assert "/private" not in page
+    assert "/private" in opened(world, token=world.token()).get(PAGE).get_data(as_text=True), "signed in again"
+
+
+@pytest.mark.parametrize("path", ["restrict", "lift-restriction", "choices", "withdraw", "erase", "opt-out"])
+def test_forms_of_a_page_whose_account_has_signed_out_are_refused(world: World, path: str) -> None:
+    visitor, browser = signed_in_page(world)
+    page = browser.get(PAGE)
+    visitor.signs_out()
+    answer = send(browser, path, page)
+    assert answer.status_code == 403
+    assert "You have signed out on example.org" in answer.get_data(as_text=True)
+    assert not [one for one in world.runtime.audit.newest() if one.action == "account.restrict"]
+
+
+def test_another_account_on_the_same_browser_ends_the_page_of_the_first(world: World) -> None:
+    visitor, browser = signed_in_page(world)
+    visitor.signs_in(world.token("somebody-else"))
+    assert "/private" not in browser.get(PAGE).get_data(as_text=True)
+
+
+def test_the_sign_out_of_somebody_else_and_an_idle_visit_leave_the_page_its_half_hour(world: World) -> None:
+    _, browser = signed_in_page(world)
+    other = world.visitor()
+    other.signs_in(world.token("somebody-else"))
+    other.signs_out()
+    world.move(minutes=29)
+    world.runtime.accounts.advance(world.clock.now())
+    assert "/private" in browser.get(PAGE).get_data(as_text=True)
+    world.move(minutes=1)
+    assert "/private" not in browser.get(PAGE).get_data(as_text=True)
+
+
+def test_a_backend_signs_an_account_out_where_no_visit_goes_on(world: World) -> None:
+    _, browser = signed_in_page(world)
+    world.move(minutes=26)
+    asked = {"site": "example.org", "account": "patient-4711"}
+    assert world.post("/api/logout", asked).status_code == 401, "not without the key"
+    assert "/private" in browser.get(PAGE).get_data(as_text=True)
+    key = world.runtime.sites.new_api_key(world.site, "login", world.clock.now(), actor="test")
+    sent = {"Authorization": f"Bearer {key}"}
+    assert world.post("/api/logout", asked, **sent).status_code == 204
+    assert world.post("/api/logout", asked | {"account": "nobody"}, **sent).status_code == 204
+    assert world.post("/api/logout", asked | {"account": "x" * 600}, **sent).status_code == 400
+    assert "/private" not in browser.get(PAGE).get_data(as_text=True)
+
+
+# Whom the account names
+
+
+def test_the_account_s_holder_sees_identifier_address_and_name_and_the_reading_names_them(world: World) -> None:
+    visitor = world.visitor()
+    visitor.sees("/private")
+    visitor.signs_in(world.token(email="a.person@example.net", name="A Person"))
+    world.settle()
+    texts = ("patient-4711", "a.person@example.net", "A Person")
+    anonymous = opened(world, **by(visitor))
+    for text in texts:
+        assert text not in anonymous.get(PAGE).get_data(as_text=True)
+        assert text not in anonymous.get(f"{PAGE}/data.json").get_data(as_text=True)
+    assert anonymous.get(f"{PAGE}/data.json").get_json()["account"] is None
+    browser = opened(world, token=world.token())
+    page = browser.get(PAGE).get_data(as_text=True)
+    assert page.index("Held about your account") < page.index("From your signed-in visits")
+    for text in texts:
+        assert f"<bdi>{text}</bdi>" in page
+    assert world.runtime.audit.newest()[0].detail["fields"] == "identity, all"
+    held = browser.get(f"{PAGE}/data.json").get_json()["account"]
+    assert held == {"sub": "patient-4711", "email": "a.person@example.net", "name": "A Person"}
+    assert world.runtime.audit.newest()[0].detail["fields"] == "identity, all"
+    assert "Identifier, E-mail address, Name, every field of the rows" in browser.get(PAGE).get_data(as_text=True)
+
+
+def test_of_an_account_without_address_and_name_the_identifier_is_shown_and_of_an_erased_one_nothing(
+    world: World,
+) -> None:
+    _, browser = signed_in_page(world)
+    page = browser.get(PAGE).get_data(as_text=True)
+    assert "<dt>Identifier</dt>" in page
+    assert "<dt>E-mail address</dt>" not in page
+    world.runtime.account_eraser.erase(world.site, "patient-4711", world.clock.now(), actor="test")
+    assert "Held about your account" not in browser.get(PAGE).get_data(as_text=True)
+    assert browser.get(f"{PAGE}/data.json").get_json()["account"] is None

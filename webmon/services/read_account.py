@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from webmon.domain.access import EVERY_FIELD, IDENTITY, check_asked, clean_fields, narrowed
-from webmon.domain.hit import Hit
+from webmon.domain.hit import AccountRow, Hit
 from webmon.domain.login import LoginKey, check_token
 from webmon.domain.site import Site
 from webmon.domain.staff import Role, Staff
@@ -22,6 +22,8 @@ from webmon.stores.ports import Unit
 from webmon.stores.ports.accounts import Account, AccountRead, AccountRepository
 
 ROWS_SHOWN = 1000
+# What a person is shown of their own account: whom it names, and everything of its rows.
+_OWN_FIELDS = f"{IDENTITY}, {EVERY_FIELD}"
 _Detail = dict[str, str | int | bool | None]
 
 
@@ -58,6 +60,15 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnAccount:
+    """What is held about a person's own account: `sub`, `email` and `name`, and rows, the newest first."""
+
+    identity: Mapping[str, str]
+    rows: Sequence[AccountRow]
+    unopened_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class AccountReader:
     unit: Unit[AccountRepository]
     keys: AccountKeys
@@ -76,6 +87,12 @@ class AccountReader:
         if found is None:
             raise NotFound("Nothing is held about this account")
         return found.id
+
+    def signed_out_since(self, account_id: int, moment: datetime) -> bool:
+        """Whether the account has signed out on the website after that moment."""
+        with self.unit.reading() as accounts:
+            last = accounts.signed_out_at(account_id)
+        return last is not None and last > moment
 
     def hits(
         self,
@@ -114,6 +131,13 @@ class AccountReader:
         with self.unit() as accounts:
             accounts.audit.record(now, actor, "account_log.read", site_id=site.id, detail=detail)
         return Opened([]) if self.keys.is_gone(account_id) else self._opened(account_id, limit, skip)[0]
+
+    def own(self, site: Site, account_id: int, now: datetime, *, reason: str, limit: int | None) -> OwnAccount:
+        """Show their account to its holder; nothing of one that was erased. The reading is on record before."""
+        actor = f"account:{account_id}"
+        read = self.read(site, account_id, now, actor=actor, reason=reason, fields=_OWN_FIELDS, limit=limit)
+        identity = {} if self.keys.is_gone(account_id) else self.keys.identity(account_id)
+        return OwnAccount(identity, read.rows[::-1], read.unopened_count)
 
     def show(self, member: Staff, site: Site, asked: Question, now: datetime, *, limit: int, skip: int = 0) -> Shown:
         """Show somebody's rows to a privacy officer, `limit` of them past the newest `skip`.

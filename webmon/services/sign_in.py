@@ -176,15 +176,34 @@ class SignIns:
         self._sign_in(_SignIn(site, identify, visitor, consent, self._keeps(site, consent, now), now))
 
     def logout(self, site: Site, visitor: str, visit: str, now: datetime) -> None:
-        """End the signed-in visit: what follows is a new visit under a new pseudonym, in the event log again."""
+        """End the signed-in visit: what follows is a new visit under a new pseudonym, in the event log again.
+
+        Its account's own page knows nobody any more who had opened it before, on whatever browser.
+        """
         _check_identifiers(visitor=visitor, visit=visit)
         if not visitor:
             return
         with self._turns.of((site.id, visitor)):
             names = self._pseudonyms.visitor_ever(site.id, visitor)
             self._visits.end(site.id, names[0])
-            self._end([one for name in names for one in self._roster.of_visitor(site.id, name)], now)
+            going = [one for name in names for one in self._roster.of_visitor(site.id, name)]
+            self._end(going, now, signed_out=going)
         self.wake.set()
+
+    def logout_as(self, site: Site, subject: str, now: datetime) -> None:
+        """Say on the word of the website's backend that an account has signed out, whether or not a visit goes on.
+
+        Only for the account's own page: which of its visits ends, the visitor tells. Raises `InvalidInput` naming
+        ``account``.
+        """
+        try:
+            digest = self._keys.digest(site, clean_subject(subject))
+        except ValueError as error:
+            raise InvalidInput.field("account", str(error)) from error
+        with self._keys.opening() as opening:
+            found = opening.accounts.find(site.id, digest)
+            if found is not None:
+                opening.accounts.sign_out([found.id], now)
 
     def end_account(self, account_id: int, now: datetime) -> None:
         """End every signed-in visit of an account, on whatever browser: what follows is nobody's."""
@@ -239,7 +258,7 @@ class SignIns:
     def end_over(self, now: datetime) -> int:
         """End the signed-in visits that had no hit for half an hour, or whose website's session is over; how many."""
         over = [one for one in self._roster.lasting() if self._is_over(one, now)]
-        self._end(over, now)
+        self._end(over, now, signed_out=[one for one in over if one.link.until is not None and now >= one.link.until])
         return len(over)
 
     def _keeps(self, site: Site, consent: str, now: datetime) -> bool:
@@ -285,7 +304,9 @@ class SignIns:
             return self._prolong(opening, same[-1], claims.session_ends_at)
         if going:
             # Another account on the same browser: its visit ends here, and a new one, of this account, begins.
-            opening.accounts.end([one.id for one in going], [self._leave(one) for one in going], now)
+            left = [self._leave(one) for one in going]
+            opening.accounts.end([one.id for one in going], left, now)
+            opening.accounts.sign_out({one.promotion.account_id for one in going}, now)
         link = self._link(asked, claims.session_ends_at)
         sealed = self._links.seal(account_id, link)
         number = opening.accounts.add_promotion(asked.site.id, account_id, sealed, now)
@@ -318,11 +339,18 @@ class SignIns:
             self._leave(one)
         return [one for one in going if one not in over]
 
-    def _end(self, going: Sequence[Going], now: datetime) -> None:
+    def _end(self, going: Sequence[Going], now: datetime, signed_out: Sequence[Going] = ()) -> None:
+        """End the visits, and close the account's own page to those who have `signed_out`."""
         if not going:
             return
         numbers, left = [one.id for one in going], [self._leave(one) for one in going]
-        self._together.run(lambda opening: opening.accounts.end(numbers, left, now))
+        accounts = {one.promotion.account_id for one in signed_out}
+
+        def write(opening: Opening) -> None:
+            opening.accounts.end(numbers, left, now)
+            opening.accounts.sign_out(accounts, now)
+
+        self._together.run(write)
         self._roster.note_ended(numbers, now)
 
     def _leave(self, one: Going) -> LeftPseudonym:

@@ -71,6 +71,7 @@ _LEFT = {name: insert_(_LEFT_PSEUDONYM).on_conflict_do_nothing() for name, inser
 _OF_IT = update(_PROMOTION).where(_PROMOTION.c.id == bindparam("promotion"))
 _SEEN = _OF_IT.values(last_seen_at=bindparam("moment"))
 _ENDED = _OF_IT.values(ended_at=bindparam("moment"))
+_SIGNED_OUT = update(_ACCOUNT).where(_ACCOUNT.c.id == bindparam("account")).values(signed_out_at=bindparam("moment"))
 
 
 class SqlAccounts(Repository):
@@ -149,14 +150,31 @@ class SqlAccounts(Repository):
         return int(getattr(gone, "rowcount", 0))
 
     def empty(self, site_id: int, cutoff: datetime, limit: int) -> Sequence[int]:
-        return self._session.scalars(
-            select(AccountRow.id)
-            .where(AccountRow.site_id == site_id, AccountRow.created_at < cutoff, AccountRow.restricted_at.is_(None))
-            .where(
-                AccountRow.subject_digest.not_like(f"{_ERASED}:%"), _without(AccountHitRow), _without(PromotionRow)
-            )
-            .limit(limit)
-        ).all()
+        where = [
+            AccountRow.site_id == site_id,
+            AccountRow.created_at < cutoff,
+            AccountRow.restricted_at.is_(None),
+            AccountRow.subject_digest.not_like(f"{_ERASED}:%"),
+            _without(AccountHitRow),
+            _without(PromotionRow),
+        ]
+        return self._session.scalars(select(AccountRow.id).where(*where).limit(limit)).all()
+
+    def sign_out(self, account_ids: Collection[int], now: datetime) -> None:
+        if account_ids:
+            rows = [{"account": number, "moment": now} for number in account_ids]
+            self._connection.execute(_SIGNED_OUT, rows)
+
+    def signed_out_at(self, account_id: int) -> datetime | None:
+        return self._session.scalar(select(AccountRow.signed_out_at).where(AccountRow.id == account_id))
+
+    def forget_sign_outs(self, before: datetime) -> None:
+        self._session.execute(
+            update(AccountRow)
+            .where(AccountRow.signed_out_at < before)
+            .values(signed_out_at=None)
+            .execution_options(synchronize_session=False)
+        )
 
     def restrict(self, account_id: int, now: datetime) -> bool:
         return self._set_restricted(account_id, AccountRow.restricted_at.is_(None), now)

@@ -413,7 +413,8 @@ class AccountRow(Base):
     """An account holder of a site: the identifier only as keyed digest and sealed.
 
     `wrapped_key` is empty: data keys have a file of their own, into which those of before are taken at the start.
-    `restricted_at`: since when the processing of its rows is restricted, where it is.
+    `restricted_at`: since when the processing of its rows is restricted, where it is. `signed_out_at`: when it last
+    signed out on the website; the person's own page knows nobody any more who had opened it before.
     """
 
     __tablename__ = "account"
@@ -426,6 +427,7 @@ class AccountRow(Base):
     wrapped_key: Mapped[bytes]
     created_at: Mapped[datetime]
     restricted_at: Mapped[datetime | None]
+    signed_out_at: Mapped[datetime | None]
 
 
 class AccountHitRow(Base):

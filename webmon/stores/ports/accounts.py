@@ -115,6 +115,15 @@ class AccountRepository(Audited, Protocol):
     def empty(self, site_id: int, cutoff: datetime, limit: int) -> Sequence[int]:
         """Return accounts made before `cutoff` of which no row is held and none is on its way; none restricted."""
 
+    def sign_out(self, account_ids: Collection[int], now: datetime) -> None:
+        """Note that accounts have signed out."""
+
+    def signed_out_at(self, account_id: int) -> datetime | None:
+        """When the account last signed out, as far back as that is remembered; else None."""
+
+    def forget_sign_outs(self, before: datetime) -> None:
+        """Remember no longer who had signed out before then."""
+
     def restrict(self, account_id: int, now: datetime) -> bool:
         """Restrict an account; False where it is already."""
 

@@ -71,6 +71,7 @@ class LogoutBody(msgspec.Struct):
     site: str
     visitor: str = ""
     visit: str = ""
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +307,11 @@ def _register_sign_in(pages: Blueprint, it: Embed) -> None:
     @pages.post("/api/logout")
     def logout() -> Response:
         body = read_json(request, LogoutBody)
-        it.sign_ins.logout(it.sites.get(body.site), body.visitor, body.visit, it.clock.now())
+        site, now = it.sites.get(body.site), it.clock.now()
+        if body.account:
+            _check_backend(it.sites, site)
+            it.sign_ins.logout_as(site, body.account, now)
+        it.sign_ins.logout(site, body.visitor, body.visit, now)
         return Response(status=204)
 
 

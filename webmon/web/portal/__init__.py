@@ -74,7 +74,13 @@ class Portal:
             abort(404)
 
     def person(self, site: Site) -> Person:
-        return self.cookie.read(request, site, self.clock.now())
+        """Return who asks; nobody in particular once the account that they came with has signed out."""
+        person = self.cookie.read(request, site, self.clock.now())
+        return Person() if self.held.has_signed_out(person) else person
+
+    def signed_out(self, site: Site) -> bool:
+        """Whether the page was open for an account that has signed out on the website since."""
+        return self.held.has_signed_out(self.cookie.read(request, site, self.clock.now()))
 
     def line(self, site: Site, person: Person) -> list[dict[str, Any]]:
         """The receipts of the consent that the person came with, newest first."""
@@ -96,12 +102,16 @@ class Portal:
         return PortalForm(meta={"csrf_context": (self.form_key, site.domain)})
 
     def refused(self, site: Site) -> Response | None:
-        """Return the page that says so where the form that was sent is none of ours."""
+        """Return the page that says so where the form that was sent is none of ours, or its sender has signed out."""
+        if self.signed_out(site):
+            return self.page(site, status=403)
         if same_origin() and self.form(site).validate():
             return None
         return self.page(site, bad=words_asked_for().texts["expired"], status=400)
 
     def page(self, site: Site, bad: str = "", status: int = 200) -> Response:
+        if not bad and self.signed_out(site):
+            bad = words_asked_for().texts["signed_out"].format(site=site.domain)
         values = self._own(site) | self._of_site(site)
         values["flash"] = values["words"].texts.get(request.args.get("said", ""), "") if not bad else ""
         return Response(render_template("portal/show.html", site=site, bad=bad, **values), status)
@@ -129,7 +139,7 @@ class Portal:
     def _own(self, site: Site) -> dict[str, Any]:
         now, words, person = self.clock.now(), words_asked_for(), self.person(site)
         rows, line = self.held.event_rows(site, person), self.line(site, person)
-        of_account = self.held.account_rows(site, person, now, _SHOWN)
+        account = self.held.account(site, person, now, _SHOWN)
         shown = max(request.args.get("page", 1, type=int), 1)
         return {
             "person": person,
@@ -138,8 +148,9 @@ class Portal:
             "row_count": len(rows),
             "shown": shown,
             "more": len(rows) > shown * PAGE_COUNT,
-            "account_rows": [row_shown(hit, words) for hit in of_account.rows],
-            "unopened_count": of_account.unopened_count,
+            "identity": account.identity if account else {},
+            "account_rows": [row_shown(hit, words) for hit in account.rows] if account else [],
+            "unopened_count": account.unopened_count if account else 0,
             "reads": [(read, read.actor == f"account:{person.account}") for read in self.held.reads(site, person)],
             "standing": self.standing(site, person),
             "line": line,
@@ -188,7 +199,8 @@ def _reading(pages: Blueprint, portal: Portal) -> None:
         site, now = portal.site(domain), portal.clock.now()
         person = Person(request.form.get("visitor", "")[:64], request.form.get("consent", "").strip()[:64])
         if request.form.get("token"):
-            person = replace(person, account=portal.held.identify(site, request.form["token"], now))
+            account = portal.held.identify(site, request.form["token"], now)
+            person = replace(person, account=account, since=now)
         if person.consent and not portal.line(site, person):
             person = replace(person, consent="")
         if person == Person():
@@ -204,14 +216,15 @@ def _reading(pages: Blueprint, portal: Portal) -> None:
         if person == Person():
             raise NotFound("This page does not know who you are; come here from the website")
         standing = portal.standing(site, person)
-        of_account = portal.held.account_rows(site, person, now, _DOWNLOADED, every=True)
+        account = portal.held.account(site, person, now, _DOWNLOADED, every=True)
         document: dict[str, Any] = {
             "site": site.domain,
             "made_at": now.isoformat(),
             "restricted_at": standing.restricted_at.isoformat() if standing and standing.restricted_at else None,
+            "account": (account.identity or None) if account else None,
             "event_log": [_plain(hit) for hit in portal.held.event_rows(site, person)],
-            "account_log": [_plain(hit) for hit in of_account.rows],
-            "account_log_unopened": of_account.unopened_count,
+            "account_log": [_plain(hit) for hit in account.rows] if account else [],
+            "account_log_unopened": account.unopened_count if account else 0,
             "account_log_reads": [asdict(read) for read in portal.held.reads(site, person)],
             "consent_receipts": portal.line(site, person),
             "retention": {rule.info_class.value: rule.keep for rule in portal.retention.rules(site)},
@@ -308,7 +321,7 @@ def _joined(before: Person, new: Person) -> Person:
     return Person(
         new.visitor or before.visitor,
         new.consent or before.consent,
-        new.account if new.account is not None else before.account,
+        *((new.account, new.since) if new.account is not None else (before.account, before.since)),
     )
 
 

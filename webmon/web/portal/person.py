@@ -10,7 +10,7 @@ import base64
 import binascii
 import hashlib
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 from flask import Request, Response
@@ -18,9 +18,8 @@ from flask import Request, Response
 from webmon.domain.site import Site
 from webmon.errors import SettingsError
 from webmon.services.manage_sites import KeyWrapper
-from webmon.services.read_held import Person
+from webmon.services.read_held import PAGE_LIFETIME, Person
 
-LIFETIME = timedelta(minutes=30)
 COOKIE = "webmon_portal"
 
 
@@ -44,7 +43,7 @@ class PersonCookie:
         return sealed.person if now.timestamp() < sealed.until else Person()
 
     def write(self, response: Response, site: Site, person: Person, now: datetime) -> None:
-        document = {"person": asdict(person), "until": int((now + LIFETIME).timestamp())}
+        document = {"person": asdict(person), "until": int((now + PAGE_LIFETIME).timestamp())}
         raw = self.vault.wrap(msgspec.json.encode(document), _context(site))
         response.set_cookie(
             COOKIE,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+from webmon.domain.access import EVERY_FIELD
 from webmon.domain.handling import InfoClass
 from webmon.domain.language import ENGLISH, LANGUAGES, Language
 from webmon.domain.retention import DurationWords
@@ -34,6 +35,19 @@ CHANNEL_WORDS: Mapping[str, tuple[str, ...]] = {
     "Referral": ("website",),
     "Direct": ("direct",),
 }
+# What somebody read of an account (webmon.domain.access), in the words that stand above its rows.
+FIELD_WORDS: Mapping[str, tuple[str, ...]] = {
+    "identity": ("identifier", "email", "name"),
+    "time": ("when",),
+    "page": ("what", "page"),
+    "reading": ("engagement",),
+    "properties": ("properties",),
+    "origin": ("from",),
+    "place": ("where",),
+    "provider": ("provider",),
+    "device": ("with",),
+    EVERY_FIELD: ("every_field",),
+}
 _MISSING = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "portal"
 
@@ -56,6 +70,11 @@ class Words:
     def channel(self, name: str) -> str:
         """By which way somebody came, in words that a visitor knows."""
         return ", ".join(self.channels[key] for key in CHANNEL_WORDS.get(name, ())) or name
+
+    def fields(self, keys: str) -> str:
+        """Which fields were read, as the audit trail lists them, in the words of the page."""
+        names = (FIELD_WORDS.get(key) for key in keys.split(", "))
+        return ", ".join(self.texts[name] for found in names for name in found or ()) or keys
 
     def error(self, status: int) -> str:
         """What an error page says."""
