@@ -292,7 +292,7 @@ def test_a_backend_signs_an_account_out_where_no_visit_goes_on(world: World) -> 
     asked = {"site": "example.org", "account": "patient-4711"}
     assert world.post("/api/logout", asked).status_code == 401, "not without the key"
     assert "/private" in browser.get(PAGE).get_data(as_text=True)
-    key = world.runtime.sites.new_api_key(world.site, "login", world.clock.now(), actor="test")
+    key = world.runtime.sites.new_api_key(world.site, "login", world.clock.now(), actor="test").text
     sent = {"Authorization": f"Bearer {key}"}
     assert world.post("/api/logout", asked, **sent).status_code == 204
     assert world.post("/api/logout", asked | {"account": "nobody"}, **sent).status_code == 204

@@ -11,13 +11,31 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from webmon.domain.access import check_asked
 from webmon.domain.site import Site
-from webmon.errors import NotFound
+from webmon.domain.staff import Role, Staff
+from webmon.errors import InvalidInput, NotAllowed, NotFound
 from webmon.services.account_keys import AccountKeys
 from webmon.stores.ports import Unit
 from webmon.stores.ports.accounts import AccountRepository
 
 _AT_ONCE = 200
+_Detail = dict[str, str | int | bool | None]
+# Who asks on their own page: the tombstone says no number of the account either.
+_PERSON = "person"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a privacy officer asks for: which account (identifier at the website, or account number) goes, and why.
+
+    `understood`: they say that they know that it cannot be undone.
+    """
+
+    subject: str
+    account_id: int | None
+    reason: str
+    understood: bool
 
 
 class SignedInVisits(Protocol):
@@ -43,8 +61,35 @@ class AccountEraser:
             found = accounts.find(site.id, self.keys.digest(site, subject))
         if found is None:
             raise NotFound(f"Nothing is held about this account of {site.domain}")
-        self._destroy(found.id, now)
-        return self._delete(found.id, now, actor) or 0
+        return self._erase(found.id, now, actor)
+
+    def erase_own(self, site: Site, account_id: int, now: datetime) -> int:
+        """Erase the account of a person who asks for it on their own page, and return how many rows it had.
+
+        Raises `NotFound` where nothing is held, or not any more.
+        """
+        with self.unit() as accounts:
+            found = self.keys.named(accounts, site, "", account_id)
+        if found is None:
+            raise NotFound("Nothing is held about this account")
+        return self._erase(found.id, now, _PERSON)
+
+    def erase_as(self, member: Staff, site: Site, asked: Wish, now: datetime) -> int:
+        """Do the same for a privacy officer, whose reason goes on record; that nobody was found as well.
+
+        Raises `NotAllowed` for any other role, `InvalidInput` naming the field, and `NotFound` where nothing is held.
+        """
+        if member.role_on(site.id) is not Role.PRIVACY:
+            raise NotAllowed("Accounts are erased by staff with the role privacy alone")
+        reason = _checked(asked)
+        with self.unit() as accounts:
+            found = self.keys.named(accounts, site, asked.subject, asked.account_id)
+            if found is None:
+                detail: _Detail = {"found": False, "reason": reason}
+                accounts.audit.record(now, member.email, "account_log.search", site_id=site.id, detail=detail)
+        if found is None:
+            raise NotFound("Nothing is held about such an account")
+        return self._erase(found.id, now, member.email, reason)
 
     def lost(self) -> list[int]:
         """Return the accounts whose keys are missing without having been destroyed."""
@@ -56,8 +101,7 @@ class AccountEraser:
         """Erase the accounts that nothing opens any more, and return how many there were."""
         lost = self.lost()
         for account_id in lost:
-            self._destroy(account_id, now)
-            self._delete(account_id, now, actor)
+            self._erase(account_id, now, actor)
         return len(lost)
 
     def finish(self, now: datetime) -> int:
@@ -95,12 +139,27 @@ class AccountEraser:
         # Who signed in meanwhile has found the account still.
         self.visits.end_account(account_id, now)
 
-    def _delete(self, account_id: int, now: datetime, actor: str) -> int | None:
+    def _erase(self, account_id: int, now: datetime, actor: str, reason: str = "") -> int:
+        self._destroy(account_id, now)
+        return self._delete(account_id, now, actor, reason) or 0
+
+    def _delete(self, account_id: int, now: datetime, actor: str, reason: str = "") -> int | None:
         with self.unit() as accounts:
             account, count = accounts.get(account_id), accounts.erase(account_id)
             if account is None or count is None:
                 return None
             # The tombstone: that it was done, and nothing of whom.
-            accounts.audit.record(now, actor, "account.erase", site_id=account.site_id, detail={"rows": count})
+            detail: _Detail = {"rows": count} | ({"reason": reason} if reason else {})
+            accounts.audit.record(now, actor, "account.erase", site_id=account.site_id, detail=detail)
         self.wipe()
         return count
+
+
+def _checked(asked: Wish) -> str:
+    """Return the reason as it goes on record; raises `InvalidInput`."""
+    reason, errors = check_asked(asked.subject, asked.account_id, asked.reason)
+    if not asked.understood:
+        errors["understood"] = ["must be ticked: it cannot be undone"]
+    if errors:
+        raise InvalidInput(errors)
+    return reason

@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response
 
 from webmon.clock import Clock
 from webmon.services.apply_retention import Retention
+from webmon.services.erase_account import AccountEraser
 from webmon.services.keep_register import Register
 from webmon.services.manage_sites import Sites
 from webmon.services.manage_staff import StaffAccounts
@@ -32,6 +33,7 @@ def blueprint(
     audit_log: AuditLog,
     accounts: AccountReader,
     restrictions: Restrictions,
+    account_eraser: AccountEraser,
     public_url: str,
     clock: Clock,
 ) -> Blueprint:
@@ -46,6 +48,6 @@ def blueprint(
     notices.register(pages, guard, notice_book, staff_accounts, clock)
     retention.register(pages, guard, rules, clock)
     staff.register(pages, guard, staff_accounts, second_factors, site_book, public_url, clock)
-    persons.register(pages, guard, accounts, restrictions, clock)
+    persons.register(pages, guard, accounts, restrictions, account_eraser, clock)
     audit.register(pages, guard, audit_log, site_book, clock)
     return pages

@@ -18,6 +18,7 @@ from webmon.clock import Clock
 from webmon.domain.access import FIELD_GROUPS, LONGEST_REASON, SHORTEST_REASON
 from webmon.domain.site import Site
 from webmon.errors import InvalidInput, NotFound
+from webmon.services.erase_account import AccountEraser, Wish
 from webmon.services.read_account import AccountReader, Question, Shown
 from webmon.services.restrict_account import Change, Restrictions, Standing
 from webmon.web.shared.forms import blame, options
@@ -52,11 +53,24 @@ class RestrictionForm(WhoseForm):
         super().__init__(prefix="restriction-", **given)
 
 
+class ErasureForm(WhoseForm):
+    understood = BooleanField("I understand that it cannot be undone")
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(prefix="erasure-", **given)
+
+
 def register(
-    pages: Blueprint, guard: Guard, accounts: AccountReader, restrictions: Restrictions, clock: Clock
+    pages: Blueprint,
+    guard: Guard,
+    accounts: AccountReader,
+    restrictions: Restrictions,
+    eraser: AccountEraser,
+    clock: Clock,
 ) -> None:
     _reading(pages, guard, accounts, clock)
     _restricting(pages, guard, restrictions, clock)
+    _erasing(pages, guard, eraser, clock)
 
 
 def _reading(pages: Blueprint, guard: Guard, accounts: AccountReader, clock: Clock) -> None:
@@ -142,22 +156,45 @@ def _restricting(pages: Blueprint, guard: Guard, restrictions: Restrictions, clo
         return change(site, restricted=False)
 
 
+def _erasing(pages: Blueprint, guard: Guard, eraser: AccountEraser, clock: Clock) -> None:
+    @pages.post("/sites/<domain>/persons/erase")
+    @guard.rows_of_persons()
+    def erase_person(site: Site) -> BaseResponse:
+        form = ErasureForm()
+        if not form.validate_on_submit():
+            return _page(site, _empty_question(), erasure=form, status=400)
+        try:
+            count = eraser.erase_as(g.staff, site, _wish(form), clock.now())
+        except InvalidInput as error:
+            blame(form, error)
+            return _page(site, _empty_question(), erasure=form, status=400)
+        except NotFound as error:
+            _blame_whose(form, error)
+            return _page(site, _empty_question(), erasure=form, status=404)
+        flash(f"The account is erased, and with it {count} {'row' if count == 1 else 'rows'}.", "done")
+        return redirect(url_for("admin.ask_person", domain=site.domain))
+
+
 def _page(
     site: Site,
     form: QuestionForm,
     *,
     shown: Shown | None = None,
     restriction: RestrictionForm | None = None,
+    erasure: ErasureForm | None = None,
     status: int = 200,
 ) -> Response:
     asks_for_use = bool(form.restricted_use.errors) or (shown is not None and shown.restricted_at is not None)
     form.restricted_use.data = False  # said of each account anew
     whose = {"account_id": shown.account_id} if shown else {}
+    erasure = erasure or ErasureForm(formdata=None, data=whose)
+    erasure.understood.data = False  # and so is this
     page = render_template(
         "admin/persons.html",
         site=site,
         form=form,
         restriction=restriction or RestrictionForm(formdata=None, data=whose),
+        erasure=erasure,
         asks_for_use=asks_for_use,
         shown=shown,
         rows=[_cells(row) for row in shown.rows] if shown else [],
@@ -193,6 +230,11 @@ def _question(form: QuestionForm) -> Question:
         tuple(form.data["fields"] or ()),
         form.data["restricted_use"],
     )
+
+
+def _wish(form: ErasureForm) -> Wish:
+    data = form.data
+    return Wish(data["subject"] or "", data["account_id"], data["reason"] or "", data["understood"])
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

@@ -23,13 +23,14 @@ from webmon.domain.site import Mode, Site
 from webmon.errors import NotFound, UnknownSite
 from webmon.services.apply_retention import Retention
 from webmon.services.choose_policy import Policies
+from webmon.services.erase_account import AccountEraser
 from webmon.services.erase_collected import Eraser
 from webmon.services.manage_sites import Sites
 from webmon.services.publish_notice import Notices
 from webmon.services.read_held import HeldData, Person
 from webmon.services.record_consent import ConsentRequest, Consents
 from webmon.services.restrict_account import Restrictions, Standing
-from webmon.web.portal import answering, restricting
+from webmon.web.portal import answering, erasing, restricting
 from webmon.web.portal.person import PersonCookie
 from webmon.web.portal.tokens import SignedToken, same_origin
 from webmon.web.portal.words import EN, WORDS, Words
@@ -60,6 +61,7 @@ class Portal:
     consents: Consents
     policies: Policies
     eraser: Eraser
+    account_eraser: AccountEraser
     held: HeldData
     restrictions: Restrictions
     retention: Retention
@@ -171,6 +173,7 @@ def blueprint(portal: Portal) -> Blueprint:
     _deciding(pages, portal)
     answering.register(pages, portal)
     restricting.register(pages, portal)
+    erasing.register(pages, portal)
     return pages
 
 
