@@ -185,7 +185,7 @@ def reading_ms() -> float:
         began = time.perf_counter()
         with runtime.database.unit(SqlAccounts)() as accounts:
             rows = accounts.hits(account, OWN_ROWS)
-        hits = runtime.account_keys.open_all(account, rows)
+        hits = runtime.account_keys.open_all(account, rows).rows
         spent = time.perf_counter() - began
         assert len(hits) == OWN_ROWS
         runtime.close()

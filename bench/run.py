@@ -21,6 +21,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from bench import banner, consents, load, machine, promotions, store, work  # noqa: E402
+from tests.support.need_chromium import install  # noqa: E402
 from webmon.web.embed import PLACEHOLDER  # noqa: E402
 
 INGESTED_ROWS = 300_000
@@ -44,8 +45,11 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--rows", type=int, default=10_000_000, help="rows in the large event log")
     options = parser.parse_args()
+    if shutil.which("wrk") is None and shutil.which("apt-get") is not None:
+        print("Installing Debian's wrk, which makes the load …", flush=True)
+        install("wrk")
     if shutil.which("wrk") is None:
-        print("The benchmark needs wrk; on Debian: apt-get install wrk", file=sys.stderr)
+        print("The benchmark needs wrk", file=sys.stderr)
         return 1
     print(machine.describe())
     print(f"{options.runs} runs of {options.seconds} s, {options.connections} connections, generator beside it\n")

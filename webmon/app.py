@@ -81,7 +81,9 @@ def create_app(runtime: Runtime) -> Flask:
         template_folder=str(ROOT / "templates"),
     )
     harden(app, secure=runtime.settings.secure, session_key=runtime.vault.derive("session"))
-    handle_errors(app, lambda action: runtime.refused_attempts.note(action, _NOT_HELD, runtime.clock.now()))
+    handle_errors(
+        app, lambda action, site: runtime.refused_attempts.note(action, _NOT_HELD, runtime.clock.now(), site_id=site)
+    )
     csrf = CSRFProtect(app)
     manifest = load_manifest(ROOT / "static")
     app.add_template_global(manifest.__getitem__, "asset")
@@ -190,5 +192,5 @@ def _opens(runtime: Runtime, key: str, site: Site) -> bool:
     try:
         return runtime.sites.authenticate(key, Scope.EVENTS) == site.id
     except NotAuthenticated:
-        runtime.refused_attempts.note("api_key.refused", _NOT_HELD, runtime.clock.now())
+        runtime.refused_attempts.note("api_key.refused", _NOT_HELD, runtime.clock.now(), site_id=site.id)
         return False

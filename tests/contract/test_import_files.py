@@ -109,7 +109,7 @@ def test_an_import_that_has_begun_just_before_its_file_would_be_removed_keeps_it
     assert serving.stored() == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("name", ["_connect", "_set_up", "make_durable"])
+@pytest.mark.parametrize("name", ["connect", "set_up", "make_durable"])
 def test_the_server_that_finds_a_file_while_it_is_made_knows_it_for_an_import(
     serving: Serving, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -120,7 +120,7 @@ def test_the_server_that_finds_a_file_while_it_is_made_knows_it_for_an_import(
     def looking(*values: Any, **named: Any) -> Any:
         if not looked:
             looked.append(1)
-            result = step(*values, **named) if name == "_connect" else None
+            result = step(*values, **named) if name == "connect" else None
             serving.spools.turn()
             return result or step(*values, **named)
         return step(*values, **named)

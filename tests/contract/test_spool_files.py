@@ -308,8 +308,8 @@ def _log_bytes(serving: Serving) -> int:
 @pytest.mark.parametrize(
     ("where", "name"),
     [
-        ("webmon.stores.spool", "_connect"),
-        ("webmon.stores.spool", "_set_up"),
+        ("webmon.stores.spool", "connect"),
+        ("webmon.stores.spool", "set_up"),
         ("webmon.stores.spool", "make_durable"),
         ("webmon.stores.spool.Spool", "count_from"),
     ],

@@ -27,15 +27,22 @@ def main() -> int:
     if shutil.which("apt-get") is None:
         print("The browser tests need Chromium. Install it, or set WEBMON_TEST_CHROMIUM to where it is.")
         return 1
-    prefix = [] if os.geteuid() == 0 else ["sudo"]
     print("Installing Debian's chromium for the browser tests …", flush=True)
-    wanted = ["install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-dejavu-core"]
-    for arguments in (["update", "-qq"], wanted):
+    failed = install("chromium", "fonts-dejavu-core")
+    if failed:
+        print(f"{failed} failed; install chromium by hand, or set WEBMON_TEST_CHROMIUM.")
+        return 1
+    return 0 if find_chromium() else 1
+
+
+def install(*packages: str) -> str:
+    """Install packages of Debian's; return the command that failed, empty where none did."""
+    prefix = [] if os.geteuid() == 0 else ["sudo"]
+    for arguments in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages]):
         result = subprocess.run([*prefix, "apt-get", *arguments], stdout=subprocess.DEVNULL, check=False)
         if result.returncode:
-            print(f"apt-get {arguments[0]} failed; install chromium by hand, or set WEBMON_TEST_CHROMIUM.")
-            return 1
-    return 0 if find_chromium() else 1
+            return f"apt-get {arguments[0]}"
+    return ""
 
 
 if __name__ == "__main__":

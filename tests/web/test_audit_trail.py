@@ -160,6 +160,7 @@ def as_of_before_there_were_signatures(world: World) -> None:
     tamper(world, "update alembic_version set version_num = '0020'")
     with contextlib.closing(sqlite3.connect(world.folder / "control.db")) as connection, connection:
         connection.execute("alter table chain_anchor drop column signature")
+        connection.execute("alter table account drop column signed_out_at")  # which came after them
 
 
 @pytest.fixture
@@ -264,6 +265,8 @@ def test_what_is_refused_is_in_the_trail_as_counts_and_says_nothing_of_who_tried
         "operator_token.refused": {"count": 1, "reason": "did not hold"},
     }
     assert {entry.actor for entry in world.runtime.audit.newest() if "refused" in entry.action} == {"nobody"}
+    sites = {entry.action: entry.site_id for entry in world.runtime.audit.newest() if "refused" in entry.action}
+    assert sites["login_token.refused"] == world.site.id, "so who answers for that site alone sees it"
 
 
 def test_a_marketer_who_asks_for_the_trail_is_in_it(world: World) -> None:

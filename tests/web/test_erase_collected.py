@@ -411,7 +411,7 @@ def test_an_erasure_that_had_to_wait_is_on_record_once_it_is_done(
         raise sqlite3.OperationalError("database is locked")
 
     with monkeypatch.context() as patch:
-        patch.setattr("webmon.stores.spool._transaction", locked)
+        patch.setattr("webmon.stores.spool.transaction", locked)
         answer = withdraw(world, visitor)
     assert (answer.status_code, answer.headers["x-webmon-not-erased"]) == (201, "later")
     settled(world)

@@ -155,7 +155,7 @@ class Collector:
     def _consented(self, site: Site, event: IncomingEvent, now: datetime) -> tuple[int, Visit | None]:
         visitor_id = self.pseudonyms.visitor(site.id, event.visitor)
         visit = self._visit(site, visitor_id, event, now, None)
-        if visit is None or visit.started_at is not now:
+        if visit is None or visit.started_at is not visit.last_seen_at:
             return visitor_id, visit
         # One that has just begun may follow a signed-in one, to which nothing is to lead.
         if self.keeper.leave_if_over(site.id, visitor_id, visit.visit_id, now):

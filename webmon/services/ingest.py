@@ -14,7 +14,7 @@ from webmon.errors import WebmonError, told
 from webmon.stores.ports.events import Chunk, EventSink
 from webmon.stores.ports.spool import DrainedSpool, Remainder, SpooledEntry
 
-BATCH = 25_000
+BATCH = 10_000
 # Short enough that a page view is on the dashboard well within two seconds.
 PAUSE_SECONDS = 0.4
 PAUSE_AFTER_FAILURE_SECONDS = 2.0

@@ -26,7 +26,7 @@ class _Kind(NamedTuple):
 
 
 class Refusals(Protocol):
-    def note(self, action: str, reason: str, now: datetime) -> None: ...
+    def note(self, action: str, reason: str, now: datetime, *, site_id: int | None = None) -> None: ...
 
     def note_staff(
         self, action: str, reason: str, now: datetime, *, actor: str, site_id: int | None, page: str
@@ -42,9 +42,9 @@ class RefusedAttempts(AddingUp[_Kind]):
         self._unit = unit
         self._last: datetime | None = None
 
-    def note(self, action: str, reason: str, now: datetime) -> None:
+    def note(self, action: str, reason: str, now: datetime, *, site_id: int | None = None) -> None:
         """Count one attempt; `action` as in the trail (``api_key.refused``), `reason` one of few fixed texts."""
-        self._count(_Kind(action, reason), now)
+        self._count(_Kind(action, reason, site_id=site_id or 0), now)
 
     def note_staff(
         self, action: str, reason: str, now: datetime, *, actor: str, site_id: int | None, page: str

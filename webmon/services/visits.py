@@ -8,7 +8,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import msgspec
@@ -21,7 +21,8 @@ _STRIPES = 64
 class Visit(msgspec.Struct, gc=False):
     """A visit in progress; account and promotion are set while its visitor is signed in. Only the book changes it.
 
-    `ends_at`: when the session ends in which the visitor is signed in, where the website has said so.
+    `ends_at`: when the session ends in which the visitor is signed in, where the website has said so. Times are those
+    of the book, which may be a tenth of a second before.
     """
 
     visit_id: int
@@ -50,7 +51,11 @@ class SeenVisit(Protocol):
     def last_seen_at(self) -> datetime: ...
 
 
-Key = tuple[int, int]
+# Site and visitor in one number: with hundreds of thousands of visits, a pair takes as much again as the visit.
+Key = int
+_VISITOR_BITS = 63
+# Moments that are no further apart are one object, for the same reason.
+_SAME_MOMENT = timedelta(milliseconds=100)
 
 
 @dataclass(slots=True)
@@ -83,6 +88,7 @@ class VisitBook:
     def __init__(self, limit: int = 400_000) -> None:
         self._stripes = [_Stripe() for _ in range(_STRIPES)]
         self._limit = limit // _STRIPES
+        self._moment: datetime | None = None
 
     def touch(
         self,
@@ -97,33 +103,34 @@ class VisitBook:
 
         `carried_from`: the visitor's pseudonym of the day before, whose visit may go on across midnight.
         """
-        key = (site_id, visitor_id)
+        key = _key(site_id, visitor_id)
         stripe = self._stripe(key)
-        carried = self._carried((site_id, carried_from), now) if carried_from is not None else None
+        carried = self._carried(_key(site_id, carried_from), now) if carried_from is not None else None
+        seen_at = self._shared(now)
         with stripe.lock:
             visit = stripe.visits.get(key)
             if visit is None or not visit.goes_on(now):
-                visit = msgspec.structs.replace(carried) if carried else Visit(new_id(), now, now)
+                visit = msgspec.structs.replace(carried) if carried else Visit(new_id(), seen_at, seen_at)
                 stripe.visits[key] = visit
                 if len(stripe.visits) > self._limit:
                     _thin_out(stripe.visits, now)
-            visit.last_seen_at = max(visit.last_seen_at, now)
+            visit.last_seen_at = max(visit.last_seen_at, seen_at)
         return visit
 
     def extend(
         self, site_id: int, visitor_id: int, now: datetime, *, carried_from: int | None = None
     ) -> Visit | None:
         """Return the visit that goes on, seen now, or None: a report on a page begins no visit."""
-        key = (site_id, visitor_id)
+        key = _key(site_id, visitor_id)
         if self._going(key, now) is None and (
-            carried_from is None or not self._carried((site_id, carried_from), now)
+            carried_from is None or not self._carried(_key(site_id, carried_from), now)
         ):
             return None
         return self.touch(site_id, visitor_id, now, carried_from=carried_from)
 
     def current(self, site_id: int, visitor_id: int, now: datetime) -> int | None:
         """Return the visit that goes on, or None."""
-        visit = self._going((site_id, visitor_id), now)
+        visit = self._going(_key(site_id, visitor_id), now)
         return visit.visit_id if visit else None
 
     def assign(
@@ -138,7 +145,7 @@ class VisitBook:
         ends_at: datetime | None = None,
     ) -> None:
         """Say that the visitor is signed in on this visit: its hits go to the account log, until `ends_at` if any."""
-        key = (site_id, visitor_id)
+        key = _key(site_id, visitor_id)
         stripe = self._stripe(key)
         with stripe.lock:
             visit = stripe.visits.get(key)
@@ -150,7 +157,7 @@ class VisitBook:
 
     def end(self, site_id: int, visitor_id: int, visit_id: int | None = None) -> None:
         """End the visitor's visit, or that one alone: the next hit begins a new one, in the event log."""
-        key = (site_id, visitor_id)
+        key = _key(site_id, visitor_id)
         stripe = self._stripe(key)
         with stripe.lock:
             visit = stripe.visits.get(key)
@@ -160,7 +167,7 @@ class VisitBook:
     def restore(self, seen: Iterable[SeenVisit]) -> None:
         """Take up the visits that were going on before a restart."""
         for visit in seen:
-            key = (visit.site_id, visit.visitor_id)
+            key = _key(visit.site_id, visit.visitor_id)
             stripe = self._stripe(key)
             known = stripe.visits.get(key)
             last = visit.last_seen_at.replace(tzinfo=UTC)
@@ -171,8 +178,15 @@ class VisitBook:
     def count(self) -> int:
         return sum(len(stripe.visits) for stripe in self._stripes)
 
+    def _shared(self, now: datetime) -> datetime:
+        """Return a moment that others have been seen at, if there was one just before."""
+        moment = self._moment
+        if moment is None or not moment <= now < moment + _SAME_MOMENT:
+            self._moment = moment = now
+        return moment
+
     def _stripe(self, key: Key) -> _Stripe:
-        return self._stripes[hash(key) % _STRIPES]
+        return self._stripes[key % _STRIPES]
 
     def _going(self, key: Key, now: datetime) -> Visit | None:
         visit = self._stripe(key).visits.get(key)
@@ -181,6 +195,10 @@ class VisitBook:
     def _carried(self, key: Key, now: datetime) -> Visit | None:
         visit = self._going(key, now)
         return visit if visit and may_cross_midnight(visit.started_at, now) else None
+
+
+def _key(site_id: int, visitor_id: int) -> Key:
+    return site_id << _VISITOR_BITS | visitor_id
 
 
 def _thin_out(visits: dict[Key, Visit], now: datetime) -> None:

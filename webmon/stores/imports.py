@@ -17,7 +17,8 @@ from webmon.errors import Unavailable, told
 from webmon.stores.folders import make_durable
 from webmon.stores.holding import hold
 from webmon.stores.ports.events import EventSink
-from webmon.stores.spool import Spool, SpoolDamaged, lock_of
+from webmon.stores.spool import Spool, lock_of
+from webmon.stores.spool_file import SpoolDamaged
 
 DAMAGED_FILES = Counter("webmon_spool_damaged_files", "Files of imports that were set aside: nothing can read them")
 # What is set aside has this behind its name.

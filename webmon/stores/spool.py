@@ -9,7 +9,6 @@ arrives together is one commit.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import sqlite3
 import threading
@@ -28,6 +27,15 @@ from webmon.stores.folders import make_durable, make_folder
 from webmon.stores.holding import hold, is_at
 from webmon.stores.ports.events import Chunk
 from webmon.stores.ports.spool import SpooledEntry, SpoolEntry
+from webmon.stores.spool_file import (
+    SpoolDamaged,
+    connect,
+    insertion,
+    naming,
+    set_aside,
+    set_up,
+    transaction,
+)
 
 GROUP = Histogram(
     "webmon_spool_commit_hits", "Hits in a commit of the spool", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 512)
@@ -36,18 +44,6 @@ COMMIT_SECONDS = Histogram(
     "webmon_spool_commit_seconds",
     "How long a commit of the spool took to be durable",
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5),
-)
-_SCHEMA = (
-    "create table if not exists meta (key text primary key, value text not null) without rowid",
-    """create table if not exists hit (
-    id integer primary key autoincrement,
-    site_id integer not null,
-    month text not null,
-    visit_id integer not null,
-    account_id integer,
-    hit_id integer not null,
-    body blob not null
-)""",
 )
 
 
@@ -94,11 +90,6 @@ _REMOVED_WITHIN_SECONDS = 1.0
 _FILLING = (30.0, 30.0)
 _DRAINING = (1.0, 1.0)
 _SERVING = (2.0, 0.25)
-_DAMAGED = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
-_PRIMARY = 0xFF
-# What an entry takes of the log, and the most that is set aside for those to come.
-_ENTRY_BYTES = 1250
-_ROOM_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -128,10 +119,6 @@ class _Group:
 
 class SpoolEnded(Exception):
     """Nothing more is appended to this file: another has taken its place."""
-
-
-class SpoolDamaged(Unavailable):
-    """SQLite cannot read the file, and never will."""
 
 
 class Spool:
@@ -169,19 +156,19 @@ class Spool:
         self.deduplicate = deduplicate
         self._is_held = deduplicate and fills
         self._is_damaged = False
-        with _naming(path), ExitStack() as opened:
+        with naming(path), ExitStack() as opened:
             if self._is_held:
                 opened.enter_context(_held(path))
             writes, reads = _FILLING if self._is_held else _DRAINING if deduplicate else _SERVING
-            self._writer = opened.enter_context(closing(_connect(path, writes)))
-            _set_up(
+            self._writer = opened.enter_context(closing(connect(path, writes)))
+            set_up(
                 self._writer,
                 {"id": spool_id or secrets.token_hex(8), "stored": "0"},
                 ["finished"] if self._is_held else [],
             )
             self._file = path.stat()
-            self._reader = opened.enter_context(closing(_connect(path, reads)))
-            _set_aside(path, expected)
+            self._reader = opened.enter_context(closing(connect(path, reads)))
+            set_aside(path, expected)
             self._writer.execute(f"pragma wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             self.id = self.meta("id")
             self._depth = self.count()
@@ -235,7 +222,7 @@ class Spool:
 
     def count_from(self, last: int) -> None:
         """Have the next entry's number be above `last`, too, durably."""
-        with self._commit, _transaction(self._writer) as connection:
+        with self._commit, transaction(self._writer) as connection:
             last = max(last, int(connection.execute(_LAST_EVER).fetchone()[0]))
             connection.execute("delete from sqlite_sequence where name = 'hit'")
             connection.execute("insert into sqlite_sequence values ('hit', ?)", (last,))
@@ -295,7 +282,7 @@ class Spool:
                 self._more(-gone)
             return gone
         with self._drain:
-            with self._using(), _transaction(self._reader) as connection:
+            with self._using(), transaction(self._reader) as connection:
                 gone = int(connection.execute("delete from hit where id <= ?", (last_id,)).rowcount)
                 connection.execute(_COUNT_STORED, (stored_count,))
             self._to_wipe = True
@@ -332,7 +319,7 @@ class Spool:
         with self._commit, self._drain:
             if self._removed:
                 return 0
-            with self._using(), _transaction(self._reader) as connection:
+            with self._using(), transaction(self._reader) as connection:
                 values = (site_id, json.dumps([*visitor_ids]), Basis.CONSENT)
                 waiting = int(connection.execute(_COUNT_CONSENTED, (*values, self._moved)).fetchone()[0])
                 gone = int(connection.execute(_DELETE_CONSENTED, values).rowcount)
@@ -344,7 +331,7 @@ class Spool:
     def forget(self, entries: Collection[int]) -> None:
         """Delete these entries, which are somewhere else by now."""
         with self._commit, self._drain:
-            with self._using(), _transaction(self._reader) as connection:
+            with self._using(), transaction(self._reader) as connection:
                 connection.execute(_DELETE_ENTRIES, (json.dumps([*entries]),))
             self._to_wipe = True
         self._more(-len(entries))
@@ -370,7 +357,7 @@ class Spool:
 
     def finish(self) -> None:
         """Say that nothing more will be appended: whoever drains the file may remove it."""
-        with self._commit, _transaction(self._writer) as connection:
+        with self._commit, transaction(self._writer) as connection:
             connection.execute("insert or replace into meta values ('finished', '1')")
 
     def close(self) -> None:
@@ -403,7 +390,7 @@ class Spool:
     def _using(self) -> Iterator[None]:
         self._demand_open()
         try:
-            with _naming(self.path):
+            with naming(self.path):
                 yield
         except SpoolDamaged:
             self._is_damaged = True
@@ -457,11 +444,11 @@ class Spool:
         GROUP.observe(len(entries))
         with COMMIT_SECONDS.time():
             if len(entries) <= _ROWS_AT_ONCE:
-                self._writer.execute(*_insertion(entries))
+                self._writer.execute(*insertion(entries))
             else:
-                with _transaction(self._writer) as connection:
+                with transaction(self._writer) as connection:
                     for start in range(0, len(entries), _ROWS_AT_ONCE):
-                        connection.execute(*_insertion(entries[start : start + _ROWS_AT_ONCE]))
+                        connection.execute(*insertion(entries[start : start + _ROWS_AT_ONCE]))
         self._more(len(entries))
 
     def wipe(self) -> None:
@@ -490,60 +477,6 @@ def lock_of(path: Path) -> Path:
     return path.with_suffix(".lock")
 
 
-def _insertion(entries: Sequence[SpoolEntry]) -> tuple[str, list[int | str | bytes | None]]:
-    rows = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(entries))
-    values = [value for e in entries for value in (e.site_id, e.month, e.visit_id, e.hit_id, e.body, e.account_id)]
-    return f"insert into hit (site_id, month, visit_id, hit_id, body, account_id) values {rows}", values  # noqa: S608
-
-
-def _set_aside(path: Path, expected: int) -> None:
-    """Give the write-ahead log room for so many entries, where the disk has it to spare.
-
-    Into room that is there a commit is durable in half the time: the file system has nothing to note. Zeros behind
-    the last commit are none to SQLite.
-    """
-    room = min(expected * _ENTRY_BYTES, _ROOM_BYTES)
-    if not room:
-        return
-    log = os.open(f"{path}-wal", os.O_RDWR | os.O_CLOEXEC)
-    try:
-        with suppress(OSError):
-            os.pwrite(log, bytes(room), os.fstat(log).st_size)
-            os.fsync(log)
-    finally:
-        os.close(log)
-
-
-def _connect(path: Path, patience: float) -> sqlite3.Connection:
-    """`patience`: for how many seconds it waits where another process has the file locked.
-
-    What SQLite puts down beside a file, as all its rows while it is written anew, stays in memory: else it would
-    stand outside of the data folder, where nothing of it is ever overwritten.
-    """
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=patience)
-    try:
-        for pragma in ("journal_mode = wal", "synchronous = full", "secure_delete = on", "temp_store = memory"):
-            connection.execute(f"pragma {pragma}")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _set_up(connection: sqlite3.Connection, defaults: Mapping[str, str], forgotten: Sequence[str]) -> None:
-    """In one transaction: each waits for the disk, and a file is begun whenever there are rows to be moved.
-
-    `forgotten`: what was said before and holds no more. Where there is nothing to do, no lock is waited for.
-    """
-    if not forgotten and connection.execute("select 1 from sqlite_master where name = 'meta'").fetchone():
-        return
-    with _transaction(connection):
-        for statement in _SCHEMA:
-            connection.execute(statement)
-        connection.executemany("insert or ignore into meta values (?, ?)", defaults.items())
-        connection.executemany("delete from meta where key = ?", [(key,) for key in forgotten])
-
-
 @contextmanager
 def _held(path: Path) -> Iterator[None]:
     """Hold an import's file. The server does so for the moment in which it removes one, which is waited for."""
@@ -554,26 +487,3 @@ def _held(path: Path) -> Iterator[None]:
                 raise Conflict(f"{path} is being filled already: let the other import end first")
             time.sleep(_REMOVED_WITHIN_SECONDS / 100)
         yield
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Say which file is damaged, in the place of what SQLite says of a statement."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _DAMAGED:
-            raise SpoolDamaged(f"{path} is damaged ({error})") from error
-        raise
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    connection.execute("begin immediate")
-    try:
-        yield connection
-        connection.execute("commit")
-    except BaseException:
-        if connection.in_transaction:  # a commit that met a full disk may have rolled back by itself
-            connection.execute("rollback")
-        raise

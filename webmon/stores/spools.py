@@ -16,7 +16,8 @@ from webmon.errors import SpoolFull, Unavailable
 from webmon.stores.imports import ImportFiles
 from webmon.stores.ports.events import EventSink
 from webmon.stores.ports.spool import DrainedSpool, SpooledEntry, SpoolEntry
-from webmon.stores.spool import Spool, SpoolDamaged, SpoolEnded
+from webmon.stores.spool import Spool, SpoolEnded
+from webmon.stores.spool_file import SpoolDamaged
 
 # Hits that nothing can read, in a file like the others; its name is none of theirs.
 SET_ASIDE = "damaged.hits"

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import msgspec
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 
 from webmon.clock import Clock
 from webmon.domain.consent import NOBODY, Action
@@ -292,6 +292,7 @@ def _register_sign_in(pages: Blueprint, it: Embed) -> None:
     def login() -> Response:
         body = read_json(request, LoginBody)
         site, now = it.sites.get(body.site), it.clock.now()
+        g.site_id = site.id
         if body.account and body.token:
             raise InvalidInput.field("account", "goes without a token")
         if body.account:

@@ -71,9 +71,11 @@ class Portal:
 
     def site(self, domain: str) -> Site:
         try:
-            return self.sites.get(domain)
+            found = self.sites.get(domain)
         except UnknownSite:
             abort(404)
+        g.site_id = found.id
+        return found
 
     def person(self, site: Site) -> Person:
         """Return who asks; nobody in particular once the account that they came with has signed out."""

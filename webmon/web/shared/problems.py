@@ -39,11 +39,16 @@ _REFUSED = {
 }
 
 
-def handle_errors(app: Flask, refused: Callable[[str], None]) -> None:
-    """Answer every error; `refused` is told of each credential that did not hold, by the action's name."""
+def handle_errors(app: Flask, refused: Callable[[str, int | None], None]) -> None:
+    """Answer every error.
+
+    `refused` is told of each credential that did not hold, by the action's name and the site, where one was named
+    that there is (`g.site_id`).
+    """
 
     def not_authenticated(error: NotAuthenticated) -> Response:
-        refused(_REFUSED.get(next(iter(error.errors), None), "api_key.refused"))
+        action = _REFUSED.get(next(iter(error.errors), None), "api_key.refused")
+        refused(action, g.get("site_id"))
         return _webmon_error(error)
 
     app.register_error_handler(NotAuthenticated, not_authenticated)
