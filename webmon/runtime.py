@@ -63,7 +63,7 @@ from webmon.stores.ports.retention import Expiring
 from webmon.stores.spools import SpoolFolder
 
 # Sign-ins that come meanwhile are brought forward together; a visit is to be done within a second.
-PROMOTER_PAUSE_SECONDS = 0.5
+PROMOTER_PAUSE_SECONDS = 0.65
 # Older rows are seldom a visit's whose visitor signs in: they are put into their month's file.
 RECENT = timedelta(hours=36)
 RETENTION_FAILURES = Counter("webmon_retention_failures", "Runs in which a retention rule could not be applied")
