@@ -146,4 +146,4 @@ def test_what_a_proxy_of_one_s_own_passes_on_is_asked_of_it(
         one.page.goto(f"{site.url}/")
     assert answer.value.status == 202
     assert answer.value.request.all_headers().get("cookie") is None
-    one.page.wait_for_load_state("networkidle")  # what is on its way through the proxy comes to its end
+    one.context.unroute_all(behavior="ignoreErrors")  # what is on its way still may end with the browser
