@@ -10,8 +10,11 @@ import json
 import os
 import random
 import secrets
+import signal
 import threading
 from pathlib import Path
+
+import pytest
 
 from tests.support.server import BROWSER, WebmonServer, wait_until
 
@@ -117,13 +120,14 @@ def test_after_kill_9_under_load_nothing_is_lost_doubled_or_torn_apart(tmp_path:
     assert visit_count == VISITORS, said
 
 
-def test_a_server_that_is_asked_to_end_drains_and_ends(tmp_path: Path) -> None:
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_server_that_is_asked_to_end_drains_and_ends(tmp_path: Path, by: signal.Signals) -> None:
     server = WebmonServer(tmp_path / "data")
     server.run("site", "add", "example.org", "--mode", "cookieless_always")
     server.start()
     for number in range(20):
         assert server.event(name="pageview", url=f"https://example.org/{number}", domain="example.org").status == 202
-    assert server.stop() == 0
+    assert server.stop(by) == 0
     waiting = json.loads(server.run("doctor", "--json").stdout)
     assert "0 hits wait" in next(one["text"] for one in waiting if one["check"] == "spool")
 

@@ -72,10 +72,10 @@ class WebmonServer:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(60)
 
-    def stop(self) -> int:
+    def stop(self, by: signal.Signals = signal.SIGTERM) -> int:
         assert self.process is not None
         if self.process.poll() is None:
-            self.process.terminate()
+            self.process.send_signal(by)
         return self.process.wait(120)
 
     def _answers(self) -> bool:

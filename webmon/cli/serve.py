@@ -1,28 +1,25 @@
-"""`webmon serve`: one process that answers, ingests and keeps the rules, and a small one that watches over it."""
+"""`webmon serve`: one process that answers, ingests and keeps the rules."""
 
 from __future__ import annotations
 
-import ctypes
+import asyncio
 import os
 import signal
 import socket
 import sys
-import threading
-from collections.abc import Callable
-from functools import partial
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import click
 
-from webmon.errors import SettingsError, WebmonError, told
+from webmon.errors import SettingsError, told
 
-_PR_SET_PDEATHSIG = 1
-_PARENT_CHECK_SECONDS = 1.0
+if TYPE_CHECKING:
+    from granian.server.embed import Server
+
 # How long the end waits for who never ends a request. What was acknowledged is durable, and moved at the next start.
 _PATIENCE_SECONDS = 20
 _OPENING_SECONDS = 0.02
-
-_telling: list[Any] = []  # a loop holds its tasks but weakly
 
 
 @click.command()
@@ -37,55 +34,87 @@ _telling: list[Any] = []  # a loop holds its tasks but weakly
 )
 def command(host: str, port: int, role: str) -> None:  # noqa: ARG001
     """Start webmon and go on until SIGTERM, which drains and ends it."""
-    from granian.constants import HTTPModes, Interfaces, Loops
-    from granian.log import LogLevels
-    from granian.server import MPServer
+    import uvloop
 
+    from webmon import server
+    from webmon.app import create_asgi
     from webmon.running import lock_data
     from webmon.settings import load_settings
 
     settings = load_settings()
-    with lock_data(settings.data_dir):  # taken for good by the worker; here for an answer before anything starts
+    with lock_data(settings.data_dir):  # taken for good by `server`; here for an answer before anything is opened
         _check_port(host, port)
-    server = MPServer(
-        "webmon",
+    url = f"http://{_reachable(host)}:{port}"
+    public_url = settings.public_url if settings.has_public_url else url
+    os.environ.update(WEBMON_SERVE_URL=url, WEBMON_PUBLIC_URL=public_url)
+    told_when_open = f"webmon listens on http://{host}:{port} (public address {public_url})"
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    status = 1
+    try:
+        application = server.start(create_asgi)
+        status = loop.run_until_complete(_serve(_granian(application, host, port), host, port, told_when_open))
+    finally:
+        for one in _ends():
+            signal.signal(one, signal.SIG_IGN)  # the end is under way, and a second request does not hasten it
+        status = max(status, _stop())
+    # All that was acknowledged is in its place. Threads may be left that wait for the rest of a request, which the
+    # loop that has ended will never bring: Python would wait for them.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _granian(application: object, host: str, port: int) -> Server:
+    from granian.constants import HTTPModes, Interfaces
+    from granian.log import LogLevels
+    from granian.server.embed import Server
+
+    return Server(
+        application,
         address=host,
         port=port,
         interface=Interfaces.ASGINL,
-        workers=1,
-        loop=Loops.uvloop,
         websockets=False,
         http=HTTPModes.auto,
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,
         log_access=False,  # a line per request would write addresses to the disk
         backlog=2048,
-        workers_kill_timeout=_PATIENCE_SECONDS,
     )
-    url = f"http://{_reachable(host)}:{port}"
-    public_url = settings.public_url if settings.has_public_url else url
-    os.environ.update(WEBMON_SERVE_URL=url, WEBMON_PUBLIC_URL=public_url)  # for the worker
-    told = f"webmon listens on http://{host}:{port} (public address {public_url})"
-    server.serve(spawn_target=_work, target_loader=partial(_load, host, port, told), wrap_loader=False)
 
 
-def _load(host: str, port: int, told: str) -> Callable[..., Any]:
-    """In the worker: open the stores, start what runs beside the requests, return the ASGI application.
+async def _serve(server: Server, host: str, port: int, told_when_open: str) -> int:
+    """Answer until a signal asks for the end, and return the exit status; who is being answered has some time more.
 
-    `told` is printed once it answers: whoever reads that may ask at once, and a refused start never says it.
+    `told_when_open` is printed once it answers: whoever reads it may ask at once; a refused start never says it.
     """
-    import asyncio
+    asked = asyncio.Event()
+    for one in _ends():
+        asyncio.get_running_loop().add_signal_handler(one, asked.set)
+    serving = asyncio.create_task(server.serve())
+    telling = asyncio.create_task(_tell_when_open(_reachable(host).strip("[]"), port, told_when_open))
+    waiting = asyncio.create_task(asked.wait())
+    await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    telling.cancel()
+    if serving.done():
+        serving.result()  # says why
+        return 1  # nobody asked for it
+    server.stop()  # type: ignore[no-untyped-call]  # of Granian
+    with suppress(TimeoutError):
+        await asyncio.wait_for(serving, _PATIENCE_SECONDS)
+    return 0
 
-    from webmon import server
-    from webmon.app import create_asgi
 
-    application = server.start(create_asgi)
-    _telling.append(asyncio.get_event_loop().create_task(_tell_when_open(_reachable(host).strip("[]"), port, told)))
-    return application
+def _ends() -> list[signal.Signals]:
+    """The signals that ask for the end; a terminal that goes away does, but not where `nohup` says no."""
+    return [
+        one
+        for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if one is not signal.SIGHUP or signal.getsignal(one) is not signal.SIG_IGN
+    ]
 
 
 async def _tell_when_open(host: str, port: int, told: str) -> None:
-    import asyncio
-
     writer = None
     while writer is None:
         try:
@@ -97,26 +126,6 @@ async def _tell_when_open(host: str, port: int, told: str) -> None:
     sys.stdout.flush()
 
 
-def _work(*args: Any, **kwargs: Any) -> None:
-    """The worker process: as Granian's own, but it dies with its parent and drains at its end."""
-    from granian.server import MPServer
-
-    _die_with_parent()
-    status = 0
-    try:
-        MPServer._spawn_asgi_worker(*args, **kwargs)
-    except WebmonError as error:
-        click.echo(f"Error: {error}", err=True)
-        status = 1
-    finally:
-        status = max(status, _stop())
-    # All that was acknowledged is in its place. Threads may be left that wait for the rest of a request, which the
-    # loop that has ended will never bring: Python would wait for them.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
-
-
 def _stop() -> int:
     from webmon import server
 
@@ -126,23 +135,6 @@ def _stop() -> int:
         click.echo(f"Error: the end failed: {told(error)}", err=True)
         return 1
     return 0
-
-
-def _die_with_parent() -> None:
-    """A worker whose parent was killed must not go on holding the data folder and the port."""
-    parent = os.getppid()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    else:
-        threading.Thread(target=_watch_parent, args=(parent,), daemon=True).start()
-    if os.getppid() != parent:
-        os._exit(1)
-
-
-def _watch_parent(parent: int) -> None:
-    while os.getppid() == parent:
-        threading.Event().wait(_PARENT_CHECK_SECONDS)
-    os._exit(1)
 
 
 def _check_port(host: str, port: int) -> None:

@@ -35,6 +35,7 @@ from webmon.stores.ports.events import EVENT, Chunk, VisitSeen
 # so that there are never many files.
 RECENT_ROWS = 20_000
 RECENT_FILES = 16
+CHECKPOINT = "2MB"
 _IS_RECAST = "e.site_id = ? and e.basis = ? and " + " and ".join(f'e."{name}" = r."{name}"' for name in Cell._fields)
 
 
@@ -52,6 +53,8 @@ class DuckDBEventLog:
         config: dict[str, Any] = {"memory_limit": memory, "threads": 2, "temp_directory": str(self._scratch)}
         self._connection = duckdb.connect(":memory:", config=config)
         self._connection.execute("set enable_progress_bar = false")
+        # Rows that are in the write-ahead log alone are in memory too, some five times as large as on the disk.
+        self._connection.execute(f"set checkpoint_threshold = '{CHECKPOINT}'")
         self._engine = create_engine(
             "duckdb://",
             creator=lambda: ConnectionWrapper(self._connection.cursor()),
@@ -378,6 +381,8 @@ class DuckDBEventLog:
             counts = {number: self._row_count(alias) for number, alias in recent.items()}
             if counts[last] < max(RECENT_ROWS, sum(counts.values()) // RECENT_FILES):
                 return f"{month}.{last}"
+            # It takes no more rows: those that its write-ahead log still has need not be in memory any longer.
+            self._connection.execute(f"checkpoint {recent[last]}")
         return f"{month}.{last + 1}"
 
     def _fold(self, name: str) -> None:
