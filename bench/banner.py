@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
+from bench.machine import wait_for_rest
 from tests.support.need_chromium import find_chromium
 from tests.support.server import WebmonServer
 from tests.support.website import Website
@@ -113,6 +115,8 @@ def _pages(webmon: str) -> dict[str, str]:
 def _one_paint(browser: Browser, url: str) -> Paint:
     context = browser.new_context()
     opened = context.new_page()
+    # With every window Chromium loads pages of its own, which keep a processor busy for a second.
+    wait_for_rest(os.getpid())
     context.new_cdp_session(opened).send("Emulation.setCPUThrottlingRate", {"rate": SLOW_DOWN})
     opened.add_init_script(WATCH)
     # The page tells by itself: to be asked, it would first have to run what asks, and be the slower for it.

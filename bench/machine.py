@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import re
 import time
 from pathlib import Path
+
+REST_SECONDS = 0.4
 
 
 def describe() -> str:
@@ -21,15 +24,32 @@ def describe() -> str:
 
 
 def processes(pid: int) -> list[Path]:
-    """A process and its children."""
-    first = Path(f"/proc/{pid}")
-    children = (first / "task" / first.name / "children").read_text().split()
-    return [first, *(Path(f"/proc/{child}") for child in children)]
+    """A process and all below it."""
+    found = [Path(f"/proc/{pid}")]
+    for one in found:  # which grows meanwhile
+        with contextlib.suppress(OSError):  # it has ended
+            for children in one.glob("task/*/children"):
+                found += [Path(f"/proc/{child}") for child in children.read_text().split()]
+    return found
 
 
 def cpu_seconds(pid: int) -> float:
-    ticks = [(one / "stat").read_text().rpartition(")")[2].split()[11:13] for one in processes(pid)]
-    return sum(int(tick) for pair in ticks for tick in pair) / os.sysconf("SC_CLK_TCK")
+    ticks = 0
+    for one in processes(pid):
+        with contextlib.suppress(OSError):
+            ticks += sum(map(int, (one / "stat").read_text().rpartition(")")[2].split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def wait_for_rest(pid: int) -> None:
+    """Wait until a process and those below it have next to nothing to do; at most half a minute."""
+    end, before = time.monotonic() + 30, cpu_seconds(pid)
+    while time.monotonic() < end:
+        time.sleep(REST_SECONDS)
+        now = cpu_seconds(pid)
+        if now - before < 0.05 * REST_SECONDS:
+            return
+        before = now
 
 
 def memory_mb(pid: int) -> float:

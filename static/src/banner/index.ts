@@ -131,7 +131,7 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     if (notice.layout === "dialog") cover(host);
     else document.body.append((open = host));
     // Counted, about nobody (docs/wire.md), once it is painted.
-    requestAnimationFrame(() => setTimeout(() => post("consent/shown", { site: settings.site, notice: one.hash }).catch(() => 0)));
+    setTimeout(() => post("consent/shown", { site: settings.site, notice: one.hash }).catch(() => 0), 99);
   };
 
   /** What is said instead where nobody is asked where this one is: webmon knows places, and the page does not. */

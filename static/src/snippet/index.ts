@@ -82,7 +82,8 @@ const send = safe(async (name: string, more: Body): Promise<boolean> => {
   // Thrown, so that it is false to whoever asked.
   if (!who || settings.excluded?.test(loc.pathname)) throw (shown = "");
   // With an id of its own, a hit that is sent again counts once.
-  const answer = await post("event", { event_id: mint(), name, url: shown || loc.href, domain: settings.site, ...more, ...who });
+  // The width is asked for here, where it is needed: the page would be laid out for it, and once more for the question.
+  const answer = await post("event", { event_id: mint(), name, url: shown || loc.href, domain: settings.site, w: innerWidth, ...more, ...who });
   if (who.consent && answer.headers.get("x-webmon-drop-reason") == "no_consent") ui("lost", who.consent);
   return answer.ok;
 });
@@ -109,7 +110,7 @@ const view = (again?: boolean): void => {
   const referrer = (!again && shown) || doc.referrer;
   shown = url;
   engaged = depth = 0;
-  send("pageview", { referrer, w: innerWidth });
+  send("pageview", { referrer });
   // Nothing more is loaded where nothing may be sent.
   if (shown && data.track) load(settings.more, data.track);
 };

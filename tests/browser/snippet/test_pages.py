@@ -135,8 +135,6 @@ def test_the_class_of_the_screen_s_width_is_among_the_figures(
         one.page.goto(f"{site.url}/wide")
         one.page.locator("[data-webmon=accept]").click()
         assert [view["w"] for view in one.wait_for("pageview")] == [width]
-        one.page.evaluate("webmon.track('Mark')")
-        assert "w" not in one.wait_for("Mark")[0]
 
     def screens() -> set[str]:
         wide = [["is", "event:page", ["/wide"]]]
