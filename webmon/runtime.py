@@ -275,6 +275,9 @@ class Runtime(Core):
         }
         return self.account_eraser.erase_empty(before, now)
 
+    def expire_damaged_hits(self, now: datetime) -> int:
+        return self.spools.damaged_hits.expire(now, {site.id: self._kept(site) for site in self.sites.all()})
+
     def _kept(self, site: Site) -> timedelta:
         rules = {rule.info_class: rule.keep for rule in self.retention.rules(site)}
         return length(rules[InfoClass.EVENT_LOG])
