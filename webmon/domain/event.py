@@ -8,11 +8,13 @@ from typing import Annotated, Any
 
 import msgspec
 
+from webmon.domain.address import packed_address
 from webmon.domain.pseudonym import RAW_ID, RAW_ID_FORM, is_raw_id
 from webmon.errors import InvalidInput
 
 NAME_LIMIT = 120
 URL_LIMIT = 2000
+AGENT_LIMIT = 2000
 MOST_ENGAGEMENT_MS = 12 * 60 * 60 * 1000
 WIDEST_SCREEN = 100_000
 CLOCK_SKEW = timedelta(minutes=1)
@@ -39,7 +41,10 @@ _SHORT = {
 
 
 class IncomingEvent(msgspec.Struct, frozen=True):
-    """A well-formed event: nothing in it is scrubbed yet, so it is never stored or logged."""
+    """A well-formed event: nothing in it is scrubbed yet, so it is never stored or logged.
+
+    `timestamp`, `address` and `user_agent` are what the body says of whoever it is of: believed only with a key.
+    """
 
     name: str
     url: str
@@ -55,6 +60,8 @@ class IncomingEvent(msgspec.Struct, frozen=True):
     screen_width: int = 0
     timestamp: datetime | None = None
     event_id: str = ""
+    address: str = ""
+    user_agent: str = ""
 
     @property
     def is_pageview(self) -> bool:
@@ -96,7 +103,10 @@ class _Wire(msgspec.Struct):
     sd: int | None = None
     screen_width: int | None = None
     w: int | None = None
-    timestamp: None = None  # needs more than its type to be right
+    # These need more than their type to be right.
+    timestamp: None = None
+    ip: None = None
+    user_agent: None = None
 
 
 _decoder = msgspec.json.Decoder()
@@ -172,6 +182,8 @@ def parse_event(fields: Mapping[str, Any], now: datetime) -> IncomingEvent:
         screen_width=_within(_count(fields, "screen_width"), WIDEST_SCREEN),
         timestamp=_moment(fields.get("timestamp"), now, errors),
         event_id=_identifier(fields, "event_id", errors),
+        address=_address(fields, errors),
+        user_agent=_text(fields, "user_agent", AGENT_LIMIT, errors),
     )
     if errors:
         raise InvalidInput(errors)
@@ -201,6 +213,16 @@ def _identifier(fields: Mapping[str, Any], name: str, errors: dict[str, list[str
         return ""
     if not isinstance(value, str) or not is_raw_id(value):
         errors[name] = [RAW_ID_FORM]
+        return ""
+    return value
+
+
+def _address(fields: Mapping[str, Any], errors: dict[str, list[str]]) -> str:
+    value = fields.get("ip")
+    if value is None or value == "":
+        return ""
+    if not isinstance(value, str) or not packed_address(value):
+        errors["ip"] = ["must be an IP address"]
         return ""
     return value
 

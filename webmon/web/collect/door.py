@@ -122,7 +122,7 @@ class Door:
         drops: DropCounter,
         clock: Clock,
     ) -> None:
-        """`opens(key, site)`: whether an API key may send events with times of their own to the site."""
+        """`opens(key, site)`: whether an API key may say to the site of when and of whom an event is."""
         self._collector = collector
         self._sites = sites
         self._opens = opens
@@ -151,17 +151,19 @@ class Door:
         if site is None:
             raise UnknownSite(event.domain, "domain")
         client = Client(asked.peer, asked.headers)
-        moment = now if event.timestamp is None else self._moment(event.timestamp, site, asked.headers, now)
+        moment = now
+        if (event.timestamp or event.address or event.user_agent) and self._has_key(site, asked.headers):
+            moment, client = event.timestamp or now, client.speaking_for(event.address, event.user_agent)
         hit = self._collector.prepare(site, event, client, moment)
         if isinstance(hit, DropReason):
             self._drops.count(site.id, hit, moment.astimezone(site.zone).date())
             return None, kind.dropped[hit]
         return hit, kind.stored
 
-    def _moment(self, said: datetime, site: Site, headers: Mapping[str, str], now: datetime) -> datetime:
-        """A time in a body is believed only with a key: without one, anybody could rewrite the past."""
+    def _has_key(self, site: Site, headers: Mapping[str, str]) -> bool:
+        """What a body says of time, address and browser is believed only with a key: anybody could make it up."""
         key = headers.get("authorization", "").removeprefix("Bearer ").strip()
-        return said if key and self._opens(key, site) else now
+        return bool(key) and self._opens(key, site)
 
 
 def refusal(error: WebmonError) -> Answer:
