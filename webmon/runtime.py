@@ -17,7 +17,7 @@ from webmon.domain.address import Networks
 from webmon.domain.handling import InfoClass
 from webmon.domain.retention import cutoff, length
 from webmon.domain.site import Site
-from webmon.domain.visit import INACTIVITY
+from webmon.domain.visit import LONGEST_PAUSE
 from webmon.errors import Unavailable, told
 from webmon.jobs.scheduler import Scheduler
 from webmon.jobs.table import JOBS
@@ -301,7 +301,7 @@ class Runtime(Core):
         self.accounts.restore(now)
         try:
             self.ingester.drain()
-            self.visits.restore(self.event_log.recent_visits(now - INACTIVITY))
+            self.visits.restore(self.event_log.recent_visits(now - LONGEST_PAUSE))
             self.once.remember(self.event_log.recent_hits(now - REMEMBERED_FOR, self.once.limit))
             with self.database.unit(SqlAccounts)() as accounts:
                 self.once.remember(accounts.recent_hits((now - REMEMBERED_FOR).date(), self.once.limit))

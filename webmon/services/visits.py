@@ -33,7 +33,8 @@ class Visit(msgspec.Struct, gc=False):
     ends_at: datetime | None = None
 
     def goes_on(self, now: datetime) -> bool:
-        return goes_on(self.last_seen_at, now) and (self.ends_at is None or now < self.ends_at)
+        lasts = goes_on(self.last_seen_at, now, signed_in=self.account_id is not None)
+        return lasts and (self.ends_at is None or now < self.ends_at)
 
 
 class SeenVisit(Protocol):
