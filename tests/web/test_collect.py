@@ -188,6 +188,25 @@ PHONE = (
 )
 
 
+def test_what_is_sent_late_is_a_visit_of_its_time_and_leaves_the_one_that_goes_on_as_it_is(open_world: World) -> None:
+    key = open_world.runtime.sites.new_api_key(open_world.site, "events", NOW, actor="test").text
+
+    def late(path: str, **before: float) -> None:
+        when = {"timestamp": (NOW - timedelta(**before)).isoformat(), "url": f"https://example.org{path}"}
+        open_world.post("/api/event", GOOD | when, Authorization=f"Bearer {key}")
+
+    open_world.event("/now")
+    late("/earlier", minutes=120)
+    late("/earlier-too", minutes=119)
+    open_world.event("/still")
+    late("/just-before", minutes=1)
+    open_world.event("/at-last")
+    open_world.settle()
+    visits = {row.pathname: row.visit_id for row in open_world.rows()}
+    assert visits["/now"] == visits["/still"] == visits["/just-before"] == visits["/at-last"] != visits["/earlier"]
+    assert visits["/earlier"] == visits["/earlier-too"]
+
+
 def test_a_website_s_server_says_for_whom_it_sends_and_nobody_else_can(open_world: World) -> None:
     key = open_world.runtime.sites.new_api_key(open_world.site, "events", NOW, actor="test").text
     said = {"ip": "133.242.187.207", "user_agent": PHONE}
