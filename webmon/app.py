@@ -11,7 +11,6 @@ from flask import Blueprint, Flask
 from flask_wtf.csrf import CSRFProtect
 
 from webmon.commands import commands
-from webmon.domain.address import Networks
 from webmon.domain.site import Site
 from webmon.errors import NotAuthenticated
 from webmon.runtime import Runtime
@@ -154,7 +153,7 @@ def _pages(runtime: Runtime) -> list[Blueprint]:
             runtime.staff,
             runtime.second_factors,
             guard,
-            Networks(runtime.settings.trusted_proxies),
+            runtime.proxies,
             runtime.clock,
         ),
         admin.blueprint(

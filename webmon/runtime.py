@@ -13,7 +13,7 @@ from prometheus_client import Counter
 from webmon.clock import Clock
 from webmon.core import EPHEMERAL, Core
 from webmon.domain import agent
-from webmon.domain.address import Networks
+from webmon.domain.address import Proxies
 from webmon.domain.handling import InfoClass
 from webmon.domain.retention import cutoff, length
 from webmon.domain.site import Site
@@ -109,8 +109,12 @@ class Runtime(Core):
         return Worker("refused attempts", kept.wake, kept.flush, pause_seconds=PAUSE_SECONDS)
 
     @cached_property
+    def proxies(self) -> Proxies:
+        return Proxies(self.settings.trusted_proxies, self.settings.proxy_header)
+
+    @cached_property
     def observer(self) -> Observer:
-        return Observer(self.geo, Networks(self.settings.trusted_proxies), self.unwanted)
+        return Observer(self.geo, self.proxies, self.unwanted)
 
     @cached_property
     def directory(self) -> SiteDirectory:
@@ -195,13 +199,13 @@ class Runtime(Core):
             self.consents,
             self.accounts,
             self.geo,
-            Networks(self.settings.trusted_proxies),
+            self.proxies,
             self.unwanted,
         )
 
     @cached_property
     def policies(self) -> Policies:
-        return Policies(self.geo, Networks(self.settings.trusted_proxies))
+        return Policies(self.geo, self.proxies)
 
     @cached_property
     def stats(self) -> Stats:

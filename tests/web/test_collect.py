@@ -188,6 +188,22 @@ PHONE = (
 )
 
 
+@pytest.mark.parametrize(("header", "visitors"), [("", 2), ("x-forwarded-for", 1)])
+def test_behind_a_proxy_whose_header_is_named_nobody_gives_themselves_an_address(
+    tmp_path: Path, header: str, visitors: int
+) -> None:
+    with_proxy = World(
+        tmp_path / "data", mode=Mode.COOKIELESS_ALWAYS, trusted_proxies=("203.0.113.0/24",), proxy_header=header
+    )
+    try:
+        for address in ("192.0.2.1", "192.0.2.2"):
+            with_proxy.post("/api/event", GOOD, X_Forwarded_For="198.51.100.7", CF_Connecting_IP=address)
+        with_proxy.settle()
+        assert len({row.visitor_id for row in with_proxy.rows()}) == visitors
+    finally:
+        with_proxy.close()
+
+
 def test_what_is_sent_late_is_a_visit_of_its_time_and_leaves_the_one_that_goes_on_as_it_is(open_world: World) -> None:
     key = open_world.runtime.sites.new_api_key(open_world.site, "events", NOW, actor="test").text
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from webmon.domain.address import NO_NETWORKS, Networks, Place, client_address, packed_address
+from webmon.domain.address import NO_PROXIES, Place, Proxies, client_address, packed_address
 from webmon.domain.agent import parse_agent
 from webmon.domain.decision import Claim, decide
 from webmon.domain.drop import DropReason
@@ -77,7 +77,7 @@ class Client(msgspec.Struct, frozen=True):
     def user_agent(self) -> str:
         return self.headers.get("user-agent", "")
 
-    def address(self, trusted: Networks) -> bytes:
+    def address(self, trusted: Proxies) -> bytes:
         if self.spoken_for:
             return packed_address(self.spoken_for)
         return client_address(self.peer, self.headers, trusted)
@@ -119,7 +119,7 @@ class Collector:
     grants: Grants
     keeper: SealingKeeper
     geo: Locator
-    trusted_proxies: Networks = NO_NETWORKS
+    trusted_proxies: Proxies = NO_PROXIES
     unwanted: Unwanted = field(default_factory=Unwanted)
 
     def prepare(self, site: Site, event: IncomingEvent, client: Client, now: datetime) -> ReadyHit | DropReason:
