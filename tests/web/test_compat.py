@@ -51,3 +51,46 @@ def _stored(row: Any, name: str) -> Any:
     if name == "props":
         return json.loads(row.props or "{}")
     return row.scroll_pct if name == "scroll_depth" else getattr(row, name)
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        ({"d": "www.example.org"}, {"pathname": "/"}),
+        ({"d": " Example.org "}, {"pathname": "/"}),
+        ({"u": "http://www.example.org/page "}, {"pathname": "/page"}),
+        ({"u": "http://example.org/#page-a", "h": 1}, {"pathname": "/#page-a"}),
+        ({"u": "http://example.org/app#page-a/b?x=1", "h": True}, {"pathname": "/app#page-a/b"}),
+        ({"u": "http://example.org/#/page-a", "hashMode": "true"}, {"pathname": "/#/page-a"}),
+        ({"u": "http://example.org/#page-a"}, {"pathname": "/"}),
+        ({"u": "http://example.org/#page-a", "h": False}, {"pathname": "/"}),
+        ({"u": "http://example.org/#access_token=abc", "h": 1}, {"pathname": "/"}),
+        ({"u": "http://example.org/#patients/4711", "h": 1}, {"pathname": "/#patients/:id"}),
+        ({"u": "http://example.org/#jane@example.org", "h": 1}, {"pathname": "/#:email"}),
+        ({"n": " pageview\n"}, {"name": "pageview"}),
+        ({"h": {}}, {"pathname": "/"}),
+    ],
+)
+@pytest.mark.parametrize("odd", [True, False])
+def test_what_such_clients_send_besides_is_understood(
+    world: World, sent: dict[str, Any], stored: dict[str, str], *, odd: bool
+) -> None:
+    body = {"n": "pageview", "u": "http://example.org/", "d": "example.org"} | sent
+    # A field of another type takes the way of what does not fit.
+    assert world.post("/api/event", body | ({"w": "wide"} if odd else {})).status_code == 202
+    world.settle()
+    (row,) = world.rows()
+    assert {name: getattr(row, name) for name in stored} == stored
+
+
+def test_a_name_of_nothing_is_none(world: World) -> None:
+    answer = world.event("/", name=" \n")
+    assert (answer.status_code, answer.get_json(force=True)["errors"]) == (400, {"name": ["is required"]})
+
+
+def test_a_site_of_its_own_is_not_taken_for_the_one_without_www(world: World) -> None:
+    world.runtime.add_site("www.example.org", actor="test", mode=Mode.COOKIELESS_ALWAYS)
+    world.move(seconds=3)
+    world.event("/own", domain="www.example.org")
+    world.settle()
+    assert world.rows() == []

@@ -23,6 +23,7 @@ OLDEST_YEAR, NEWEST_YEAR = 1990, 9000
 ENGAGEMENT = "engagement"
 PAGEVIEW = "pageview"
 DOMAIN_LIMIT = 260
+_YES = (True, "1", "true")
 _NOTHING: tuple[Any, ...] = (None, "", {})
 # What the decoder says of a text that is none, or is nested a thousand deep.
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -37,6 +38,7 @@ _SHORT = {
     "e": "engagement_ms",
     "sd": "scroll_pct",
     "w": "screen_width",
+    "h": "hashMode",
 }
 
 
@@ -62,6 +64,8 @@ class IncomingEvent(msgspec.Struct, frozen=True):
     event_id: str = ""
     address: str = ""
     user_agent: str = ""
+    # Whether what stands behind ``#`` tells pages apart.
+    routed_by_hash: bool = False
 
     @property
     def is_pageview(self) -> bool:
@@ -103,6 +107,8 @@ class _Wire(msgspec.Struct):
     sd: int | None = None
     screen_width: int | None = None
     w: int | None = None
+    h: bool | int | str | None = None
+    hashMode: bool | int | str | None = None
     # These need more than their type to be right.
     timestamp: None = None
     ip: None = None
@@ -122,7 +128,7 @@ def decode_event(body: bytes, now: datetime) -> IncomingEvent:
         wire = _wire_decoder.decode(body)
     except NOT_JSON:
         return _decode_with_care(body, now)
-    name, url, domain = wire.name or wire.n, wire.url or wire.u, wire.domain or wire.d
+    name, url, domain = (wire.name or wire.n).strip(), (wire.url or wire.u).strip(), wire.domain or wire.d
     engagement = wire.e if wire.engagement_ms is None else wire.engagement_ms
     scroll = wire.sd if wire.scroll_pct is None else wire.scroll_pct
     if not name or not url or not domain or (name == ENGAGEMENT and engagement is None and scroll is None):
@@ -142,6 +148,7 @@ def decode_event(body: bytes, now: datetime) -> IncomingEvent:
         _within(scroll, 100),
         _within(wire.w if wire.screen_width is None else wire.screen_width, WIDEST_SCREEN),
         event_id=wire.event_id or "",
+        routed_by_hash=(wire.h if wire.hashMode is None else wire.hashMode) in _YES,
     )
 
 
@@ -161,7 +168,9 @@ def _decode_with_care(body: bytes, now: datetime) -> IncomingEvent:
 def parse_event(fields: Mapping[str, Any], now: datetime) -> IncomingEvent:
     """Check the fields of an event under their long names."""
     errors: dict[str, list[str]] = {}
-    name = _text(fields, "name", NAME_LIMIT, errors, required=True)
+    name = _text(fields, "name", NAME_LIMIT, errors, required=True).strip()
+    if not name:
+        errors.setdefault("name", ["is required"])
     engagement, scroll = _count(fields, "engagement_ms"), _count(fields, "scroll_pct")
     if name == ENGAGEMENT and engagement is None and scroll is None:
         errors["event_name"] = [
@@ -169,7 +178,7 @@ def parse_event(fields: Mapping[str, Any], now: datetime) -> IncomingEvent:
         ]
     event = IncomingEvent(
         name=name,
-        url=_text(fields, "url", URL_LIMIT, errors, required=True),
+        url=_text(fields, "url", URL_LIMIT, errors, required=True).strip(),
         domain=_text(fields, "domain", DOMAIN_LIMIT, errors, required=True).lower(),
         referrer=_text(fields, "referrer", URL_LIMIT, {}),
         props=_props(fields.get("props")),
@@ -184,6 +193,7 @@ def parse_event(fields: Mapping[str, Any], now: datetime) -> IncomingEvent:
         event_id=_identifier(fields, "event_id", errors),
         address=_address(fields, errors),
         user_agent=_text(fields, "user_agent", AGENT_LIMIT, errors),
+        routed_by_hash=fields.get("hashMode") in _YES,
     )
     if errors:
         raise InvalidInput(errors)
