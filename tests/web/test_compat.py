@@ -94,3 +94,20 @@ def test_a_site_of_its_own_is_not_taken_for_the_one_without_www(world: World) ->
     world.event("/own", domain="www.example.org")
     world.settle()
     assert world.rows() == []
+
+
+@pytest.mark.parametrize("domains", ["example.org,other.example", "other.example , www.example.org, nobody.example"])
+def test_a_hit_of_several_sites_is_stored_for_each(world: World, domains: str) -> None:
+    world.runtime.add_site("other.example", actor="test", mode=Mode.COOKIELESS_ALWAYS)
+    world.runtime.add_site("asks.example", actor="test", mode=Mode.CONSENTED_ONLY)
+    world.move(seconds=3)
+    for _ in range(2):
+        answer = world.event("/", domain=f"{domains},asks.example,example.org", event_id="0123456789abcdef")
+        assert (answer.status_code, "x-webmon-dropped" in answer.headers) == (202, False)
+    world.settle()
+    other = world.runtime.sites.get("other.example")
+    rows = world.runtime.event_log._hits("true", [], 10)
+    assert sorted(row.site_id for row in rows) == sorted([world.site.id, other.id])
+    assert len({row.visitor_id for row in rows}) == 2
+    assert world.event("/", domain="asks.example,nobody.example").headers["x-webmon-drop-reason"] == "no_consent"
+    assert world.event("/", domain="nobody.example,nowhere.example").status_code == 400

@@ -42,10 +42,10 @@ class AsgiCollect:
                 raise too_large()
             asked = _asked(scope, body)
             if len(body) <= _SMALL:
-                hit, answer = self._door.prepare(asked)
+                hits, answer = self._door.prepare(asked)
             else:
-                hit, answer = await asyncio.to_thread(self._door.prepare, asked)
-            if hit is not None:
+                hits, answer = await asyncio.to_thread(self._door.prepare, asked)
+            for hit in hits:
                 await self._hits.store(hit)
         except WebmonError as error:
             answer = refusal(error)

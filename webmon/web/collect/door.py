@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
 from time import perf_counter
 from typing import Protocol
@@ -112,7 +112,7 @@ class SiteFinder(Protocol):
 
 
 class Door:
-    """Reads requests for `PATHS`; what it says of a hit holds once the hit is stored."""
+    """Reads requests for `PATHS`; what it says of a hit holds once it is stored, for each of its sites."""
 
     def __init__(
         self,
@@ -129,36 +129,46 @@ class Door:
         self._drops = drops
         self._clock = clock
 
-    def prepare(self, asked: Asked) -> tuple[ReadyHit | None, Answer]:
-        """Return the answer, and the hit that must be durable before it is given.
+    def prepare(self, asked: Asked) -> tuple[Sequence[ReadyHit], Answer]:
+        """Return the answer, and the hits that must be durable before it is given.
 
         Raises `WebmonError` for what is refused; `refusal` says how.
         """
         if asked.path == PATH:
             if asked.method == "POST":
                 return self._take(asked, decode_event, _EVENT)
-            return None, _MAY_POST if asked.method == "OPTIONS" else _not_allowed(asked, ALLOWED_METHODS)
+            return (), _MAY_POST if asked.method == "OPTIONS" else _not_allowed(asked, ALLOWED_METHODS)
         if asked.method in {"GET", "HEAD"}:
             return self._take(asked, lambda _, now: _pixel_event(asked, now), _PIXEL)
-        return None, _not_allowed(asked, "GET, HEAD")
+        return (), _not_allowed(asked, "GET, HEAD")
 
     def _take(
         self, asked: Asked, read: Callable[[bytes, datetime], IncomingEvent], kind: _Kind
-    ) -> tuple[ReadyHit | None, Answer]:
+    ) -> tuple[Sequence[ReadyHit], Answer]:
         now = self._clock.now()
         event = read(asked.body, now)
-        site = self._sites.find(event.domain, now)
-        if site is None:
-            raise UnknownSite(event.domain, "domain")
-        client = Client(asked.peer, asked.headers)
-        moment = now
+        ready = [self._ready(site, event, asked, now) for site in self._named(event.domain, now)]
+        hits = [hit for hit in ready if not isinstance(hit, DropReason)]
+        if hits:
+            return hits, kind.stored
+        return (), next(kind.dropped[reason] for reason in ready if isinstance(reason, DropReason))
+
+    def _named(self, domain: str, now: datetime) -> Collection[Site]:
+        """Return the sites of a hit: one almost always. Of several (`a.example,b.example`) those that are known."""
+        names = domain.split(",") if "," in domain else (domain,)
+        found = {site.id: site for name in names if (site := self._sites.find(name, now))}
+        if not found:
+            raise UnknownSite(domain, "domain")
+        return found.values()
+
+    def _ready(self, site: Site, event: IncomingEvent, asked: Asked, now: datetime) -> ReadyHit | DropReason:
+        client, moment = Client(asked.peer, asked.headers), now
         if (event.timestamp or event.address or event.user_agent) and self._has_key(site, asked.headers):
             moment, client = event.timestamp or now, client.speaking_for(event.address, event.user_agent)
         hit = self._collector.prepare(site, event, client, moment)
         if isinstance(hit, DropReason):
             self._drops.count(site.id, hit, moment.astimezone(site.zone).date())
-            return None, kind.dropped[hit]
-        return hit, kind.stored
+        return hit
 
     def _has_key(self, site: Site, headers: Mapping[str, str]) -> bool:
         """What a body says of time, address and browser is believed only with a key: anybody could make it up."""
