@@ -20,10 +20,11 @@ from webmon.clock import Clock
 from webmon.domain.drop import DropReason
 from webmon.domain.event import PAGEVIEW, IncomingEvent, decode_event, parse_event
 from webmon.domain.site import Site
-from webmon.errors import BodyTooLarge, InvalidInput, SpoolFull, UnknownSite, WebmonError
+from webmon.errors import BodyTooLarge, BodyTooSlow, InvalidInput, SpoolFull, UnknownSite, WebmonError
 from webmon.services.collect_hit import Client, ReadyHit
 from webmon.web.collect.tally import TALLY
 from webmon.web.shared.asgi import Headers
+from webmon.web.shared.bodies import CLOSING
 from webmon.web.shared.body import BODY_LIMIT
 from webmon.web.shared.problems import PROBLEM_TYPE, problem
 
@@ -177,10 +178,12 @@ class Door:
 
 
 def refusal(error: WebmonError) -> Answer:
-    retry: Headers = [(b"retry-after", b"1")] if isinstance(error, SpoolFull) else []
-    errors = error.errors if isinstance(error, InvalidInput | BodyTooLarge) else None
+    more: Headers = [(b"retry-after", b"1")] if isinstance(error, SpoolFull) else []
+    if isinstance(error, BodyTooSlow):
+        more = CLOSING
+    errors = error.errors if isinstance(error, InvalidInput | BodyTooLarge | BodyTooSlow) else None
     outcome = "invalid" if error.status < 429 else error.code
-    return _problem(error.status, error.title, str(error), errors, outcome, retry)
+    return _problem(error.status, error.title, str(error), errors, outcome, more)
 
 
 def crashed(error: Exception) -> Answer:
