@@ -148,7 +148,7 @@ def decode_event(body: bytes, now: datetime) -> IncomingEvent:
         _within(scroll, 100),
         _within(wire.w if wire.screen_width is None else wire.screen_width, WIDEST_SCREEN),
         event_id=wire.event_id or "",
-        routed_by_hash=(wire.h if wire.hashMode is None else wire.hashMode) in _YES,
+        routed_by_hash=(wire.h if wire.hashMode in _NOTHING else wire.hashMode) in _YES,
     )
 
 
