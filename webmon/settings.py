@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     proxy_header: Literal[
         "",
         "x-webmon-ip",
+        "x-plausible-ip",
         "b-forwarded-for",
         "cf-connecting-ip",
         "true-client-ip",

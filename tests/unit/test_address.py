@@ -81,6 +81,12 @@ def test_every_known_header_can_be_named(monkeypatch: pytest.MonkeyPatch) -> Non
         load_settings()
 
 
+def test_what_a_proxy_for_plausible_says_is_understood() -> None:
+    said = {"x-plausible-ip": "198.51.100.7", "x-forwarded-for": "192.0.2.66", "cf-connecting-ip": "192.0.2.67"}
+    assert told(PROXY, said, TRUSTED) == "198.51.100.7"
+    assert told("203.0.113.5", said, TRUSTED) == "203.0.113.5"
+
+
 def test_who_asks_without_an_address_has_none() -> None:
     assert client_address("", {"x-forwarded-for": "198.51.100.7"}, TRUSTED) == b""
 

@@ -15,6 +15,7 @@ from socket import AF_INET, AF_INET6, inet_pton
 # Set by one party each, so they hold one address; asked in this order before the lists.
 SINGLE_HEADERS = (
     "x-webmon-ip",
+    "x-plausible-ip",
     "b-forwarded-for",
     "cf-connecting-ip",
     "true-client-ip",
