@@ -328,6 +328,15 @@ def test_a_picture_that_cannot_be_counted_names_the_field(open_world: World, que
     assert open_world.client.post("/p.gif").status_code == 405
 
 
+def test_who_looks_whether_the_picture_is_there_has_seen_no_page(open_world: World) -> None:
+    answer = open_world.client.head(
+        "/p.gif?site=example.org&url=https://example.org/", headers={"User-Agent": BROWSER}
+    )
+    assert (answer.status_code, answer.content_type) == (200, "image/gif")
+    open_world.settle()
+    assert open_world.rows() == []
+
+
 def test_a_picture_counts_nothing_where_consent_is_needed(world: World) -> None:
     headers = {"User-Agent": BROWSER, "Referer": "https://example.org/"}
     answer = world.client.get("/p.gif?site=example.org", headers=headers)

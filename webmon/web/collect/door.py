@@ -97,6 +97,7 @@ class _Kind:
 
 _EVENT = _Kind(202, "Accepted", "text/plain; charset=utf-8", b"ok")
 _PIXEL = _Kind(200, "OK", "image/gif", PIXEL)
+_PICTURE = Answer(200, "OK", "image/gif", PIXEL, "")
 _MAY_POST = Answer(204, "No Content", "", b"", "", _PREFLIGHT)
 
 
@@ -139,8 +140,10 @@ class Door:
             if asked.method == "POST":
                 return self._take(asked, decode_event, _EVENT)
             return (), _MAY_POST if asked.method == "OPTIONS" else _not_allowed(asked, ALLOWED_METHODS)
-        if asked.method in {"GET", "HEAD"}:
+        if asked.method == "GET":
             return self._take(asked, lambda _, now: _pixel_event(asked, now), _PIXEL)
+        if asked.method == "HEAD":  # of whoever looks whether there is a picture, and shows nobody a page
+            return (), _PICTURE
         return (), _not_allowed(asked, "GET, HEAD")
 
     def _take(
