@@ -23,8 +23,8 @@ KEPT = timedelta(days=30)
 _DELETE_VISITS = "delete from hit where account_id is null and visit_id in (select value from json_each(?))"
 # No row says when it was set aside. So it is noted, at moments, up to which number there were rows then.
 _NOTE = (
-    "insert into meta select 'seen ' || max(id), ? from hit"
-    " having max(id) > (select coalesce(max(cast(substr(key, 6) as integer)), 0) from meta where key like 'seen %')"
+    "insert into meta select 'seen ' || newest, ? from (select max(id) as newest from hit)"
+    " where newest > (select coalesce(max(cast(substr(key, 6) as integer)), 0) from meta where key like 'seen %')"
 )
 _DELETE_OLD = (
     "delete from hit where site_id = ? and id <= (select coalesce(max(cast(substr(key, 6) as integer)), 0)"
