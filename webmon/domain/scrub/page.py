@@ -224,8 +224,24 @@ def _automatic(path: str) -> Scrubbed:
     return found
 
 
+def _without_dots(path: str) -> str:
+    """Return the path as a browser reads it that has ``.`` and ``..`` in it (RFC 3986, section 5.2.4)."""
+    first, *segments = path.split("/")
+    kept: list[str] = []
+    for segment in segments:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1:] in (["."], [".."]):
+        kept.append("")
+    return "/".join([first, *kept])
+
+
 def _one_round(path: str) -> Scrubbed:
     path, parameters = re.subn(r";[^/]*", "", path.partition("?")[0].partition("#")[0])
+    if "/." in path:
+        path = _without_dots(path)
     path = _ARCHIVED.sub("", path)
     removed = ["parameter"] * parameters
     path, dates = _without_dates(path)
