@@ -327,8 +327,9 @@ def calendar_date(text: str) -> bool:
 
 
 _THINGS = re.compile(
-    r"(?:app|brand|business|campaign|class|code|college|company|course|domain|event|field|file|font|form|game|"
-    r"group|host|method|page|path|plan|product|project|site|tag|team|template|theme)[ _-]?name",
+    r"(?:\w{0,20}[ _-])?(?:app|brand|business|campaign|class|code|college|company|course|domain|event|field|file|font"
+    r"|form|function|game|group|host|item|key|menu|method|nick|page|path|plan|product|project|re|service|short|site"
+    r"|study|tag|team|template|theme|title|type|variable)[ _-]?name",
     re.IGNORECASE,
 )
 

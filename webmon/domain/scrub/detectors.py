@@ -111,21 +111,24 @@ _EMAILS = (
 )
 
 _RECORD_LABEL = (
-    rf"{_WORD}(?:(?:mrn|m\.r\.n\.|nhc|pid|medical[ _-]record|health[ _-]?card)(?:{_NUMBER_LABEL})?"
-    r"|(?:pat(?:ient(?:en)?)?|pt|acc(?:oun)?t|subscriber|beneficiary|health[ _-]?plan|dossier|rezept"
+    rf"{_WORD}(?:(?:mrn|m\.r\.n\.|nhc|pid"
+    rf"|med(?:ical)?[ ._-]{{0,2}}rec(?:ord)?s?|health[ _-]?card)(?:{_NUMBER_LABEL})?"
+    r"|(?:pat(?:ient(?:en)?)?|pt|acc(?:oun)?t|subscriber|nhs|beneficiary|health[ _-]?plan|dossier|rezept"
     r"|member|policy|claim|case|chart|accession|insurance|versicherten|versicherungs|fall"
     rf"|encounter|visit|admission|specimen|hospital|prescription|rx|kranken(?:kassen|versicherten)){_NUMBER_LABEL})"
 )
-_RECORD_VALUE = r"[\"']?[\s.:#=_-]*[\"']?[a-z]{0,3}[_-]?\d[\w-]{3,}(?: \d{2,}){0,3}"
+_RECORD_VALUE = r"[\"']?[\s.:#=_(-]*[\"']?[a-z]{0,3}[ _-]?\d(?:[\w-]{3,}|[\w-]{1,2}(?= \d{2}))(?: \d{2,}){0,3}"
 # After these a number is a person's also where no word says that it is one.
-_PERSONS_NUMBER = rf"{_WORD}(?:patient(?:in)?|pt|acct|encounter|aktenzeichen|histori(?:a|al) cl[ií]nic[ao])"
+_PERSONS_NUMBER = rf"{_WORD}(?:patient(?:in)?|paciente|pt|acct|encounter|aktenzeichen|histori(?:a|al) cl[ií]nic[ao])"
 _DOCUMENT = (
     rf"{_WORD}(?:passport|reisepass|personalausweis|ausweis|driver'?s?[ _-]licen[cs]e|driving[ _-]licen[cs]e"
     rf"|führerschein)(?:{_NUMBER_LABEL})?[\s.:#=_-]*(?=[a-z0-9]*(?:\d{{3}}|\d[a-z]{{1,3}}\d))[a-z0-9]{{6,}}"
 )
 _RECORDS = (
     Detector("record", _pattern(_RECORD_LABEL + _RECORD_VALUE), checks.record, digits=1),
-    Detector("record", _pattern(_PERSONS_NUMBER + r"[\s.:#=_-]{1,3}[a-z]{0,3}\d{5,}[\w-]*"), checks.record, digits=5),
+    Detector(
+        "record", _pattern(_PERSONS_NUMBER + r"[\s.:#=_/-]{1,3}[a-z]{0,3}\d{5,}[\w-]*"), checks.record, digits=5
+    ),
     Detector("document", _pattern(_DOCUMENT), digits=1),
     Detector("dicom_uid", re.compile(r"(?<![\d.])[012](?:\.\d{1,30}){5,}(?![\d.])"), checks.dicom_uid, digits=6),
 )
@@ -269,7 +272,7 @@ _PHONES = (
     Detector(
         "phone",
         re.compile(
-            rf"{_START}(?:1[\s.\-_])?(?:\(\d{{3}}\)\s?|\d{{3}}[\s.\-_]{{1,2}})\d{{3}}[\s.\-_]{{1,3}}\d{{4}}{_END}",
+            rf"{_START}(?:1[\s.\-_])?(?:\(\d{{3}}\)\s?|\d{{3}}[\s.\-_]{{1,3}})\d{{3}}[\s.\-_]{{1,3}}\d{{4}}{_END}",
         ),
         checks.phone,
         digits=10,
@@ -286,8 +289,8 @@ _PHONES = (
 
 _NAME_LABEL = (
     # As much before it as a word has: without a bound, a row of underscores takes seconds.
-    rf"{_WORD}(?:\w{{1,20}}[ _-])?(?:name|surname|forename|firstname|lastname|vorname|nachname|prénom|prenom"
-    r"|apellidos?|cognome|nombre|naam|navn|namn)[\"']?\s*[=:]\s*[\"']?"
+    rf"{_WORD}(?:(?:nom|patient(?:in)?)[\"']?=|(?:\w{{1,20}}[ _-])?(?:\w{{0,20}}(?:name|naam)|forename|prénom|prenom"
+    r"|apellidos?|cognome|nombre|navn|namn)[\"']?\s*[=:])\s*[\"']?"
 )
 _NAMES = (
     Detector(
