@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from bench.hits import requests
 from webmon.domain import agent
-from webmon.domain.address import Networks, client_address
+from webmon.domain.address import Proxies, client_address
 from webmon.domain.bots import is_bot
 from webmon.domain.event import decode_event
 from webmon.domain.guard import guard_event
@@ -19,7 +19,7 @@ COUNT = 20_000
 
 def microseconds_per_hit() -> float:
     agent.prepare()
-    geo, proxies, now = Geo(COUNTRY_FILE), Networks(["127.0.0.1/32"]), datetime.now(UTC)
+    geo, proxies, now = Geo(COUNTRY_FILE), Proxies(["127.0.0.1/32"]), datetime.now(UTC)
     asked = [
         (decode_event(one.body, now), one.headers, client_address(one.peer, one.headers, proxies))
         for one in requests(COUNT)

@@ -11,7 +11,6 @@ from flask import Blueprint, Flask
 from flask_wtf.csrf import CSRFProtect
 
 from webmon.commands import commands
-from webmon.domain.address import Networks
 from webmon.domain.site import Site
 from webmon.errors import NotAuthenticated
 from webmon.runtime import Runtime
@@ -28,6 +27,7 @@ from webmon.web.embed.answers import PATH as CONSENT_PATH
 from webmon.web.embed.asgi import AsgiEmbed, Recorder, Recording, SignIn
 from webmon.web.portal.person import PersonCookie
 from webmon.web.shared.assets import load_manifest
+from webmon.web.shared.bodies import BODY_SECONDS, Bodies, BodyFirst
 from webmon.web.shared.cors import ANY_ORIGIN
 from webmon.web.shared.problems import QuietFlask, handle_errors
 from webmon.web.shared.security import harden, standing_headers
@@ -43,8 +43,11 @@ def create_wsgi(runtime: Runtime) -> WsgiCollect:
     return WsgiCollect(create_app(runtime).wsgi_app, _door(runtime), store.store)
 
 
-def create_asgi(runtime: Runtime) -> AsgiCollect:
-    """Return the same as an ASGI application: hits, consents and sign-ins on the event loop, Flask in threads."""
+def create_asgi(runtime: Runtime, body_seconds: float = BODY_SECONDS) -> AsgiCollect:
+    """Return the same as an ASGI application: hits, consents and sign-ins on the event loop, Flask in threads.
+
+    `body_seconds`: within which the body of a request has to be there.
+    """
     pages = WSGIMiddleware(cast(Any, _terminated(create_app(runtime).wsgi_app)), workers=runtime.settings.threads)
     recorders: Mapping[str, Recording] = {
         CONSENT_PATH: Recorder(
@@ -54,7 +57,8 @@ def create_asgi(runtime: Runtime) -> AsgiCollect:
     }
     headers = standing_headers(secure=runtime.settings.secure) | ANY_ORIGIN
     answers = AsgiEmbed(pages, recorders, headers, runtime.clock)
-    return AsgiCollect(answers, _door(runtime), LoopStore(runtime.spools.append, runtime.once))
+    hits, bodies = LoopStore(runtime.spools.append, runtime.once), Bodies(body_seconds)
+    return AsgiCollect(BodyFirst(answers, bodies), _door(runtime), hits, bodies)
 
 
 def _terminated(pages: Callable[..., Any]) -> Callable[..., Any]:
@@ -154,7 +158,7 @@ def _pages(runtime: Runtime) -> list[Blueprint]:
             runtime.staff,
             runtime.second_factors,
             guard,
-            Networks(runtime.settings.trusted_proxies),
+            runtime.proxies,
             runtime.clock,
         ),
         admin.blueprint(

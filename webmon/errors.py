@@ -90,6 +90,16 @@ class BodyTooLarge(WebmonError):
         super().__init__(f"body is larger than {limit} bytes")
 
 
+class BodyTooSlow(WebmonError):
+    status = 408
+    code = "body_too_slow"
+    title = "The body did not arrive in time"
+
+    def __init__(self) -> None:
+        self.errors = {"body": ["did not arrive in time"]}
+        super().__init__("body did not arrive in time")
+
+
 class SpoolFull(WebmonError):
     status = 429
     code = "spool_full"

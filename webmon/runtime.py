@@ -13,11 +13,11 @@ from prometheus_client import Counter
 from webmon.clock import Clock
 from webmon.core import EPHEMERAL, Core
 from webmon.domain import agent
-from webmon.domain.address import Networks
+from webmon.domain.address import Proxies
 from webmon.domain.handling import InfoClass
 from webmon.domain.retention import cutoff, length
 from webmon.domain.site import Site
-from webmon.domain.visit import INACTIVITY
+from webmon.domain.visit import LONGEST_PAUSE
 from webmon.errors import Unavailable, told
 from webmon.jobs.scheduler import Scheduler
 from webmon.jobs.table import JOBS
@@ -109,8 +109,12 @@ class Runtime(Core):
         return Worker("refused attempts", kept.wake, kept.flush, pause_seconds=PAUSE_SECONDS)
 
     @cached_property
+    def proxies(self) -> Proxies:
+        return Proxies(self.settings.trusted_proxies, self.settings.proxy_header)
+
+    @cached_property
     def observer(self) -> Observer:
-        return Observer(self.geo, Networks(self.settings.trusted_proxies), self.unwanted)
+        return Observer(self.geo, self.proxies, self.unwanted)
 
     @cached_property
     def directory(self) -> SiteDirectory:
@@ -195,13 +199,13 @@ class Runtime(Core):
             self.consents,
             self.accounts,
             self.geo,
-            Networks(self.settings.trusted_proxies),
+            self.proxies,
             self.unwanted,
         )
 
     @cached_property
     def policies(self) -> Policies:
-        return Policies(self.geo, Networks(self.settings.trusted_proxies))
+        return Policies(self.geo, self.proxies)
 
     @cached_property
     def stats(self) -> Stats:
@@ -275,6 +279,9 @@ class Runtime(Core):
         }
         return self.account_eraser.erase_empty(before, now)
 
+    def expire_damaged_hits(self, now: datetime) -> int:
+        return self.spools.damaged_hits.expire(now, {site.id: self._kept(site) for site in self.sites.all()})
+
     def _kept(self, site: Site) -> timedelta:
         rules = {rule.info_class: rule.keep for rule in self.retention.rules(site)}
         return length(rules[InfoClass.EVENT_LOG])
@@ -298,7 +305,7 @@ class Runtime(Core):
         self.accounts.restore(now)
         try:
             self.ingester.drain()
-            self.visits.restore(self.event_log.recent_visits(now - INACTIVITY))
+            self.visits.restore(self.event_log.recent_visits(now - LONGEST_PAUSE))
             self.once.remember(self.event_log.recent_hits(now - REMEMBERED_FOR, self.once.limit))
             with self.database.unit(SqlAccounts)() as accounts:
                 self.once.remember(accounts.recent_hits((now - REMEMBERED_FOR).date(), self.once.limit))

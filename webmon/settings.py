@@ -36,6 +36,20 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="CIDRs, separated by commas, whose forwarding headers are believed."
     )
+    proxy_header: Literal[
+        "",
+        "x-webmon-ip",
+        "x-plausible-ip",
+        "b-forwarded-for",
+        "cf-connecting-ip",
+        "true-client-ip",
+        "fly-client-ip",
+        "x-real-ip",
+        "x-forwarded-for",
+        "forwarded",
+    ] = Field(
+        "", description="The one header whose word for who asks is taken from trusted proxies; none: any known."
+    )
     country_file: Path = Field(COUNTRY_FILE, description="MMDB file that tells an address's country.")
     city_file: Path | None = Field(
         None,
@@ -82,6 +96,11 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("proxy_header", mode="before")
+    @classmethod
+    def _header(cls, value: Any) -> Any:
+        return value.strip().lower() if isinstance(value, str) else value
 
     @field_validator("public_url")
     @classmethod

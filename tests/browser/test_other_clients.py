@@ -23,15 +23,20 @@ DOMAIN = "clinic.example"
 CLIENTS = {
     "plausible-tracker": """
         import Plausible from "plausible-tracker";
-        const client = Plausible({ domain: "DOMAIN", apiHost: "WEBMON" });
+        const client = Plausible({ domain: "DOMAIN", apiHost: "WEBMON", hashMode: HASH });
         client.enableAutoPageviews();
         window.signUp = () => client.trackEvent("Signup", { props: { plan: "pro" } });
     """,
     "@plausible-analytics/tracker": """
         import { init, track } from "@plausible-analytics/tracker";
-        init({ domain: "DOMAIN", endpoint: "WEBMON/api/event" });
+        init({ domain: "DOMAIN", endpoint: "WEBMON/api/event", hashBasedRouting: HASH });
         window.signUp = () => track("Signup", { props: { plan: "pro" } });
     """,
+}
+# How a page leads on whose website is routed by what stands behind `#`, as each client hears of it once.
+BY_HASH = {
+    "plausible-tracker": "history.pushState({}, '', '#prices')",
+    "@plausible-analytics/tracker": "location.hash = 'prices'",
 }
 
 
@@ -44,14 +49,15 @@ def webmon(tmp_path: Path) -> Iterator[WebmonServer]:
     assert server.stop() == 0
 
 
-def bundled(client: str, webmon: WebmonServer, folder: Path) -> str:
+def bundled(client: str, webmon: WebmonServer, folder: Path, *, by_hash: bool) -> str:
     """The client as a website's own build would ship it."""
     esbuild = ROOT / "node_modules" / ".bin" / "esbuild"
     if not (ROOT / "node_modules" / client).exists() or not esbuild.exists():
         assert shutil.which("npm"), "This test bundles npm packages: install Node and npm, or run it where they are."
         subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=ROOT, check=True)
     entry = folder / "site.js"
-    entry.write_text(CLIENTS[client].replace("DOMAIN", DOMAIN).replace("WEBMON", webmon.url), "utf-8")
+    source = CLIENTS[client].replace("DOMAIN", DOMAIN).replace("WEBMON", webmon.url)
+    entry.write_text(source.replace("HASH", json.dumps(by_hash)), "utf-8")
     done = subprocess.run(
         [esbuild, entry, "--bundle", "--log-level=error"],
         env=os.environ | {"NODE_PATH": str(ROOT / "node_modules")},
@@ -62,12 +68,13 @@ def bundled(client: str, webmon: WebmonServer, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.parametrize("by_hash", [False, True])
 @pytest.mark.parametrize("client", CLIENTS)
 def test_its_page_views_and_events_are_in_the_event_log(
-    client: str, browser: Browser, webmon: WebmonServer, tmp_path: Path
+    client: str, browser: Browser, webmon: WebmonServer, tmp_path: Path, *, by_hash: bool
 ) -> None:
     page = '<!doctype html><title>Clinic</title><h1>Clinic</h1><script src="/site.js"></script>'
-    site = Website({"/": page, "/site.js": bundled(client, webmon, tmp_path)})
+    site = Website({"/": page, "/site.js": bundled(client, webmon, tmp_path, by_hash=by_hash)})
     port = site.url.rpartition(":")[2]
     # They send nothing from a browser that says it is driven by a program, and this one is not at that domain.
     own = browser.browser_type.launch(
@@ -84,7 +91,8 @@ def test_its_page_views_and_events_are_in_the_event_log(
         errors: list[str] = []
         visited.on("pageerror", lambda error: errors.append(str(error)))
         visited.goto(f"http://{DOMAIN}:{port}/")
-        visited.evaluate("history.pushState({}, '', '/prices')")
+        following = "/#prices" if by_hash else "/prices"
+        visited.evaluate(BY_HASH[client] if by_hash else "history.pushState({}, '', '/prices')")
         visited.evaluate("signUp()")
         key = webmon.last_line("key", "add", "--site", DOMAIN, "--scope", "stats")
 
@@ -94,7 +102,7 @@ def test_its_page_views_and_events_are_in_the_event_log(
             rows = webmon.query(key, **asked, dimensions=["event:name", "event:page"])["results"]
             return {" ".join(row["dimensions"]): row["metrics"] for row in rows}
 
-        expected = {"pageview /": [1, 1], "pageview /prices": [1, 1], "Signup /prices": [1, 1]}
+        expected = {"pageview /": [1, 1], f"pageview {following}": [1, 1], f"Signup {following}": [1, 1]}
         wait_until(lambda: found() == expected, 10, "they are counted", lambda: json.dumps(found()))
         assert errors == []
     finally:

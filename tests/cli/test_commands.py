@@ -398,6 +398,17 @@ def test_the_doctor_names_what_is_wrong(run: Run, folder: Path, monkeypatch: pyt
     assert findings["event log"]["state"] == "failure"
 
 
+@pytest.mark.parametrize(("header", "status"), [("", "warning"), ("X-Forwarded-For", "ok")])
+def test_the_doctor_asks_for_the_header_of_a_proxy(
+    run: Run, monkeypatch: pytest.MonkeyPatch, header: str, status: str
+) -> None:
+    monkeypatch.setenv("WEBMON_TRUSTED_PROXIES", "10.0.0.0/8")
+    monkeypatch.setenv("WEBMON_PROXY_HEADER", header)
+    findings = {one["check"]: one for one in json.loads(run("doctor", "--json").output)}
+    found = findings["trusted proxies"]
+    assert (found["state"], "WEBMON_PROXY_HEADER" in found["text"]) == (status, not header)
+
+
 def test_the_doctor_finds_a_broken_chain(run: Run, folder: Path) -> None:
     run("site", "add", "example.org")
     run("site", "add", "other.example")

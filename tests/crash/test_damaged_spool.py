@@ -15,6 +15,7 @@ from tests.contract.test_spool import on_disk
 from tests.contract.test_spool_files import Serving, entries, serving
 from tests.support.server import WebmonServer
 from tests.support.world import World
+from webmon.domain.handling import InfoClass
 from webmon.errors import Unavailable
 from webmon.services.set_aside import DAMAGED
 from webmon.stores.imports import DAMAGED_FILES
@@ -266,15 +267,75 @@ def test_a_hit_that_nothing_can_read_is_set_aside_and_those_around_it_go_on(
     assert len(set_aside(world)) == 1
 
 
-def test_a_hit_of_somebody_who_has_signed_in_meanwhile_is_set_aside_too(world: World) -> None:
+@pytest.mark.parametrize("aside", ["before", "after"])
+@pytest.mark.parametrize("others", [True, False])
+def test_nothing_is_set_aside_in_the_clear_of_a_visit_whose_visitor_signs_in(
+    world: World, aside: str, *, others: bool
+) -> None:
     world.login_key()
-    visitor = world.visitor()
+    visitor, other = world.visitor(), world.visitor()
     visitor.sees("/damaged")
+    if others:
+        other.sees("/others")
     damage(world, sealed=False)
     visitor.sees("/whole")
+    if aside == "before":
+        world.settle()
+        assert len(set_aside(world)) == 1 + others
     visitor.signs_in()
     world.settle()
-    assert (world.paths(), world.account_paths(), len(set_aside(world))) == ([], ["/whole"], 1)
+    assert (world.paths(), world.account_paths(), len(set_aside(world))) == ([], ["/whole"], int(others))
+    content = b"".join(path.read_bytes() for path in (world.folder / "spool").iterdir() if path.is_file())
+    assert (b"/damaged" in content, b"/others" in content) == (False, others)
+    assert (world.folder / "spool" / SET_ASIDE).exists() is others
+
+
+def test_what_was_set_aside_of_earlier_visits_goes_where_they_go_along(world: World) -> None:
+    world.login_key()
+    world.site = world.runtime.sites.adjust(world.site, world.clock.now(), actor="test", promote_days=30)
+    visitor = world.visitor()
+    visitor.sees("/yesterday")
+    damage(world, sealed=False)
+    world.settle()
+    assert len(set_aside(world)) == 1
+    world.move(hours=20)
+    visitor.sees("/today")
+    visitor.signs_in()
+    world.settle()
+    assert (world.paths(), world.account_paths(), set_aside(world)) == ([], ["/today"], [])
+
+
+@pytest.mark.parametrize(("kept", "days"), [("P25M", 30), ("P7D", 7)])
+def test_what_is_set_aside_is_gone_after_a_month_or_as_soon_as_a_row_would_be(
+    world: World, kept: str, days: int
+) -> None:
+    world.runtime.retention.set_rules(world.site, {InfoClass.EVENT_LOG: kept}, world.clock.now(), actor="test")
+
+    def expire(**by: float) -> int:
+        world.move(**by)
+        return world.runtime.expire_damaged_hits(world.clock.now())
+
+    assert expire() == 0
+    for path in ("/first", "/second"):
+        world.visitor().sees(path)
+        damage(world, sealed=False)
+        world.settle()
+        assert expire() == 0
+        world.move(hours=12)
+    assert (len(set_aside(world)), expire(days=days - 1), len(set_aside(world))) == (2, 1, 1)
+    assert (expire(hours=11), len(set_aside(world))) == (0, 1)
+    assert expire(hours=1) == 1
+    assert not [*(world.folder / "spool").glob(f"{SET_ASIDE}*")]
+
+
+def test_a_file_of_them_that_is_damaged_itself_stops_no_sign_in(world: World) -> None:
+    world.login_key()
+    (world.folder / "spool" / SET_ASIDE).write_bytes(NO_DATABASE)
+    visitor = world.visitor()
+    visitor.sees("/seen")
+    visitor.signs_in()
+    world.settle()
+    assert (world.paths(), world.account_paths(), set_aside(world)) == ([], ["/seen"], [])
 
 
 def test_an_interruption_between_keeping_it_and_taking_it_out_loses_it_nowhere(

@@ -13,13 +13,14 @@ from tests.support.world import ADDRESS, BROWSER
 
 @dataclass
 class Sent:
-    """A request; `parts` is its body as it arrives, piece by piece."""
+    """A request; `parts` is its body as it arrives, piece by piece. One that does not end is waited for in vain."""
 
     parts: Sequence[bytes] = (b"",)
     headers: Sequence[tuple[str, str]] = (("user-agent", BROWSER),)
     method: str = "POST"
     path: str = "/api/event"
     query: str = ""
+    ends: bool = True
 
 
 @dataclass
@@ -59,12 +60,14 @@ async def one(app: Any, sent: Sent) -> Got:
         "server": ("127.0.0.1", 8000),
     }
     waiting = [
-        {"type": "http.request", "body": part, "more_body": number + 1 < len(sent.parts)}
+        {"type": "http.request", "body": part, "more_body": number + 1 < len(sent.parts) or not sent.ends}
         for number, part in enumerate(sent.parts)
     ]
     got = Got()
 
     async def receive() -> dict[str, Any]:
+        if not waiting and not sent.ends:
+            await asyncio.Event().wait()
         return waiting.pop(0) if waiting else {"type": "http.disconnect"}
 
     async def send(message: dict[str, Any]) -> None:

@@ -22,9 +22,22 @@ from webmon.errors import InvalidInput
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 GOOD = {"name": "pageview", "url": "https://example.org/", "domain": "example.org"}
-NAMES = sorted({*_SHORT, *_SHORT.values(), "visitor", "visit", "consent", "event_id", "timestamp", "title"})
+OTHERS = {"visitor", "visit", "consent", "event_id", "timestamp", "ip", "user_agent", "title"}
+NAMES = sorted({*_SHORT, *_SHORT.values(), *OTHERS})
 ODD = st.sampled_from(
-    ["", "a", "x" * 22, "x" * 22 + "\n", "https://example.org/a", ENGAGEMENT, "y" * 2001, "EXAMPLE.org"]
+    [
+        "",
+        " ",
+        "1",
+        "192.0.2.1",
+        "a",
+        "x" * 22,
+        "x" * 22 + "\n",
+        "https://example.org/a",
+        ENGAGEMENT,
+        "y" * 2001,
+        "EXAMPLE.org",
+    ]
 )
 VALUES = (
     st.none()

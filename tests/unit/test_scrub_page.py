@@ -52,6 +52,8 @@ TEMPLATES = [
     ("/%D9%A1%D9%A2%D9%A3%D9%A4%D9%A5%D9%A6", "/:id"),
     ("/page;jsessionid=0123ABC", "/page"),
     ("/a;v=1/b", "/a/b"),
+    ("/patients/./47", "/patients/:id"),
+    ("/patients/x/../47", "/patients/:id"),
     ("/name%3DJohn%20Smith", "/:name"),
 ]
 READABLE = [
@@ -122,6 +124,20 @@ def test_a_readable_path_stays(path: str) -> None:
 )
 def test_a_path_has_one_form(path: str, expected: str) -> None:
     assert scrub_path(path).value == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "read"),
+    [
+        ("/a/../b/./c", "/b/c"),
+        ("/a/b/..", "/a/"),
+        ("/a/.", "/a/"),
+        ("/../..", "/"),
+        ("/.well-known/x", "/.well-known/x"),
+    ],
+)
+def test_dots_between_slashes_are_read_as_a_browser_does(path: str, read: str) -> None:
+    assert scrub_path(path).value == read
 
 
 @pytest.mark.parametrize("case", cases("paths.json", "goatcounter"))

@@ -18,6 +18,8 @@ FINDS = [
     ("john.doe%252540example.org", "email"),
     ("john.doe\uff20example.org", "email"),
     ("jo\u200bhn@exam\u200dple.org", "email"),
+    ("078-\ufffd05-\ufffd1120", "ssn"),
+    ("4111\ufffd1111\ufffd1111\ufffd1111", "card"),
     ("john&#64;example.org", "email"),
     ("john (at) example.org", "email"),
     ("jürgen@müller.example", "email"),

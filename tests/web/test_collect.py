@@ -182,6 +182,76 @@ def test_a_time_in_the_body_is_believed_only_with_a_key(open_world: World) -> No
     assert days == [20, 23, 23]
 
 
+PHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5"
+    " Mobile/15E148 Safari/604.1"
+)
+
+
+@pytest.mark.parametrize(("header", "visitors"), [("", 2), ("x-forwarded-for", 1)])
+def test_behind_a_proxy_whose_header_is_named_nobody_gives_themselves_an_address(
+    tmp_path: Path, header: str, visitors: int
+) -> None:
+    with_proxy = World(
+        tmp_path / "data", mode=Mode.COOKIELESS_ALWAYS, trusted_proxies=("203.0.113.0/24",), proxy_header=header
+    )
+    try:
+        for address in ("192.0.2.1", "192.0.2.2"):
+            with_proxy.post("/api/event", GOOD, X_Forwarded_For="198.51.100.7", CF_Connecting_IP=address)
+        with_proxy.settle()
+        assert len({row.visitor_id for row in with_proxy.rows()}) == visitors
+    finally:
+        with_proxy.close()
+
+
+def test_what_is_sent_late_is_a_visit_of_its_time_and_leaves_the_one_that_goes_on_as_it_is(open_world: World) -> None:
+    key = open_world.runtime.sites.new_api_key(open_world.site, "events", NOW, actor="test").text
+
+    def late(path: str, **before: float) -> None:
+        when = {"timestamp": (NOW - timedelta(**before)).isoformat(), "url": f"https://example.org{path}"}
+        open_world.post("/api/event", GOOD | when, Authorization=f"Bearer {key}")
+
+    open_world.event("/now")
+    late("/earlier", minutes=120)
+    late("/earlier-too", minutes=119)
+    open_world.event("/still")
+    late("/just-before", minutes=1)
+    open_world.event("/at-last")
+    open_world.settle()
+    visits = {row.pathname: row.visit_id for row in open_world.rows()}
+    assert visits["/now"] == visits["/still"] == visits["/just-before"] == visits["/at-last"] != visits["/earlier"]
+    assert visits["/earlier"] == visits["/earlier-too"]
+
+
+def test_a_website_s_server_says_for_whom_it_sends_and_nobody_else_can(open_world: World) -> None:
+    key = open_world.runtime.sites.new_api_key(open_world.site, "events", NOW, actor="test").text
+    said = {"ip": "133.242.187.207", "user_agent": PHONE}
+    known = {"User_Agent": "python-requests/2.32", "Authorization": f"Bearer {key}", "X_Real_IP": "192.0.2.9"}
+    open_world.event("/own", **said)
+    assert open_world.post("/api/event", GOOD | said, User_Agent="curl/8", Authorization="Bearer x").headers[
+        "x-webmon-drop-reason"
+    ]
+    for body in (said, said, said | {"ip": "133.242.187.208"}, {"ip": said["ip"]}):
+        open_world.post("/api/event", GOOD | {"url": "https://example.org/sent"} | body, **known)
+    open_world.settle()
+    rows = open_world.rows()
+    (own,) = [row for row in rows if row.pathname == "/own"]
+    sent = [row for row in rows if row.pathname == "/sent"]
+    assert (own.country, own.os) == ("", "GNU/Linux")
+    assert [(row.country, row.os, row.device) for row in sent] == [("JP", "iOS", "Mobile")] * 3, (
+        "a program has no page"
+    )
+    assert len({row.visitor_id for row in sent}) == 2
+    assert open_world.found_in_files(b"133.242.187.207", b"python-requests", b"CPU iPhone") == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("ip", "nobody"), ("ip", 1), ("ip", "10.0.0.1, 10.0.0.2"), ("user_agent", "x" * 2001)]
+)
+def test_of_whom_a_hit_is_must_make_sense(open_world: World, field: str, value: Any) -> None:
+    assert [*problem(open_world.event(**{field: value}))] == [field]
+
+
 def test_a_full_spool_says_when_to_come_back(tmp_path: Path) -> None:
     full = World(tmp_path / "data", mode=Mode.COOKIELESS_ALWAYS, spool_limit=1000)
     full.runtime.spools._limit = 2  # as if a thousand waited already
@@ -256,6 +326,15 @@ def test_a_picture_that_cannot_be_counted_names_the_field(open_world: World, que
     assert answer.status_code == 400
     assert field in problem(answer)
     assert open_world.client.post("/p.gif").status_code == 405
+
+
+def test_who_looks_whether_the_picture_is_there_has_seen_no_page(open_world: World) -> None:
+    answer = open_world.client.head(
+        "/p.gif?site=example.org&url=https://example.org/", headers={"User-Agent": BROWSER}
+    )
+    assert (answer.status_code, answer.content_type) == (200, "image/gif")
+    open_world.settle()
+    assert open_world.rows() == []
 
 
 def test_a_picture_counts_nothing_where_consent_is_needed(world: World) -> None:

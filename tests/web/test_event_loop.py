@@ -229,3 +229,54 @@ def test_a_body_in_chunks_is_read_by_every_endpoint_and_bounded(world: World) ->
         Sent([b"[" * 1000] * 1200, path="/api/login"),
     )
     assert [one.status for one in answers] == [204, 413, 413]
+
+
+LENGTH = [("user-agent", BROWSER), ("content-length", "600")]
+
+
+@pytest.mark.parametrize("parts", [[b'{"site":'], []])
+def test_who_sends_slowly_holds_up_nobody_and_is_given_up(world: World, parts: list[bytes]) -> None:
+    app = create_asgi(world.runtime, body_seconds=0.2)
+    slow = [
+        Sent(parts, LENGTH, path=path, ends=False)
+        for path in ("/api/logout", "/api/consent", "/api/event", "/staff/link/none")
+        for _ in range(world.runtime.settings.threads + 1)
+    ]
+
+    async def asked() -> tuple[Any, list[Any]]:
+        waiting = [asyncio.create_task(one(app, sent)) for sent in slow]
+        page = await asyncio.wait_for(one(app, Sent(method="GET", path="/healthz")), 10)
+        return page, await asyncio.gather(*waiting)
+
+    page, given_up = asyncio.run(asked())
+    assert page.status == 200
+    assert {one.status for one in given_up} == {408}
+    assert {one.headers["connection"] for one in given_up} == {"close"}
+    assert {json.dumps(one.json()["errors"]) for one in given_up} == {'{"body": ["did not arrive in time"]}'}
+    world.settle()
+    assert world.paths() == []
+
+
+def test_who_ends_the_connection_ends_the_reading(world: World) -> None:
+    """What ends a request for another reason is no slow body."""
+
+    async def ended() -> bool:
+        task = asyncio.create_task(one(create_asgi(world.runtime), Sent([b"{"], LENGTH, ends=False)))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        return task.cancelled()
+
+    assert asyncio.run(ended())
+
+
+@pytest.mark.parametrize("sizes", [(BODY_LIMIT + 1,), (BODY_LIMIT, 5), (40_000, 40_000, 40_000), (700_000, 700_000)])
+def test_a_long_body_is_there_as_a_whole(world: World, sizes: tuple[int, ...]) -> None:
+    parts = [b" " * size for size in sizes]
+    app = create_asgi(world.runtime)
+    headers = [("user-agent", BROWSER), ("transfer-encoding", "chunked")]
+    # As many at once as would take each other's place.
+    answers = ask(app, *[Sent(parts, headers, path="/api/logout")] * 9)
+    assert {one.status for one in answers} == {413}
+    (answer,) = ask(app, Sent([*parts[:1], b"{"], headers, path="/api/notice", method="GET"))
+    assert answer.status == 400, "whoever does not read it is not asked to"

@@ -119,7 +119,11 @@ def _proxies(core: Core) -> Iterator[Finding]:
         yield Finding("trusted proxies", FAILURE, f"WEBMON_TRUSTED_PROXIES: {error}")
     else:
         told = ", ".join(core.settings.trusted_proxies) or "none: the address of who connects counts"
-        yield Finding("trusted proxies", OK, told)
+        if core.settings.trusted_proxies and not core.settings.proxy_header:
+            text = f"{told}: name the header that they set in WEBMON_PROXY_HEADER, or clients may add another"
+            yield Finding("trusted proxies", WARNING, text)
+        else:
+            yield Finding("trusted proxies", OK, told)
 
 
 def _maps(core: Core) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ Everywhere but in headers an address is packed: 4 or 16 bytes, as it stands in a
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +15,7 @@ from socket import AF_INET, AF_INET6, inet_pton
 # Set by one party each, so they hold one address; asked in this order before the lists.
 SINGLE_HEADERS = (
     "x-webmon-ip",
+    "x-plausible-ip",
     "b-forwarded-for",
     "cf-connecting-ip",
     "true-client-ip",
@@ -71,10 +73,19 @@ class Networks:
         return False
 
 
-NO_NETWORKS = Networks(())
+class Proxies(Networks):
+    """Networks of proxies, and the headers in which they say for whom they ask, the first that says it first."""
+
+    def __init__(self, networks: Iterable[str], header: str = "") -> None:
+        """`header`: the one that counts; without it, any that is known."""
+        super().__init__(networks)
+        self.headers: Sequence[str] = (header,) if header else ADDRESS_HEADERS
 
 
-def client_address(peer: str, headers: Mapping[str, str], trusted: Networks) -> bytes:
+NO_PROXIES = Proxies(())
+
+
+def client_address(peer: str, headers: Mapping[str, str], trusted: Proxies) -> bytes:
     """Return the client's address: the peer, or what a trusted peer says about whom it asks for.
 
     `headers` has lower-case names. Lists are read from the right, past trusted proxies: what stands further left was
@@ -83,14 +94,18 @@ def client_address(peer: str, headers: Mapping[str, str], trusted: Networks) -> 
     asking = _peer(peer)
     if asking not in trusted:
         return asking
-    for name in SINGLE_HEADERS:
-        if name in headers and (found := packed_address(headers[name].split(",")[0])):
+    for name in trusted.headers:
+        if name in headers and (found := _said(name, headers[name], trusted)):
             return found
-    forwarded_for = headers.get("x-forwarded-for")
-    found = _last_untrusted(forwarded_for.split(","), trusted) if forwarded_for else b""
-    if not found and "forwarded" in headers:
-        found = _last_untrusted(_forwarded(headers["forwarded"]), trusted)
-    return found or asking
+    return asking
+
+
+def _said(name: str, value: str, trusted: Networks) -> bytes:
+    if name == "x-forwarded-for":
+        return _last_untrusted(value.split(","), trusted)
+    if name == "forwarded":
+        return _last_untrusted(_forwarded(value), trusted)
+    return packed_address(value.split(",", maxsplit=1)[0])
 
 
 def _last_untrusted(texts: Sequence[str], trusted: Networks) -> bytes:
@@ -101,15 +116,14 @@ def _last_untrusted(texts: Sequence[str], trusted: Networks) -> bytes:
     return b""
 
 
+# What stands in quotes is one value, whatever is in it: proxies put there what a client has sent, as its Host.
+_FORWARDED_PAIR = re.compile(r'(?:^|[;,])\s*([^\s;,="]+)\s*=\s*("(?:[^"\\]|\\.)*"?|[^;,"]*)')
+
+
 def _forwarded(header: str) -> list[str]:
     """The `for=` values of the Forwarded header, in order (RFC 7239)."""
-    found = []
-    for element in header.split(","):
-        for pair in element.split(";"):
-            key, _, value = pair.strip().partition("=")
-            if key.lower() == "for":
-                found.append(value.strip().strip('"'))
-    return found
+    pairs = _FORWARDED_PAIR.findall(header)
+    return [value.strip().strip('"') for key, value in pairs if key.lower() == "for"]
 
 
 def packed_address(text: str) -> bytes:

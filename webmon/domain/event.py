@@ -8,11 +8,13 @@ from typing import Annotated, Any
 
 import msgspec
 
+from webmon.domain.address import packed_address
 from webmon.domain.pseudonym import RAW_ID, RAW_ID_FORM, is_raw_id
 from webmon.errors import InvalidInput
 
 NAME_LIMIT = 120
 URL_LIMIT = 2000
+AGENT_LIMIT = 2000
 MOST_ENGAGEMENT_MS = 12 * 60 * 60 * 1000
 WIDEST_SCREEN = 100_000
 CLOCK_SKEW = timedelta(minutes=1)
@@ -21,6 +23,7 @@ OLDEST_YEAR, NEWEST_YEAR = 1990, 9000
 ENGAGEMENT = "engagement"
 PAGEVIEW = "pageview"
 DOMAIN_LIMIT = 260
+_YES = (True, "1", "true")
 _NOTHING: tuple[Any, ...] = (None, "", {})
 # What the decoder says of a text that is none, or is nested a thousand deep.
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -35,11 +38,15 @@ _SHORT = {
     "e": "engagement_ms",
     "sd": "scroll_pct",
     "w": "screen_width",
+    "h": "hashMode",
 }
 
 
 class IncomingEvent(msgspec.Struct, frozen=True):
-    """A well-formed event: nothing in it is scrubbed yet, so it is never stored or logged."""
+    """A well-formed event: nothing in it is scrubbed yet, so it is never stored or logged.
+
+    `timestamp`, `address` and `user_agent` are what the body says of whoever it is of: believed only with a key.
+    """
 
     name: str
     url: str
@@ -55,6 +62,10 @@ class IncomingEvent(msgspec.Struct, frozen=True):
     screen_width: int = 0
     timestamp: datetime | None = None
     event_id: str = ""
+    address: str = ""
+    user_agent: str = ""
+    # Whether what stands behind ``#`` tells pages apart.
+    routed_by_hash: bool = False
 
     @property
     def is_pageview(self) -> bool:
@@ -96,7 +107,12 @@ class _Wire(msgspec.Struct):
     sd: int | None = None
     screen_width: int | None = None
     w: int | None = None
-    timestamp: None = None  # needs more than its type to be right
+    h: bool | int | str | None = None
+    hashMode: bool | int | str | None = None
+    # These need more than their type to be right.
+    timestamp: None = None
+    ip: None = None
+    user_agent: None = None
 
 
 _decoder = msgspec.json.Decoder()
@@ -112,7 +128,7 @@ def decode_event(body: bytes, now: datetime) -> IncomingEvent:
         wire = _wire_decoder.decode(body)
     except NOT_JSON:
         return _decode_with_care(body, now)
-    name, url, domain = wire.name or wire.n, wire.url or wire.u, wire.domain or wire.d
+    name, url, domain = (wire.name or wire.n).strip(), (wire.url or wire.u).strip(), wire.domain or wire.d
     engagement = wire.e if wire.engagement_ms is None else wire.engagement_ms
     scroll = wire.sd if wire.scroll_pct is None else wire.scroll_pct
     if not name or not url or not domain or (name == ENGAGEMENT and engagement is None and scroll is None):
@@ -132,6 +148,7 @@ def decode_event(body: bytes, now: datetime) -> IncomingEvent:
         _within(scroll, 100),
         _within(wire.w if wire.screen_width is None else wire.screen_width, WIDEST_SCREEN),
         event_id=wire.event_id or "",
+        routed_by_hash=(wire.h if wire.hashMode in _NOTHING else wire.hashMode) in _YES,
     )
 
 
@@ -151,7 +168,9 @@ def _decode_with_care(body: bytes, now: datetime) -> IncomingEvent:
 def parse_event(fields: Mapping[str, Any], now: datetime) -> IncomingEvent:
     """Check the fields of an event under their long names."""
     errors: dict[str, list[str]] = {}
-    name = _text(fields, "name", NAME_LIMIT, errors, required=True)
+    name = _text(fields, "name", NAME_LIMIT, errors, required=True).strip()
+    if not name:
+        errors.setdefault("name", ["is required"])
     engagement, scroll = _count(fields, "engagement_ms"), _count(fields, "scroll_pct")
     if name == ENGAGEMENT and engagement is None and scroll is None:
         errors["event_name"] = [
@@ -159,7 +178,7 @@ def parse_event(fields: Mapping[str, Any], now: datetime) -> IncomingEvent:
         ]
     event = IncomingEvent(
         name=name,
-        url=_text(fields, "url", URL_LIMIT, errors, required=True),
+        url=_text(fields, "url", URL_LIMIT, errors, required=True).strip(),
         domain=_text(fields, "domain", DOMAIN_LIMIT, errors, required=True).lower(),
         referrer=_text(fields, "referrer", URL_LIMIT, {}),
         props=_props(fields.get("props")),
@@ -172,6 +191,9 @@ def parse_event(fields: Mapping[str, Any], now: datetime) -> IncomingEvent:
         screen_width=_within(_count(fields, "screen_width"), WIDEST_SCREEN),
         timestamp=_moment(fields.get("timestamp"), now, errors),
         event_id=_identifier(fields, "event_id", errors),
+        address=_address(fields, errors),
+        user_agent=_text(fields, "user_agent", AGENT_LIMIT, errors),
+        routed_by_hash=fields.get("hashMode") in _YES,
     )
     if errors:
         raise InvalidInput(errors)
@@ -201,6 +223,16 @@ def _identifier(fields: Mapping[str, Any], name: str, errors: dict[str, list[str
         return ""
     if not isinstance(value, str) or not is_raw_id(value):
         errors[name] = [RAW_ID_FORM]
+        return ""
+    return value
+
+
+def _address(fields: Mapping[str, Any], errors: dict[str, list[str]]) -> str:
+    value = fields.get("ip")
+    if value is None or value == "":
+        return ""
+    if not isinstance(value, str) or not packed_address(value):
+        errors["ip"] = ["must be an IP address"]
         return ""
     return value
 

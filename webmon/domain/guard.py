@@ -40,7 +40,7 @@ class GuardedEvent(msgspec.Struct, frozen=True):
 
 
 # Only texts that the guard left as they were: nothing that identifies is kept here (docs/guard.md).
-_clean: dict[tuple[str, str, str, GuardRules], GuardedEvent] = {}
+_clean: dict[tuple[str, str, str, bool, GuardRules], GuardedEvent] = {}
 
 
 def guard_event(event: IncomingEvent, rules: GuardRules = NO_RULES) -> GuardedEvent:
@@ -48,7 +48,7 @@ def guard_event(event: IncomingEvent, rules: GuardRules = NO_RULES) -> GuardedEv
 
     Raises `InvalidInput` for an address that cannot be a page's.
     """
-    key = (event.name, event.url, event.referrer, rules)
+    key = (event.name, event.url, event.referrer, event.routed_by_hash, rules)
     found = _clean.get(key)
     if found is None:
         found = _guarded(event, rules)
@@ -65,7 +65,7 @@ def guard_event(event: IncomingEvent, rules: GuardRules = NO_RULES) -> GuardedEv
 def _guarded(event: IncomingEvent, rules: GuardRules) -> GuardedEvent:
     """Return all but the properties, which are seldom the same twice."""
     try:
-        url = scrub_url(event.url, rules)
+        url = scrub_url(event.url, rules, routed_by_hash=event.routed_by_hash)
     except ValueError as error:
         raise InvalidInput.field("url", str(error)) from error
     name, came = scrub_text(event.name), acquired_by(event.referrer, url.hostname, url.query)

@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 
 # The field's convention (Plausible, Matomo, Google Analytics): half an hour without a hit ends a visit.
 INACTIVITY = timedelta(minutes=30)
+# Plausible's reckoning of it, in whole minutes: one that has begun is not over (docs/decisions/half-an-hour.md).
+LONGEST_PAUSE = INACTIVITY + timedelta(minutes=1)
 
 
-def goes_on(last_seen_at: datetime, now: datetime) -> bool:
+def goes_on(last_seen_at: datetime, now: datetime, *, signed_in: bool = False) -> bool:
     """Whether a visit last seen then is still the same visit now. Hits may arrive a little out of order."""
-    return abs(now - last_seen_at) < INACTIVITY
+    return abs(now - last_seen_at) < (INACTIVITY if signed_in else LONGEST_PAUSE)
 
 
 def may_cross_midnight(started_at: datetime, now: datetime) -> bool:

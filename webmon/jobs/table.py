@@ -82,6 +82,12 @@ JOBS = (
         lambda services, now: services.fold(now),
     ),
     Job(
+        "damaged-hits",
+        "Delete what was set aside of the spool, since nothing can read it, after 30 days",
+        timedelta(hours=1),
+        lambda services, now: services.expire_damaged_hits(now),
+    ),
+    Job(
         "compaction",
         "Rewrite files of the event log from which rows were deleted",
         timedelta(hours=1),

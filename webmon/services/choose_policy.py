@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from webmon.domain.address import NO_NETWORKS, NOWHERE, Networks, client_address
+from webmon.domain.address import NO_PROXIES, NOWHERE, Proxies, client_address
 from webmon.domain.jurisdiction import Policy, Signals, clean_code, decide_policy, never_laxer
 from webmon.domain.site import Site
 from webmon.errors import InvalidInput
@@ -16,7 +16,7 @@ class Policies:
     """Decides by the address in memory, and only where the place matters; the address is kept nowhere."""
 
     geo: Locator
-    trusted_proxies: Networks = NO_NETWORKS
+    trusted_proxies: Proxies = NO_PROXIES
 
     def shown(self, site: Site, client: Client, preview: str = "") -> Policy:
         """Return what the visitor is shown, or would be in the place `preview`; raises `InvalidInput` naming it."""

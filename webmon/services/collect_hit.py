@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from webmon.domain.address import NO_NETWORKS, Networks, Place, client_address
+from webmon.domain.address import NO_PROXIES, Place, Proxies, client_address, packed_address
 from webmon.domain.agent import parse_agent
 from webmon.domain.decision import Claim, decide
 from webmon.domain.drop import DropReason
@@ -64,14 +64,28 @@ CLIENT_HEADERS = ("accept-language", "user-agent", "sec-gpc", "dnt", "x-do-not-t
 
 
 class Client(msgspec.Struct, frozen=True):
-    """Who asks: the connection's peer and the request's headers, names in lower case. Never stored."""
+    """Who asks: the connection's peer and the request's headers, names in lower case. Never stored.
+
+    `spoken_for`: the address of somebody else for whom is asked, whatever peer and headers say.
+    """
 
     peer: str
     headers: Mapping[str, str]
+    spoken_for: str = ""
 
     @property
     def user_agent(self) -> str:
         return self.headers.get("user-agent", "")
+
+    def address(self, trusted: Proxies) -> bytes:
+        if self.spoken_for:
+            return packed_address(self.spoken_for)
+        return client_address(self.peer, self.headers, trusted)
+
+    def speaking_for(self, address: str, user_agent: str) -> Client:
+        """Return whom a website's server asks for: what it says of them, where it does."""
+        headers = {**self.headers, "user-agent": user_agent} if user_agent else self.headers
+        return Client(self.peer, headers, address)
 
     @property
     def language(self) -> str:
@@ -105,7 +119,7 @@ class Collector:
     grants: Grants
     keeper: SealingKeeper
     geo: Locator
-    trusted_proxies: Networks = NO_NETWORKS
+    trusted_proxies: Proxies = NO_PROXIES
     unwanted: Unwanted = field(default_factory=Unwanted)
 
     def prepare(self, site: Site, event: IncomingEvent, client: Client, now: datetime) -> ReadyHit | DropReason:
@@ -115,7 +129,7 @@ class Collector:
         """
         kept = guard_event(event, site.rules)
         grant = self.grants.grant(site.id, event.consent, now) if event.visitor and event.consent else None
-        address = client_address(client.peer, client.headers, self.trusted_proxies)
+        address = client.address(self.trusted_proxies)
         # Crawlers press no button: whoever was asked and agreed is a visitor, whatever the browser calls itself; and
         # whose consent was withdrawn elsewhere is told so.
         unwanted = None if event.visitor else self.unwanted.reason(client.user_agent, event.referrer, address)

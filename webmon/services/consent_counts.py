@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 
-from webmon.domain.address import NO_NETWORKS, Networks, Place, client_address
+from webmon.domain.address import NO_PROXIES, Place, Proxies, client_address
 from webmon.domain.agent import parse_agent
 from webmon.domain.consent import Action
 from webmon.domain.consent_figures import DIMENSIONS, SHOWN, Figures, Segment, by_day, by_value, total
@@ -31,7 +31,7 @@ class Observer:
     """Tells country and kind of device of whoever asks, in memory; address and user agent go no further."""
 
     geo: Locator
-    trusted_proxies: Networks = NO_NETWORKS
+    trusted_proxies: Proxies = NO_PROXIES
     unwanted: Unwanted = field(default_factory=Unwanted)
 
     def segment(self, peer: str, headers: Mapping[str, str]) -> Segment:

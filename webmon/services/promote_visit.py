@@ -51,6 +51,9 @@ class SpoolView(Protocol):
 
     def holds_consented(self, site_id: int, visitor_ids: Collection[int]) -> bool: ...
 
+    def forget_damaged(self, site_id: int, visit_ids: Collection[int], visitor_ids: Collection[int]) -> int:
+        """Delete what was set aside, since nothing can read it, of these visits and visitors."""
+
 
 class AccountKeeper:
     """Moves signed-in visits to the account log, and keeps them coming there while they last."""
@@ -218,6 +221,9 @@ class AccountKeeper:
             self._events.compact()
         plain, _ = self._spools.waiting([one.link.visit_id for one in batch], [])
         batch = [one for one in batch if one.link.visit_id not in plain]
+        for one in batch:
+            # What nothing can read cannot be sealed for the account; in the clear it must not stay.
+            self._spools.forget_damaged(one.site_id, [one.link.visit_id], one.link.pseudonyms)
         self._wipe()
         return len(self._moved(holder, batch, State.REMOVED, State.DONE, now))
 

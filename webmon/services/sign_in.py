@@ -19,7 +19,7 @@ from webmon.domain.login import LoginClaims, LoginKey, check_token, clean_attrib
 from webmon.domain.promotion import State
 from webmon.domain.pseudonym import RAW_ID_FORM, is_raw_id
 from webmon.domain.site import Site
-from webmon.domain.visit import INACTIVITY
+from webmon.domain.visit import INACTIVITY, LONGEST_PAUSE
 from webmon.errors import InvalidInput, NotAuthenticated
 from webmon.services.account_keys import AccountKeys, Found, Opening, Vault
 from webmon.services.signed_in import Going, Link, Links, SignedIn, Turns, Visitor, naive
@@ -376,7 +376,7 @@ class SignIns:
         # Begun here where none goes on: a hit that comes at the same moment is of the same visit.
         visit = self._visits.touch(site.id, names[0], now)
         # A hit with a time of its own may be of half an hour before the first of its visit.
-        since = naive(min(visit.started_at, now)) - INACTIVITY
+        since = naive(min(visit.started_at, now)) - LONGEST_PAUSE
         if site.promote_days:
             since = min(since, naive(now) - timedelta(days=site.promote_days))
         return Link(

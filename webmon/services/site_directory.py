@@ -24,7 +24,14 @@ class SiteDirectory:
         self._loaded_at: datetime | None = None
 
     def find(self, domain: str, now: datetime) -> Site | None:
-        """Return the site, or None where there is none of that name."""
+        """Return the site, or None where there is none of that name, with or without ``www.`` before it.
+
+        As Plausible has it, whose snippets are there already: `www.example.org` is `example.org` where it is no site.
+        """
+        domain = domain.strip()
+        return self._named(domain, now) or (self._named(domain[4:], now) if domain.startswith("www.") else None)
+
+    def _named(self, domain: str, now: datetime) -> Site | None:
         self._refresh(now, FRESH_FOR)
         site = self._sites.get(domain)
         if site is None:

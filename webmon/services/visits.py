@@ -33,7 +33,8 @@ class Visit(msgspec.Struct, gc=False):
     ends_at: datetime | None = None
 
     def goes_on(self, now: datetime) -> bool:
-        return goes_on(self.last_seen_at, now) and (self.ends_at is None or now < self.ends_at)
+        lasts = goes_on(self.last_seen_at, now, signed_in=self.account_id is not None)
+        return lasts and (self.ends_at is None or now < self.ends_at)
 
 
 class SeenVisit(Protocol):
@@ -54,6 +55,9 @@ class SeenVisit(Protocol):
 # Site and visitor in one number: with hundreds of thousands of visits, a pair takes as much again as the visit.
 Key = int
 _VISITOR_BITS = 63
+# Beside a visitor's visit that goes on, one of the past: of hits that a website's server sends late. A bit above all
+# others, so that both are found on one stripe.
+_LATE = 1 << 127
 # Moments that are no further apart are one object, for the same reason.
 _SAME_MOMENT = timedelta(milliseconds=100)
 
@@ -109,6 +113,9 @@ class VisitBook:
         seen_at = self._shared(now)
         with stripe.lock:
             visit = stripe.visits.get(key)
+            if visit is not None and _is_long_before(visit, now):
+                key |= _LATE
+                visit = stripe.visits.get(key)
             if visit is None or not visit.goes_on(now):
                 visit = msgspec.structs.replace(carried) if carried else Visit(new_id(), seen_at, seen_at)
                 stripe.visits[key] = visit
@@ -189,12 +196,20 @@ class VisitBook:
         return self._stripes[key % _STRIPES]
 
     def _going(self, key: Key, now: datetime) -> Visit | None:
-        visit = self._stripe(key).visits.get(key)
+        visits = self._stripe(key).visits
+        visit = visits.get(key)
+        if visit and _is_long_before(visit, now):
+            visit = visits.get(key | _LATE)
         return visit if visit and visit.goes_on(now) else None
 
     def _carried(self, key: Key, now: datetime) -> Visit | None:
         visit = self._going(key, now)
         return visit if visit and may_cross_midnight(visit.started_at, now) else None
+
+
+def _is_long_before(visit: Visit, now: datetime) -> bool:
+    """Whether `now` is of a time before the visit, and so says nothing of whether it goes on."""
+    return now < visit.last_seen_at and not visit.goes_on(now)
 
 
 def _key(site_id: int, visitor_id: int) -> Key:

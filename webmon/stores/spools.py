@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Collection, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 
 from webmon.errors import SpoolFull, Unavailable
+from webmon.stores.damaged_hits import DamagedHitsFile
 from webmon.stores.imports import ImportFiles
 from webmon.stores.ports.events import EventSink
 from webmon.stores.ports.spool import DrainedSpool, SpooledEntry, SpoolEntry
@@ -42,6 +43,7 @@ class SpoolFolder:
         # The live one, then those that have ended. Replaced as a whole: who counts what waits sees none twice.
         self._own = (live, *ended)
         self._imports = ImportFiles(folder, limit, events)
+        self.damaged_hits = DamagedHitsFile(folder / SET_ASIDE, limit)
         self._closed = False
 
     @property
@@ -106,16 +108,17 @@ class SpoolFolder:
     def delete_consented(self, site_id: int, visitor_ids: Collection[int]) -> int:
         """Forget the visitors' rows that were collected under consent; return how many there were."""
         count = sum(spool.delete_consented(site_id, visitor_ids) for spool in self._looked())
-        if (self._folder / SET_ASIDE).exists():
-            with closing(Spool(self._folder / SET_ASIDE, self._limit)) as aside:
-                count += aside.delete_consented(site_id, visitor_ids)
-        return count
+        return count + self.damaged_hits.delete_consented(site_id, visitor_ids)
 
     def set_aside(self, spool: DrainedSpool, entries: Sequence[SpooledEntry]) -> None:
         """Move entries that nothing can read to where they hold up nobody: durable there before they go here."""
-        with closing(Spool(self._folder / SET_ASIDE, self._limit)) as aside:
-            aside.append([one.entry for one in entries])
+        self.damaged_hits.add([one.entry for one in entries])
         spool.forget([one.id for one in entries])
+
+    def forget_damaged(self, site_id: int, visit_ids: Collection[int], visitor_ids: Collection[int]) -> int:
+        """Delete what was set aside of these visits, and of these visitors under consent; return how many hits."""
+        gone = self.damaged_hits.delete_visits(visit_ids)
+        return gone + (self.damaged_hits.delete_consented(site_id, visitor_ids) if visitor_ids else 0)
 
     def wipe(self) -> None:
         """Leave nothing of deleted rows in the server's own files: nobody could have had rows of an import erased.

@@ -232,6 +232,12 @@ def record(text: str) -> bool:
     return re.fullmatch(r"\D*(?:19|20)\d{2}", text) is None or re.match(r"\W*mrn", text, re.IGNORECASE) is not None
 
 
+def mostly_digits(text: str) -> bool:
+    """Whether letters stand for a few digits of a number: each group has some of its own."""
+    digits, letters = len(re.findall(r"\d", text)), len(re.findall(r"[A-Za-z]", text))
+    return 0 < letters <= digits // 2 and all(re.search(r"\d", group) for group in re.split(r"[\s._-]", text))
+
+
 def dicom_uid(text: str) -> bool:
     """Unique identifiers are long; numbers of chapters are not."""
     return len(text) >= 14
@@ -278,7 +284,8 @@ _URL_SAFE = str.maketrans("-_", "+/")
 def internet_address(text: str) -> bool:
     """Whether it is a machine's address: not a network's, which ends in 0, nor a version or a chapter."""
     try:
-        address = ipaddress.ip_address(text.strip("[]"))
+        # Zeros before a number change nothing to a reader: 192.168.001.017.
+        address = ipaddress.ip_address(re.sub(r"(?<![\da-f:])0+(?=\d+\.|\d+$)", "", text.strip("[]")))
     except ValueError:
         return False
     if isinstance(address, ipaddress.IPv4Address):
@@ -320,8 +327,9 @@ def calendar_date(text: str) -> bool:
 
 
 _THINGS = re.compile(
-    r"(?:app|brand|business|campaign|class|code|college|company|course|domain|event|field|file|font|form|game|"
-    r"group|host|method|page|path|plan|product|project|site|tag|team|template|theme)[ _-]?name",
+    r"(?:\w{0,20}[ _-])?(?:app|brand|business|campaign|class|code|college|company|course|domain|event|field|file|font"
+    r"|form|function|game|group|host|item|key|menu|method|nick|page|path|plan|product|project|re|service|short|site"
+    r"|study|tag|team|template|theme|title|type|variable)[ _-]?name",
     re.IGNORECASE,
 )
 

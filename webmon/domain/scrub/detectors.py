@@ -52,10 +52,10 @@ _PHONE_SEP = r"[\s.\-/()_]{0,3}"
 _START, _END = r"(?<![\d.])", r"(?!\d)"
 # The bounds of a word where an underscore is none of its letters: user_mrn_4711.
 _WORD, _WORD_END = r"(?<![^\W_])", r"(?![^\W_])"
-_NUMBER_LABEL = r"[ _.-]{0,2}(?:id|no|nr|num|number|nummer)"
+_NUMBER_LABEL = r"(?:[ _.-]{0,2}(?:id|no|nr|num|number|nummer|n[º°])| ?#)"
 
 _SECRET_LABEL = (
-    rf"{_WORD}(?:token|api[_-]?key|secret|password|passwort|session[_-]?id|jsessionid|phpsessid|sid|auth|otp|pin)"
+    rf"{_WORD}(?:token|api[_-]?key|secret|password|passwort|passwd|pwd|kennwort|contraseña|session[_-]?id|jsessionid|phpsessid|sid|auth|otp|pin)"
     r"[\"']?\s*(?:=\s*\S+|:\s*(?=\S*\d)\S+)"
 )
 _KNOWN_KEYS = (
@@ -91,6 +91,16 @@ _EMAILS = (
         checks.email,
         marks=("@", "(", "[", "{"),
     ),
+    Detector(
+        "email",
+        _pattern(
+            r"\"[^\"@]{1,64}\"@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
+            # No sentence: after its end a capital would follow.
+            rf"|{_BEFORE_LOCAL}{_LOCAL}+ @ (?-i:[a-z\d-]{{1,63}}(?: \. [a-z\d-]{{2,63}}){{1,4}})"
+        ),
+        checks.email,
+        marks=('"@', " @ "),
+    ),
     Detector("email", _pattern(r"(?<!\w )(?<!\w)\w(?: [\w.](?!\w)){1,40} ?@(?: ?[\w.](?!\w)){4,60}"), marks=("@",)),
     Detector(
         "email",
@@ -101,18 +111,24 @@ _EMAILS = (
 )
 
 _RECORD_LABEL = (
-    rf"{_WORD}(?:(?:mrn|pid|medical[ _-]record|health[ _-]?card)(?:{_NUMBER_LABEL})?"
-    r"|(?:pat(?:ient(?:en)?)?|member|policy|claim|case|chart|accession|insurance|versicherten|versicherungs|fall"
+    rf"{_WORD}(?:(?:mrn|m\.r\.n\.|nhc|pid"
+    rf"|med(?:ical)?[ ._-]{{0,2}}rec(?:ord)?s?|health[ _-]?card)(?:{_NUMBER_LABEL})?"
+    r"|(?:pat(?:ient(?:en)?)?|pt|acc(?:oun)?t|subscriber|nhs|beneficiary|health[ _-]?plan|dossier|rezept"
+    r"|member|policy|claim|case|chart|accession|insurance|versicherten|versicherungs|fall"
     rf"|encounter|visit|admission|specimen|hospital|prescription|rx|kranken(?:kassen|versicherten)){_NUMBER_LABEL})"
 )
-_RECORD_VALUE = r"[\"']?[\s.:#=_-]*[\"']?[a-z]{0,3}[_-]?\d[\w-]{3,}(?: \d{2,}){0,3}"
+_RECORD_VALUE = r"[\"']?[\s.:#=_(-]*[\"']?[a-z]{0,3}[ _-]?\d(?:[\w-]{3,}|[\w-]{1,2}(?= \d{2}))(?: \d{2,}){0,3}"
+# After these a number is a person's also where no word says that it is one.
+_PERSONS_NUMBER = rf"{_WORD}(?:patient(?:in)?|paciente|pt|acct|encounter|aktenzeichen|histori(?:a|al) cl[ií]nic[ao])"
 _DOCUMENT = (
     rf"{_WORD}(?:passport|reisepass|personalausweis|ausweis|driver'?s?[ _-]licen[cs]e|driving[ _-]licen[cs]e"
     rf"|führerschein)(?:{_NUMBER_LABEL})?[\s.:#=_-]*(?=[a-z0-9]*(?:\d{{3}}|\d[a-z]{{1,3}}\d))[a-z0-9]{{6,}}"
 )
 _RECORDS = (
     Detector("record", _pattern(_RECORD_LABEL + _RECORD_VALUE), checks.record, digits=1),
-    Detector("record", _pattern(rf"{_WORD}patient(?:in)?[\s.:#=_-]{{1,3}}[a-z]{{0,3}}\d{{5,}}[\w-]*"), digits=5),
+    Detector(
+        "record", _pattern(_PERSONS_NUMBER + r"[\s.:#=_/-]{1,3}[a-z]{0,3}\d{5,}[\w-]*"), checks.record, digits=5
+    ),
     Detector("document", _pattern(_DOCUMENT), digits=1),
     Detector("dicom_uid", re.compile(r"(?<![\d.])[012](?:\.\d{1,30}){5,}(?![\d.])"), checks.dicom_uid, digits=6),
 )
@@ -131,6 +147,12 @@ _NUMBERS = (
     ),
     Detector(
         "ssn", re.compile(rf"{_START}\d{{3}}[\s._/-]{{1,3}}\d{{2}}[\s._/-]{{1,3}}\d{{4}}{_END}"), checks.ssn, digits=9
+    ),
+    Detector(
+        "ssn",
+        re.compile(rf"{_START}\d(?: \d){{2}} ?[._/-] ?\d \d ?[._/-] ?\d(?: \d){{3}}{_END}"),
+        checks.ssn,
+        digits=9,
     ),
     Detector("ssn", _pattern(rf"{_WORD}(?:ssn|social security)\D{{0,10}}\d{{9}}(?!\d)"), digits=9),
     Detector("tax_id", re.compile(rf"{_START}\d(?:{_SEP}\d){{10}}{_END}"), checks.steuer_id, digits=11),
@@ -156,6 +178,12 @@ _ADDRESSES = (
         _pattern(r"(?<![\w:])(?=(?:[0-9a-f]*:){2})[0-9a-f:]{3,39}(?![\w:])"),
         checks.internet_address,
         marks=(":",),
+    ),
+    # As switches write it: 001a.2b3c.4d5e.
+    Detector(
+        "address",
+        _pattern(rf"{_WORD}(?=[\d.]*[a-f])[0-9a-f]{{4}}\.[0-9a-f]{{4}}\.[0-9a-f]{{4}}{_WORD_END}"),
+        digits=1,
     ),
     Detector(
         "address",
@@ -195,7 +223,7 @@ _MONTH = (
 _PUBLISHED = re.compile(r"\b(?:" + "|".join(checks.PUBLISHED) + r")\W{1,3}(?:on |am |vom |the )?$", re.IGNORECASE)
 _YEAR = r"(?:19|20)\d{2}"
 _DAY = r"(?:0?[1-9]|[12]\d|3[01])"
-_DAY_MONTH = rf"{_DAY}(?:st|nd|rd|th|\.)?(?: ?[-./]? ?| de ){_MONTH}"
+_DAY_MONTH = rf"{_DAY}(?:st|nd|rd|th|\.)?(?: ?[-./]? ?| de | of ){_MONTH}"
 _BIRTH_LABEL = (
     rf"{_WORD}(?:d\.?o\.?b\.?|born|birth(?:[ _-]?da(?:te|y))?|date of birth|geb(?:oren|urtsdatum)?\.?|né[e]? le"
     r"|naissance|nacimiento|\*)"
@@ -244,7 +272,7 @@ _PHONES = (
     Detector(
         "phone",
         re.compile(
-            rf"{_START}(?:1[\s.\-_])?(?:\(\d{{3}}\)\s?|\d{{3}}[\s.\-_]{{1,2}})\d{{3}}[\s.\-_]{{1,3}}\d{{4}}{_END}",
+            rf"{_START}(?:1[\s.\-_])?(?:\(\d{{3}}\)\s?|\d{{3}}[\s.\-_]{{1,3}})\d{{3}}[\s.\-_]{{1,3}}\d{{4}}{_END}",
         ),
         checks.phone,
         digits=10,
@@ -261,8 +289,8 @@ _PHONES = (
 
 _NAME_LABEL = (
     # As much before it as a word has: without a bound, a row of underscores takes seconds.
-    rf"{_WORD}(?:\w{{1,20}}[ _-])?(?:name|surname|forename|firstname|lastname|vorname|nachname|prénom|prenom"
-    r"|apellidos?|cognome)[\"']?\s*[=:]\s*[\"']?"
+    rf"{_WORD}(?:(?:nom|patient(?:in)?)[\"']?=|(?:\w{{1,20}}[ _-])?(?:\w{{0,20}}(?:name|naam)|forename|prénom|prenom"
+    r"|apellidos?|cognome|nombre|navn|namn)[\"']?\s*[=:])\s*[\"']?"
 )
 _NAMES = (
     Detector(
@@ -273,10 +301,10 @@ _NAMES = (
     Detector(
         "name",
         re.compile(
-            r"\b(?:Mr|Mrs|Ms|Herr|Frau)\.?\s+(?=[^\W\d_])[A-ZÀ-Þ\u0391-\u03a9\u0410-\u042f][\w'\u2019-]+"
+            r"\b(?:Mr|Mrs|Ms|Mme|Mlle|Sra|Herr|Frau)\.?\s+(?=[^\W\d_])[A-ZÀ-Þ\u0391-\u03a9\u0410-\u042f][\w'\u2019-]+"
             r"(?:\s+[A-ZÀ-Þ][\w'\u2019-]+)?"
         ),
-        marks=("mr", "ms", "herr", "frau"),
+        marks=("mr", "ms", "mme", "mlle", "sra", "herr", "frau"),
     ),
 )
 
@@ -285,7 +313,19 @@ _OF_A_THING = re.compile(
     r"(?<![^\W_])(?:10\.\d{4,9}/[\w.()-]*|(?:" + "|".join(checks.CATALOGUES) + r")(?:[\s:#.-]|nr\.?|no\.?){0,3})$",
     re.IGNORECASE,
 )
+# Letters that stand for digits, as they do where a number was typed or read by a machine: one of a person's forms.
+_D = r"[\dOoIl]"
 _REST = (
+    Detector(
+        "number",
+        re.compile(
+            rf"(?<![\w.]){_D}{{3}}[\s._-](?:{_D}{{3}}|{_D}{{2}})[\s._-]{_D}{{4}}(?!\w)"
+            rf"|(?<![\w.]){_D}{{4}}(?:[\s._-]{_D}{{4}}){{3}}(?!\w)"
+        ),
+        checks.mostly_digits,
+        digits=5,
+    ),
+    Detector("token", _pattern(r"(?<![0-9a-f])[0-9a-f]{33,}(?![0-9a-f])"), digits=1),
     Detector("uuid", _pattern(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}"), digits=1),
     Detector(
         "uuid", _pattern(r"(?<![0-9a-f])[0-9a-f]{8}(?:[_ .][0-9a-f]{4}){3}[_ .][0-9a-f]{12}(?![0-9a-f])"), digits=1
@@ -322,5 +362,5 @@ DETECTORS = (
 SUSPECT = re.compile(
     r"\d{3}|@|[(\[{]\s?(?i:at)\s?[)\]}]|eyJ|\d[\d\s.,\-/():_]{4}|(?i:bearer|basic)\s|[:=^]|%[0-9A-Fa-fu]{2}|&#?\w+"
     r"|(?<![\w+-])(?=[\w+-]*[A-Z\d])[\w+-]{15}|(?i:gh[pos]|glpat|[prs]k_(?:live|test)|xox[abp])[-_]|\\[ux]"
-    r"|\b(?:Mr|Mrs|Ms|Herr|Frau)\b|(?i: at .{1,80} (?:dot|punkt|point) )|\d[A-Za-z]{1,3}\d|[^\x20-\x7e]"
+    r"|\b(?:Mr|Mrs|Ms|Mme|Mlle|Sra|Herr|Frau)\b|(?i: at .{1,80} (?:dot|punkt|point) )|\d[A-Za-z]{1,3}\d|[^\x20-\x7e]"
 )

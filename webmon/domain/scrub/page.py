@@ -46,9 +46,10 @@ class ScrubbedUrl:
     removed: tuple[str, ...] = ()
 
 
-def scrub_url(url: str, rules: GuardRules = NO_RULES) -> ScrubbedUrl:
+def scrub_url(url: str, rules: GuardRules = NO_RULES, *, routed_by_hash: bool = False) -> ScrubbedUrl:
     """Return a page's address as it may be stored.
 
+    `routed_by_hash`: the fragment tells pages apart, also where it does not look like a path.
     Raises `ValueError` saying what is wrong with one that cannot be a page's.
     """
     if not url.strip():
@@ -72,7 +73,7 @@ def scrub_url(url: str, rules: GuardRules = NO_RULES) -> ScrubbedUrl:
     pathname = _with_parameters(path.value, query, rules) if rules.parameters else path.value
     removed = name.removed + path.removed + removed
     if parts.fragment:
-        fragment = scrub_fragment(parts.fragment, rules)
+        fragment = scrub_fragment(parts.fragment, rules, routed=routed_by_hash)
         pathname = f"{pathname}#{fragment.value}"[:PATH_LIMIT] if fragment.value else pathname
         removed += fragment.removed
     return ScrubbedUrl(name.value, pathname, query, removed)
@@ -97,19 +98,25 @@ def scrub_query(query: str, rules: GuardRules = NO_RULES) -> tuple[dict[str, str
     return kept, tuple(removed)
 
 
-def scrub_fragment(fragment: str, rules: GuardRules = NO_RULES) -> Scrubbed:
+def scrub_fragment(fragment: str, rules: GuardRules = NO_RULES, *, routed: bool = False) -> Scrubbed:
     """Return the part after ``#`` where it is a path of its own (``/inbox``, ``!/inbox``), scrubbed like one.
 
     Any other says where on the page somebody was, or carries what a sign-in hands over (``access_token=…``): it goes.
+    Where pages are `routed` by it, so does only what has parameters.
     """
     bang = "!" if fragment.startswith("!") else ""
     path = fully_decoded(fragment.removeprefix("!"))
+    if routed and _ROUTE.match(path):
+        clean = scrub_path(f"/{path}", rules)
+        return Scrubbed(bang + clean.value.removeprefix("/"), clean.removed)
     if not path.startswith("/"):
         return Scrubbed("", ("fragment",) if SUSPECT.search(path) else ())
     clean = scrub_path(path, rules)
     return Scrubbed(bang + clean.value, clean.removed)
 
 
+# A path without its first slash.
+_ROUTE = re.compile(r"[^/?=&][^?=&]*(?:\?|\Z)")
 _IN_QUERY = str.maketrans(dict.fromkeys("?#&=%+;", " "))
 
 
@@ -217,8 +224,24 @@ def _automatic(path: str) -> Scrubbed:
     return found
 
 
+def _without_dots(path: str) -> str:
+    """Return the path as a browser reads it that has ``.`` and ``..`` in it (RFC 3986, section 5.2.4)."""
+    first, *segments = path.split("/")
+    kept: list[str] = []
+    for segment in segments:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1:] in (["."], [".."]):
+        kept.append("")
+    return "/".join([first, *kept])
+
+
 def _one_round(path: str) -> Scrubbed:
     path, parameters = re.subn(r";[^/]*", "", path.partition("?")[0].partition("#")[0])
+    if "/." in path:
+        path = _without_dots(path)
     path = _ARCHIVED.sub("", path)
     removed = ["parameter"] * parameters
     path, dates = _without_dates(path)

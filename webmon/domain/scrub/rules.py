@@ -10,7 +10,7 @@ from functools import lru_cache
 import msgspec
 
 from webmon.domain.scrub.personal import is_personal
-from webmon.domain.scrub.text import plain
+from webmon.domain.scrub.text import fully_decoded, plain
 
 # Every rule is looked at with every hit of the site.
 RULES_LIMIT = 100
@@ -127,19 +127,33 @@ class _Template:
 def matched_template(templates: tuple[str, ...], path: str) -> str | None:
     """Return the first of the templates that the path has the form of, or None.
 
-    Case, percent-encoding, doubled slashes and path parameters (``;v=1``) make no difference: a server would serve
-    the same page, with the same person's name in it.
+    Case, percent-encoding, doubled slashes, spaces, dots between slashes and path parameters (``;v=1``) make no
+    difference: a server would serve the same page, with the same person's name in it.
     """
     bare = path.partition("?")[0].partition("#")[0].lower()
-    segments = [_word(part) for part in bare.split("/") if part]
+    ways = [_words(bare)]
+    if "%" in bare or "\\" in bare:
+        # A slash that is encoded parts segments to some servers, and to others not.
+        ways.append(_words(fully_decoded(bare).replace("\\", "/")))
     for template in _compiled(templates):
-        if template.fits(segments):
+        if any(map(template.fits, ways)):
             return template.text
     return None
 
 
+def _words(path: str) -> list[str]:
+    found: list[str] = []
+    for segment in path.split("/"):
+        word = _word(segment)
+        if word == "..":
+            del found[-1:]
+        elif word and word != ".":
+            found.append(word)
+    return found
+
+
 def _word(segment: str) -> str:
-    return segment if segment.isascii() and segment.isalnum() else plain(segment.partition(";")[0]).lower()
+    return segment if segment.isascii() and segment.isalnum() else plain(segment.partition(";")[0]).strip().lower()
 
 
 @lru_cache(maxsize=256)

@@ -13,7 +13,8 @@ from typing import Protocol
 from webmon.errors import WebmonError
 from webmon.services.collect_hit import ReadyHit
 from webmon.web.collect.door import PATHS, Asked, Door, count, crashed, refusal, too_large
-from webmon.web.shared.asgi import AsgiApp, Receive, Scope, Send, coroutine, headers_of, peer_of, read_body
+from webmon.web.shared.asgi import AsgiApp, Receive, Scope, Send, coroutine, headers_of, peer_of
+from webmon.web.shared.bodies import Bodies
 from webmon.web.shared.body import BODY_LIMIT
 
 # Bytes. What is longer takes long to look through, and everybody else's hits would wait for it on the loop.
@@ -27,25 +28,26 @@ class AsyncStore(Protocol):
 class AsgiCollect:
     """Answers requests for `PATHS` and hands everything else on."""
 
-    def __init__(self, inner: AsgiApp, door: Door, hits: AsyncStore) -> None:
+    def __init__(self, inner: AsgiApp, door: Door, hits: AsyncStore, bodies: Bodies) -> None:
         self._inner = inner
         self._door = door
         self._hits = hits
+        self._bodies = bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] not in PATHS:
             return await self._inner(scope, coroutine(receive), send)
         began = perf_counter()
         try:
-            body = await read_body(receive) if scope["method"] == "POST" else b""
+            body = (await self._bodies.read(receive))[0] if scope["method"] == "POST" else b""
             if len(body) > BODY_LIMIT:
                 raise too_large()
             asked = _asked(scope, body)
             if len(body) <= _SMALL:
-                hit, answer = self._door.prepare(asked)
+                hits, answer = self._door.prepare(asked)
             else:
-                hit, answer = await asyncio.to_thread(self._door.prepare, asked)
-            if hit is not None:
+                hits, answer = await asyncio.to_thread(self._door.prepare, asked)
+            for hit in hits:
                 await self._hits.store(hit)
         except WebmonError as error:
             answer = refusal(error)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
 from time import perf_counter
 from typing import Protocol
@@ -20,10 +20,11 @@ from webmon.clock import Clock
 from webmon.domain.drop import DropReason
 from webmon.domain.event import PAGEVIEW, IncomingEvent, decode_event, parse_event
 from webmon.domain.site import Site
-from webmon.errors import BodyTooLarge, InvalidInput, SpoolFull, UnknownSite, WebmonError
+from webmon.errors import BodyTooLarge, BodyTooSlow, InvalidInput, SpoolFull, UnknownSite, WebmonError
 from webmon.services.collect_hit import Client, ReadyHit
 from webmon.web.collect.tally import TALLY
 from webmon.web.shared.asgi import Headers
+from webmon.web.shared.bodies import CLOSING
 from webmon.web.shared.body import BODY_LIMIT
 from webmon.web.shared.problems import PROBLEM_TYPE, problem
 
@@ -96,6 +97,7 @@ class _Kind:
 
 _EVENT = _Kind(202, "Accepted", "text/plain; charset=utf-8", b"ok")
 _PIXEL = _Kind(200, "OK", "image/gif", PIXEL)
+_PICTURE = Answer(200, "OK", "image/gif", PIXEL, "")
 _MAY_POST = Answer(204, "No Content", "", b"", "", _PREFLIGHT)
 
 
@@ -112,7 +114,7 @@ class SiteFinder(Protocol):
 
 
 class Door:
-    """Reads requests for `PATHS`; what it says of a hit holds once the hit is stored."""
+    """Reads requests for `PATHS`; what it says of a hit holds once it is stored, for each of its sites."""
 
     def __init__(
         self,
@@ -122,53 +124,69 @@ class Door:
         drops: DropCounter,
         clock: Clock,
     ) -> None:
-        """`opens(key, site)`: whether an API key may send events with times of their own to the site."""
+        """`opens(key, site)`: whether an API key may say to the site of when and of whom an event is."""
         self._collector = collector
         self._sites = sites
         self._opens = opens
         self._drops = drops
         self._clock = clock
 
-    def prepare(self, asked: Asked) -> tuple[ReadyHit | None, Answer]:
-        """Return the answer, and the hit that must be durable before it is given.
+    def prepare(self, asked: Asked) -> tuple[Sequence[ReadyHit], Answer]:
+        """Return the answer, and the hits that must be durable before it is given.
 
         Raises `WebmonError` for what is refused; `refusal` says how.
         """
         if asked.path == PATH:
             if asked.method == "POST":
                 return self._take(asked, decode_event, _EVENT)
-            return None, _MAY_POST if asked.method == "OPTIONS" else _not_allowed(asked, ALLOWED_METHODS)
-        if asked.method in {"GET", "HEAD"}:
+            return (), _MAY_POST if asked.method == "OPTIONS" else _not_allowed(asked, ALLOWED_METHODS)
+        if asked.method == "GET":
             return self._take(asked, lambda _, now: _pixel_event(asked, now), _PIXEL)
-        return None, _not_allowed(asked, "GET, HEAD")
+        if asked.method == "HEAD":  # of whoever looks whether there is a picture, and shows nobody a page
+            return (), _PICTURE
+        return (), _not_allowed(asked, "GET, HEAD")
 
     def _take(
         self, asked: Asked, read: Callable[[bytes, datetime], IncomingEvent], kind: _Kind
-    ) -> tuple[ReadyHit | None, Answer]:
+    ) -> tuple[Sequence[ReadyHit], Answer]:
         now = self._clock.now()
         event = read(asked.body, now)
-        site = self._sites.find(event.domain, now)
-        if site is None:
-            raise UnknownSite(event.domain, "domain")
-        client = Client(asked.peer, asked.headers)
-        moment = now if event.timestamp is None else self._moment(event.timestamp, site, asked.headers, now)
+        ready = [self._ready(site, event, asked, now) for site in self._named(event.domain, now)]
+        hits = [hit for hit in ready if not isinstance(hit, DropReason)]
+        if hits:
+            return hits, kind.stored
+        return (), next(kind.dropped[reason] for reason in ready if isinstance(reason, DropReason))
+
+    def _named(self, domain: str, now: datetime) -> Collection[Site]:
+        """Return the sites of a hit: one almost always. Of several (`a.example,b.example`) those that are known."""
+        names = domain.split(",") if "," in domain else (domain,)
+        found = {site.id: site for name in names if (site := self._sites.find(name, now))}
+        if not found:
+            raise UnknownSite(domain, "domain")
+        return found.values()
+
+    def _ready(self, site: Site, event: IncomingEvent, asked: Asked, now: datetime) -> ReadyHit | DropReason:
+        client, moment = Client(asked.peer, asked.headers), now
+        if (event.timestamp or event.address or event.user_agent) and self._has_key(site, asked.headers):
+            moment, client = event.timestamp or now, client.speaking_for(event.address, event.user_agent)
         hit = self._collector.prepare(site, event, client, moment)
         if isinstance(hit, DropReason):
             self._drops.count(site.id, hit, moment.astimezone(site.zone).date())
-            return None, kind.dropped[hit]
-        return hit, kind.stored
+        return hit
 
-    def _moment(self, said: datetime, site: Site, headers: Mapping[str, str], now: datetime) -> datetime:
-        """A time in a body is believed only with a key: without one, anybody could rewrite the past."""
+    def _has_key(self, site: Site, headers: Mapping[str, str]) -> bool:
+        """What a body says of time, address and browser is believed only with a key: anybody could make it up."""
         key = headers.get("authorization", "").removeprefix("Bearer ").strip()
-        return said if key and self._opens(key, site) else now
+        return bool(key) and self._opens(key, site)
 
 
 def refusal(error: WebmonError) -> Answer:
-    retry: Headers = [(b"retry-after", b"1")] if isinstance(error, SpoolFull) else []
-    errors = error.errors if isinstance(error, InvalidInput | BodyTooLarge) else None
+    more: Headers = [(b"retry-after", b"1")] if isinstance(error, SpoolFull) else []
+    if isinstance(error, BodyTooSlow):
+        more = CLOSING
+    errors = error.errors if isinstance(error, InvalidInput | BodyTooLarge | BodyTooSlow) else None
     outcome = "invalid" if error.status < 429 else error.code
-    return _problem(error.status, error.title, str(error), errors, outcome, retry)
+    return _problem(error.status, error.title, str(error), errors, outcome, more)
 
 
 def crashed(error: Exception) -> Answer:

@@ -35,8 +35,8 @@ class WsgiCollect:
 
     def _answer(self, environ: Environ) -> Answer:
         try:
-            hit, answer = self._door.prepare(_asked(environ))
-            if hit is not None:
+            hits, answer = self._door.prepare(_asked(environ))
+            for hit in hits:
                 self._store(hit)
         except WebmonError as error:
             return refusal(error)

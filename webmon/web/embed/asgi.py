@@ -96,7 +96,7 @@ class AsgiEmbed:
         recorder = self._recorders.get(scope["path"]) if scope["type"] == "http" else None
         if recorder is None or scope["method"] != "POST":
             return await self._inner(scope, receive, send)
-        raw = await read_body(receive)
+        raw, _ = await read_body(receive)
         answer = await self._record(recorder, raw, Client(peer_of(scope), headers_of(scope)))
         if answer is None:
             return await self._inner(scope, read_again(raw, receive), send)

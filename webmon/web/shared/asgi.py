@@ -41,14 +41,14 @@ def headers_of(scope: Scope) -> Mapping[str, str]:
     return headers
 
 
-async def read_body(receive: Receive) -> bytes:
-    """Return the body; of one that is longer than `BODY_LIMIT`, so much that this can be seen."""
+async def read_body(receive: Receive, limit: int = BODY_LIMIT) -> tuple[bytes, bool]:
+    """Return the body, and whether it is all: of one that is longer than `limit`, so much that this can be seen."""
     message = await receive()
     body: bytes = message.get("body", b"")
-    while message.get("more_body") and len(body) <= BODY_LIMIT:
+    while message.get("more_body") and len(body) <= limit:
         message = await receive()
         body += message.get("body", b"")
-    return body
+    return body, not message.get("more_body")
 
 
 def read_again(body: bytes, receive: Receive) -> Receive:

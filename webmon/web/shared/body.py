@@ -12,6 +12,8 @@ from webmon.domain.event import NOT_JSON
 from webmon.errors import BodyTooLarge, InvalidInput
 
 BODY_LIMIT = 64 * 1024
+# Of anything at all: files that the staff bring in.
+LARGEST_BODY = 1024 * 1024
 T = TypeVar("T")
 _PLACE = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<field>[^`]*)`)?")
 _MISSING = re.compile(r"Object missing required field `(\w+)`")

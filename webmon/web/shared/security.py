@@ -9,6 +9,8 @@ from datetime import timedelta
 
 from flask import Flask, Response, abort, g, request
 
+from webmon.web.shared.body import LARGEST_BODY
+
 # What a page may do, but for scripts: those follow from how it was rendered.
 PAGE_POLICY: Mapping[str, str] = {
     "default-src": "'none'",
@@ -77,7 +79,7 @@ def harden(app: Flask, *, secure: bool, session_key: bytes) -> None:
         PERMANENT_SESSION_LIFETIME=SESSION_LIFETIME,
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session; a form left open over lunch still works
         WTF_CSRF_SSL_STRICT=False,  # it compares Referer with Host, which a proxy may have changed
-        MAX_CONTENT_LENGTH=1024 * 1024,
+        MAX_CONTENT_LENGTH=LARGEST_BODY,
         MAX_FORM_MEMORY_SIZE=1024 * 1024,
     )
 

@@ -12,7 +12,7 @@ from wtforms import HiddenField, IntegerField, PasswordField, StringField
 from wtforms.validators import DataRequired, EqualTo, InputRequired, Length, NumberRange
 
 from webmon.clock import Clock
-from webmon.domain.address import Networks, client_address
+from webmon.domain.address import Proxies, client_address
 from webmon.domain.agent import parse_agent
 from webmon.domain.password import LONGEST_PASSWORD
 from webmon.domain.staff import Role
@@ -65,7 +65,7 @@ class SessionForm(FlaskForm):  # type: ignore[misc]
 
 
 def blueprint(
-    staff: StaffAccounts, second_factors: SecondFactors, guard: StaffGuard, trusted: Networks, clock: Clock
+    staff: StaffAccounts, second_factors: SecondFactors, guard: StaffGuard, trusted: Proxies, clock: Clock
 ) -> Blueprint:
     pages = Blueprint("staff", __name__)
     _register_door(pages, staff, guard, trusted, clock)
@@ -74,9 +74,7 @@ def blueprint(
     return pages
 
 
-def _register_door(
-    pages: Blueprint, staff: StaffAccounts, guard: StaffGuard, trusted: Networks, clock: Clock
-) -> None:
+def _register_door(pages: Blueprint, staff: StaffAccounts, guard: StaffGuard, trusted: Proxies, clock: Clock) -> None:
     @pages.route("/staff/sign-in", methods=["GET", "POST"])
     def sign_in() -> Response | tuple[str, int] | str:
         form = SignInForm(next=request.args.get("next", ""))
@@ -217,7 +215,7 @@ def _picture(enrolment: Enrolment, form: CodeForm) -> str:
     return render_template("staff/second_factor_picture.html", form=form, enrolment=enrolment, picture=picture)
 
 
-def _asking(trusted: Networks) -> Asking:
+def _asking(trusted: Proxies) -> Asking:
     client = client_of(request)
     agent = parse_agent(request.headers.get("User-Agent", ""))
     named = " on ".join(part for part in (agent.browser, agent.os) if part)
