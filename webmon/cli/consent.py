@@ -27,9 +27,7 @@ def verify(domain: str | None, checkpoints: Path | None, as_json: bool) -> None:
     core = Core()
     kept = read_checkpoints(checkpoints) if checkpoints else []
     sites = [core.sites.get(domain)] if domain else core.sites.all()
-    verdicts = {
-        site.domain: core.consents.verify(site, [one for one in kept if one.site == site.domain]) for site in sites
-    }
+    verdicts = core.consents.verify_all(sites, kept)
     if as_json:
         rows = [
             {"site": name, "holds": v.holds, "checked": v.checked_count, "broken": v.broken_seq, "reason": v.reason}

@@ -30,7 +30,7 @@ from webmon.domain.jurisdiction import Policy
 from webmon.domain.notice import Notice
 from webmon.domain.pseudonym import is_raw_id
 from webmon.domain.site import Site
-from webmon.errors import Conflict, InvalidInput, NotFound
+from webmon.errors import Conflict, InvalidInput, NotFound, Unavailable
 from webmon.services.publish_notice import Notices
 from webmon.services.sign_consents import Signer
 from webmon.services.together import LoopTogether, Together
@@ -241,11 +241,24 @@ class Consents:
     def verify(self, site: Site, kept: Sequence[Checkpoint] = ()) -> Verdict:
         """Walk the site's ledger: the chain, the columns beside it, the notices it names, and the checkpoints.
 
-        `kept`: checkpoints of the site that were kept elsewhere.
+        `kept`: checkpoints of the site that were kept elsewhere. Raises as `verify_all` does.
+        """
+        return self.verify_all([site], kept)[site.domain]
+
+    def verify_all(self, sites: Sequence[Site], kept: Sequence[Checkpoint] = ()) -> dict[str, Verdict]:
+        """Do so for many sites, and return domain to what was found; `kept` may be of all of them.
+
+        Raises `Unavailable` where every record holds and yet what they are kept in is damaged.
         """
         key = self.signer.public_key()
         with self.unit.reading() as consents:
-            return verify_ledger(consents, site, key, kept)
+            found = {
+                site.domain: verify_ledger(consents, site, key, [one for one in kept if one.site == site.domain])
+                for site in sites
+            }
+            if consents.damage and all(verdict.holds for verdict in found.values()):
+                raise Unavailable(f"The control database is damaged, in no record of consent: {consents.damage}")
+        return found
 
     def _acknowledge(
         self, site: Site, answer: Answer, request: ConsentRequest, written: _Written, now: datetime
