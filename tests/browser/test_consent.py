@@ -567,6 +567,35 @@ def test_load_once_decides_nothing(person: Person, shown: Shown, site: Website, 
     assert opened.context.cookies() == []
 
 
+def test_a_frame_or_picture_that_consent_had_opened_goes_when_it_is_taken_back(
+    person: Person, shown: Shown, site: Website, webmon: WebmonServer
+) -> None:
+    waiting = '<iframe data-category="marketing" data-src="/film" title="A film"></iframe>'
+    picture = '<img data-category="marketing" data-src="/picture" alt="A picture">'
+    once = '<iframe data-category="functional" data-src="/map" title="A map"></iframe>'
+    runs = "<script>parent.running = document; setInterval(() => (parent.ticks = (parent.ticks | 0) + 1), 9)</script>"
+    site.pages |= {"/film": f"A film{runs}", "/map": "A map", "/picture": ""}
+    site.pages["/"] = page(webmon.url, once + waiting + picture)
+    opened = shown(person())
+    opened.get_by_role("group", name="A map").locator("[data-webmon=load]").click()
+    opened.locator("[data-webmon=accept]").click()
+    opened.wait_for_function("window.ticks > 1")
+    opened.evaluate("window.same = true; webmon.consent.show()")
+    opened.get_by_label("Marketing and embedded media").uncheck()
+    opened.locator("[data-webmon=save]").click()
+    expect(opened.get_by_role("group", name="A film")).to_be_visible()
+    expect(opened.locator(".webmon-gate")).to_have_count(2)
+    assert opened.evaluate("window.same") is True
+    assert opened.evaluate("running.defaultView") is None, "what ran in the frame is gone"
+    assert opened.locator("[data-category=marketing]").evaluate_all("all => all.map(one => one.src)") == ["", ""]
+    expect(opened.frame_locator("[title='A map']").locator("body")).to_have_text("A map")
+    opened.get_by_role("group", name="A film").locator("[data-webmon=always]").click()
+    expect(opened.frame_locator("[title='A film']").locator("body")).to_have_text("A film")
+    expect(opened.locator(".webmon-gate")).to_have_count(0)
+    opened.evaluate("webmon.consent.withdraw()")
+    expect(opened.locator(".webmon-gate")).to_have_count(2)
+
+
 def test_placeholders_that_follow_each_other_do_not_touch(
     person: Person, shown: Shown, site: Website, webmon: WebmonServer
 ) -> None:

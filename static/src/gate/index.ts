@@ -31,6 +31,8 @@ const run = (waiting: HTMLScriptElement, ran: Set<string>): Promise<void> =>
 
 // One after another, also where elements come while a script still loads.
 let scripts = Promise.resolve();
+// Frames and images that are there by consent: they go when it is taken back. What was loaded once stays as it is.
+const agreed = new WeakSet<HTMLElement>();
 
 /** Show what is allowed by now, and a placeholder in place of what is not; `ran` gets the categories of scripts that run. */
 export default (
@@ -41,9 +43,13 @@ export default (
   ran: Set<string>,
 ): Promise<void> => {
   const ok = (one: HTMLElement): boolean => one.dataset.category === "necessary" || choice()[one.dataset.category!] === true;
-  for (const one of document.querySelectorAll<HTMLElement>("iframe[data-category][data-src],img[data-category][data-src]")) {
-    if (ok(one)) reveal(one);
-    else if (!one.hidden) hide(one, notice, sheets, always);
+  for (const one of document.querySelectorAll<HTMLElement>("iframe[data-category],img[data-category]")) {
+    if (agreed.has(one) && !ok(one)) take(one);
+    if (!one.dataset.src) continue;
+    if (ok(one)) {
+      agreed.add(one);
+      reveal(one);
+    } else if (!one.hidden) hide(one, notice, sheets, always);
   }
   const runAll = async (): Promise<void> => {
     for (const one of document.querySelectorAll<HTMLScriptElement>('script[type="text/plain"][data-category]')) {
@@ -53,6 +59,15 @@ export default (
   };
   return (scripts = scripts.then(runAll, runAll));
 };
+
+/** Have it wait again: nothing of what it had loaded goes on. */
+function take(one: HTMLElement): void {
+  agreed.delete(one);
+  one.dataset.src = one.getAttribute("src")!;
+  one.removeAttribute("src");
+  // A frame goes on with its page until it is out of this one.
+  one.replaceWith(one);
+}
 
 function reveal(one: HTMLElement): void {
   const host = one.previousElementSibling;
