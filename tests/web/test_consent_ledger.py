@@ -380,6 +380,10 @@ def test_a_receipt_is_checked_offline_and_a_tampered_one_named(world: World, tmp
     changed["decisions"]["marketing"] = False
     file.write_text(json.dumps(changed))
     assert "it was changed" in run(world, "check-receipt", str(file), "--key", str(key), status=1).output
+    whole = json.dumps(receipt)
+    for text in (whole.replace("{", '{"action": "reject_all",', 1), whole.replace('"alg"', '"alg": "none", "alg"')):
+        file.write_text(text)
+        assert "twice" in run(world, "check-receipt", str(file), "--key", str(key), status=1).output
 
 
 @pytest.mark.parametrize("text", ["", "no JSON", "[]", "7", "{}", "[" * 100_000])

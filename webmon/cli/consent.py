@@ -82,8 +82,15 @@ def _own_key() -> Any:
 
 
 def _read_json(path: Path) -> Any:
+    def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        # Of two fields of one name readers may see the one that was not signed.
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise click.ClickException(f"{path}: holds a field twice, of which only one can have been signed")
+        return found
+
     try:
-        return json.loads(path.read_text("utf-8"))
+        return json.loads(path.read_text("utf-8"), object_pairs_hook=each_once)
     except (ValueError, RecursionError) as error:
         raise click.ClickException(f"{path}: is not JSON") from error
 
