@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.support.server import WebmonServer, request, wait_until
 from tests.support.website import Website, page
@@ -681,4 +681,31 @@ def test_under_a_strict_policy_with_trusted_types_all_of_it_works(
         opened.locator("[data-webmon=accept]").click()
         wait_until(lambda: opened.evaluate("window.one === true"), 10, "the script that waited has run")
     finally:
+        site.close()
+
+
+def test_a_website_that_allows_no_policy_for_scripts_has_the_question_and_its_frames_all_the_same(
+    browser: Browser, shown: Shown, webmon: WebmonServer
+) -> None:
+    waiting = '<script type="text/plain" data-category="marketing" data-src="/one.js"></script>'
+    frame = '<iframe data-category="marketing" data-src="/film" title="A film"></iframe>'
+    pages = {"/": page(webmon.url, frame + waiting), "/one.js": "window.one = true", "/film": "A film"}
+    policy = "require-trusted-types-for 'script'; trusted-types 'none'"
+    site = Website(pages, {"Content-Security-Policy": policy})
+    context = browser.new_context(locale="en-GB")
+    said: list[str] = []
+    context.on("console", lambda one: said.append(one.text) if one.type == "error" else None)
+    thrown: list[str] = []
+    context.on("weberror", lambda one: thrown.append(str(one.error)))
+    try:
+        opened = shown(context, site)
+        assert said == [], "nothing is tried before a script may run"
+        opened.locator("[data-webmon=accept]").click()
+        expect(opened.frame_locator("iframe").locator("body")).to_have_text("A film")
+        wait_until(lambda: said, 10, "the browser says why the script does not run")
+        assert "webmon-gate" in said[0]
+        assert opened.evaluate("window.one") is None
+        assert thrown == []
+    finally:
+        context.close()
         site.close()

@@ -2,15 +2,23 @@
 import type { Choice, Notice } from "../shared/types";
 import { boxed, button, element } from "../banner/dom";
 
-const trusted = (window as any).trustedTypes?.createPolicy?.("webmon-gate", {
-  createScript: (text: string) => text,
-  createScriptURL: (url: string) => url,
-});
+type Policy = { createScript(text: string): string; createScriptURL(url: string): string };
+const plain: Policy = { createScript: (text) => text, createScriptURL: (url) => url };
+let made: Policy | undefined;
+
+/** Made when the first script runs, and not before: a website that allows no such policy has frames and the question all the same. */
+const policy = (): Policy => {
+  try {
+    made ||= (window as any).trustedTypes.createPolicy("webmon-gate", plain) as Policy;
+  } catch {
+    made = plain; // the browser knows of no such thing, or the website allows none
+  }
+  return made;
+};
 
 /** Turn a waiting script into a running one; resolves when an external one has loaded, so that order is kept. */
 const run = (waiting: HTMLScriptElement, ran: Set<string>): Promise<void> =>
   new Promise((done) => {
-    ran.add(waiting.dataset.category!);
     const script = document.createElement("script");
     script.nonce = waiting.nonce; // which the browser hides from its attributes
     for (const { name, value } of Array.from(waiting.attributes)) {
@@ -20,12 +28,13 @@ const run = (waiting: HTMLScriptElement, ran: Set<string>): Promise<void> =>
     script.async = false;
     const source = waiting.dataset.src || waiting.getAttribute("src");
     if (source) {
-      script.src = trusted ? trusted.createScriptURL(source) : source;
+      script.src = policy().createScriptURL(source);
       script.onload = script.onerror = () => done();
     } else {
-      script.text = trusted ? trusted.createScript(waiting.text) : waiting.text;
+      script.text = policy().createScript(waiting.text);
       done();
     }
+    ran.add(waiting.dataset.category!);
     waiting.replaceWith(script);
   });
 
@@ -54,7 +63,8 @@ export default (
   const runAll = async (): Promise<void> => {
     for (const one of document.querySelectorAll<HTMLScriptElement>('script[type="text/plain"][data-category]')) {
       // The page may have taken it out while it waited, and the visitor may have answered anew.
-      if (one.isConnected && ok(one)) await run(one, ran);
+      // What the website does not allow keeps no other from running.
+      if (one.isConnected && ok(one)) await run(one, ran).catch(() => 0);
     }
   };
   return (scripts = scripts.then(runAll, runAll));
