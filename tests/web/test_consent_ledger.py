@@ -157,6 +157,12 @@ def test_a_byte_that_is_changed_in_the_file_is_named_wherever_it_stands(ledger: 
     run(ledger, "verify")
 
 
+@pytest.mark.parametrize("column", ["body", "chain_hash", "receipt_id", "recorded_at", "expires_at"])
+def test_a_text_that_is_said_to_be_bytes_is_named(ledger: World, column: str) -> None:
+    tamper(ledger, f"update consent set {column} = cast({column} as blob) where seq = 2")  # noqa: S608
+    assert broken(ledger) == 2
+
+
 def test_a_record_whose_row_cannot_be_read_any_more_is_named(ledger: World) -> None:
     # A row begins with how long its parts are: the answer's purpose now ends beyond it.
     for place in places(ledger, bytes([3]) + b"marketing"):
