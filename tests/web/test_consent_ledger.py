@@ -7,6 +7,7 @@ import copy
 import json
 import random
 import re
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -297,6 +298,27 @@ def test_a_checkpoint_kept_elsewhere_proves_what_was_cut_off_with_its_own(ledger
     assert "record 4 is missing" in run(ledger, "verify", "--checkpoints", str(kept), status=1).output
     kept.write_text("no checkpoint\n")
     assert "no checkpoint" in run(ledger, "verify", "--checkpoints", str(kept), status=1).output
+
+
+def test_a_site_that_was_taken_out_with_its_ledger_is_missed_by_a_checkpoint_kept_elsewhere(
+    ledger: World, tmp_path: Path
+) -> None:
+    kept, folder = tmp_path / "kept.jsonl", tmp_path / "without"
+    kept.write_text(run(ledger, "checkpoint").output)
+    shutil.copytree(ledger.folder, folder)
+    with contextlib.closing(sqlite3.connect(folder / "control.db")) as connection, connection:
+        for table, column in (("consent", "site_id"), ("consent_checkpoint", "site_id"), ("site", "id")):
+            connection.execute(f"delete from {table} where {column} = {ledger.site.id}")  # noqa: S608
+
+    def said(status: int) -> str:
+        asked = ["consent", "verify", "--checkpoints", str(kept)]
+        done = CliRunner().invoke(main, asked, env={"WEBMON_DATA_DIR": str(folder)})
+        assert done.exit_code == status, done.output
+        return done.output
+
+    assert "example.org: 0 records hold; record 1 is missing, and so is the site" in said(1)
+    kept.write_text(kept.read_text().replace("example.org", "elsewhere.example"))
+    assert "elsewhere" not in said(0), "that is signed by nobody"
 
 
 def test_a_checkpoint_of_an_unchanged_ledger_is_the_one_that_there_is(ledger: World) -> None:

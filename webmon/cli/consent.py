@@ -28,6 +28,8 @@ def verify(domain: str | None, checkpoints: Path | None, as_json: bool) -> None:
     kept = read_checkpoints(checkpoints) if checkpoints else []
     sites = [core.sites.get(domain)] if domain else core.sites.all()
     verdicts = core.consents.verify_all(sites, kept)
+    if domain is None:
+        verdicts |= core.consents.gone(kept, [site.domain for site in sites])
     if as_json:
         rows = [
             {"site": name, "holds": v.holds, "checked": v.checked_count, "broken": v.broken_seq, "reason": v.reason}

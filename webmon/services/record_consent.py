@@ -6,13 +6,13 @@ import asyncio
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from webmon.domain.chain import Verdict
-from webmon.domain.checkpoint import Checkpoint
+from webmon.domain.checkpoint import CONSENT, Checkpoint
 from webmon.domain.consent import (
     ANALYTICS,
     NOBODY,
@@ -259,6 +259,16 @@ class Consents:
             if consents.damage and all(verdict.holds for verdict in found.values()):
                 raise Unavailable(f"The control database is damaged, in no record of consent: {consents.damage}")
         return found
+
+    def gone(self, kept: Sequence[Checkpoint], domains: Collection[str]) -> dict[str, Verdict]:
+        """Return what was found of the sites that checkpoints of ours have seen and that are not there any more.
+
+        No site is ever taken out by webmon. `domains`: those that are there.
+        """
+        key = self.signer.public_key()
+        seen = [one for one in kept if one.type == CONSENT and one.site not in domains and one.holds(key)]
+        reason = "is missing, and so is the site: the checkpoint of {} has seen {} records"
+        return {one.site: Verdict(0, 1, reason.format(one.made_at, one.seq)) for one in seen}
 
     def _acknowledge(
         self, site: Site, answer: Answer, request: ConsentRequest, written: _Written, now: datetime
