@@ -130,6 +130,38 @@ def test_it_stands_where_the_notice_says(person: Person, shown: Shown, layout: s
     assert 0 <= gap <= 20
 
 
+@pytest.mark.parametrize(("layout", "position"), [("bar", "bottom"), ("bar", "top"), ("box", "bottom-end")])
+def test_a_question_beside_the_page_is_answered_with_the_keyboard_alone(
+    person: Person, shown: Shown, site: Website, webmon: WebmonServer, layout: str, position: str
+) -> None:
+    site.pages["/"] = page(webmon.url, '<a href="#x">A link</a>')
+    context = person()
+    opened = shown(context, layout=layout, position=position)
+    at = "document.activeElement.shadowRoot?.activeElement?.dataset.webmon ?? document.activeElement.tagName"
+
+    def tab_to(hook: str) -> None:
+        for _ in range(8):
+            opened.keyboard.press("Tab")
+            if opened.evaluate(at) == hook:
+                return
+        raise AssertionError(f"the keyboard does not reach {hook}")
+
+    tab_to("A")
+    tab_to("reject")
+    tab_to("accept")
+    tab_to("choose")
+    opened.keyboard.press("Enter")
+    expect(opened.locator("[data-webmon=preferences]")).to_be_focused()
+    opened.keyboard.press("Escape")
+    expect(opened.locator("[data-webmon=banner]")).to_be_focused()
+    assert opened.evaluate(at) == "choose", "back where it was"
+    assert context.cookies() == []
+    tab_to("reject")
+    opened.keyboard.press("Enter")
+    expect(opened.locator("[data-webmon=banner]")).to_have_count(0)
+    assert "analytics:0" in context.cookies()[0]["value"]
+
+
 def test_a_dialog_keeps_the_keyboard_and_escape_is_no_answer(person: Person, shown: Shown) -> None:
     context = person()
     opened = shown(context, layout="dialog", position="center")
