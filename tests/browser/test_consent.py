@@ -599,6 +599,20 @@ def test_load_once_decides_nothing(person: Person, shown: Shown, site: Website, 
     assert opened.context.cookies() == []
 
 
+def test_cookies_that_only_a_secure_page_may_set_go_as_well(person: Person, shown: Shown) -> None:
+    cookie = VIDEO["cookies"][0]
+    listed = [cookie | {"name": name} for name in ("__Secure-vid", "__Host-vid", "vid_*")]
+    context = person()
+    opened = shown(context, services=[VIDEO | {"cookies": listed}])
+    opened.locator("[data-webmon=accept]").click()
+    opened.wait_for_function("webmon.consent.get().version")
+    for name in ("__Secure-vid", "__Host-vid", "vid_a"):
+        opened.evaluate("name => { document.cookie = `${name}=1;path=/;secure` }", name)
+    assert {"__Secure-vid", "__Host-vid", "vid_a"} <= {one["name"] for one in context.cookies()}
+    opened.evaluate("webmon.consent.withdraw()")
+    wait_until(lambda: len(context.cookies()) == 1, 10, "only the choice is left", context.cookies)
+
+
 def test_a_frame_or_picture_that_consent_had_opened_goes_when_it_is_taken_back(
     person: Person, shown: Shown, site: Website, webmon: WebmonServer
 ) -> None:
