@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.support.server import WebmonServer, request, wait_until
 from tests.support.website import Website, page
@@ -128,6 +128,38 @@ def test_it_stands_where_the_notice_says(person: Person, shown: Shown, layout: s
         edge,
     )
     assert 0 <= gap <= 20
+
+
+@pytest.mark.parametrize(("layout", "position"), [("bar", "bottom"), ("bar", "top"), ("box", "bottom-end")])
+def test_a_question_beside_the_page_is_answered_with_the_keyboard_alone(
+    person: Person, shown: Shown, site: Website, webmon: WebmonServer, layout: str, position: str
+) -> None:
+    site.pages["/"] = page(webmon.url, '<a href="#x">A link</a>')
+    context = person()
+    opened = shown(context, layout=layout, position=position)
+    at = "document.activeElement.shadowRoot?.activeElement?.dataset.webmon ?? document.activeElement.tagName"
+
+    def tab_to(hook: str) -> None:
+        for _ in range(8):
+            opened.keyboard.press("Tab")
+            if opened.evaluate(at) == hook:
+                return
+        raise AssertionError(f"the keyboard does not reach {hook}")
+
+    tab_to("A")
+    tab_to("reject")
+    tab_to("accept")
+    tab_to("choose")
+    opened.keyboard.press("Enter")
+    expect(opened.locator("[data-webmon=preferences]")).to_be_focused()
+    opened.keyboard.press("Escape")
+    expect(opened.locator("[data-webmon=banner]")).to_be_focused()
+    assert opened.evaluate(at) == "choose", "back where it was"
+    assert context.cookies() == []
+    tab_to("reject")
+    opened.keyboard.press("Enter")
+    expect(opened.locator("[data-webmon=banner]")).to_have_count(0)
+    assert "analytics:0" in context.cookies()[0]["value"]
 
 
 def test_a_dialog_keeps_the_keyboard_and_escape_is_no_answer(person: Person, shown: Shown) -> None:
@@ -567,6 +599,49 @@ def test_load_once_decides_nothing(person: Person, shown: Shown, site: Website, 
     assert opened.context.cookies() == []
 
 
+def test_cookies_that_only_a_secure_page_may_set_go_as_well(person: Person, shown: Shown) -> None:
+    cookie = VIDEO["cookies"][0]
+    listed = [cookie | {"name": name} for name in ("__Secure-vid", "__Host-vid", "vid_*")]
+    context = person()
+    opened = shown(context, services=[VIDEO | {"cookies": listed}])
+    opened.locator("[data-webmon=accept]").click()
+    opened.wait_for_function("webmon.consent.get().version")
+    for name in ("__Secure-vid", "__Host-vid", "vid_a"):
+        opened.evaluate("name => { document.cookie = `${name}=1;path=/;secure` }", name)
+    assert {"__Secure-vid", "__Host-vid", "vid_a"} <= {one["name"] for one in context.cookies()}
+    opened.evaluate("webmon.consent.withdraw()")
+    wait_until(lambda: len(context.cookies()) == 1, 10, "only the choice is left", context.cookies)
+
+
+def test_a_frame_or_picture_that_consent_had_opened_goes_when_it_is_taken_back(
+    person: Person, shown: Shown, site: Website, webmon: WebmonServer
+) -> None:
+    waiting = '<iframe data-category="marketing" data-src="/film" title="A film"></iframe>'
+    picture = '<img data-category="marketing" data-src="/picture" alt="A picture">'
+    once = '<iframe data-category="functional" data-src="/map" title="A map"></iframe>'
+    runs = "<script>parent.running = document; setInterval(() => (parent.ticks = (parent.ticks | 0) + 1), 9)</script>"
+    site.pages |= {"/film": f"A film{runs}", "/map": "A map", "/picture": ""}
+    site.pages["/"] = page(webmon.url, once + waiting + picture)
+    opened = shown(person())
+    opened.get_by_role("group", name="A map").locator("[data-webmon=load]").click()
+    opened.locator("[data-webmon=accept]").click()
+    opened.wait_for_function("window.ticks > 1")
+    opened.evaluate("window.same = true; webmon.consent.show()")
+    opened.get_by_label("Marketing and embedded media").uncheck()
+    opened.locator("[data-webmon=save]").click()
+    expect(opened.get_by_role("group", name="A film")).to_be_visible()
+    expect(opened.locator(".webmon-gate")).to_have_count(2)
+    assert opened.evaluate("window.same") is True
+    assert opened.evaluate("running.defaultView") is None, "what ran in the frame is gone"
+    assert opened.locator("[data-category=marketing]").evaluate_all("all => all.map(one => one.src)") == ["", ""]
+    expect(opened.frame_locator("[title='A map']").locator("body")).to_have_text("A map")
+    opened.get_by_role("group", name="A film").locator("[data-webmon=always]").click()
+    expect(opened.frame_locator("[title='A film']").locator("body")).to_have_text("A film")
+    expect(opened.locator(".webmon-gate")).to_have_count(0)
+    opened.evaluate("webmon.consent.withdraw()")
+    expect(opened.locator(".webmon-gate")).to_have_count(2)
+
+
 def test_placeholders_that_follow_each_other_do_not_touch(
     person: Person, shown: Shown, site: Website, webmon: WebmonServer
 ) -> None:
@@ -652,4 +727,31 @@ def test_under_a_strict_policy_with_trusted_types_all_of_it_works(
         opened.locator("[data-webmon=accept]").click()
         wait_until(lambda: opened.evaluate("window.one === true"), 10, "the script that waited has run")
     finally:
+        site.close()
+
+
+def test_a_website_that_allows_no_policy_for_scripts_has_the_question_and_its_frames_all_the_same(
+    browser: Browser, shown: Shown, webmon: WebmonServer
+) -> None:
+    waiting = '<script type="text/plain" data-category="marketing" data-src="/one.js"></script>'
+    frame = '<iframe data-category="marketing" data-src="/film" title="A film"></iframe>'
+    pages = {"/": page(webmon.url, frame + waiting), "/one.js": "window.one = true", "/film": "A film"}
+    policy = "require-trusted-types-for 'script'; trusted-types 'none'"
+    site = Website(pages, {"Content-Security-Policy": policy})
+    context = browser.new_context(locale="en-GB")
+    said: list[str] = []
+    context.on("console", lambda one: said.append(one.text) if one.type == "error" else None)
+    thrown: list[str] = []
+    context.on("weberror", lambda one: thrown.append(str(one.error)))
+    try:
+        opened = shown(context, site)
+        assert said == [], "nothing is tried before a script may run"
+        opened.locator("[data-webmon=accept]").click()
+        expect(opened.frame_locator("iframe").locator("body")).to_have_text("A film")
+        wait_until(lambda: said, 10, "the browser says why the script does not run")
+        assert "webmon-gate" in said[0]
+        assert opened.evaluate("window.one") is None
+        assert thrown == []
+    finally:
+        context.close()
         site.close()

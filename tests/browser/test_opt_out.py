@@ -95,7 +95,7 @@ def test_an_opt_out_is_one_press_and_shown_as_honoured(person: Person, visit: Ca
     expect(box).to_contain_text(DONE)
     expect(box).to_be_focused()
     assert opened.evaluate("webmon.consent.get().analytics") is False
-    box.locator("[data-webmon=close]").click()
+    opened.keyboard.press("Enter")
     expect(box).to_have_count(0)
     # Who has chosen is shown nothing more, and downloads nothing for it.
     assert loaded_again(opened) == []
@@ -106,6 +106,9 @@ def test_the_control_stays_on_every_page_until_there_is_a_choice(person: Person,
     opened = visit(person(), "sells.example")
     box = opened.locator("[data-webmon=notice]")
     expect(box).to_be_visible()
+    opened.get_by_role("link", name="On").focus()
+    opened.keyboard.press("Tab")
+    expect(box).to_be_focused()
     opened.get_by_role("link", name="On").click()
     expect(box).to_be_visible()
     # The choices lead to the preferences, and closing those decides nothing.

@@ -87,3 +87,36 @@ def test_the_opt_out_is_one_press_of_a_button(plain: BrowserContext, website: We
     page.get_by_role("button", name="Do not sell or share my personal information").click()
     expect(page.get_by_role("status")).to_contain_text("Your answer is counted")
     assert plain.cookies() == []
+
+
+@pytest.mark.parametrize(
+    ("hook", "said", "receipts"), [("reject", "counted", 0), ("accept", "saved", 1), ("save", "saved", 1)]
+)
+def test_the_linked_page_asks_whoever_it_does_not_know(
+    plain: BrowserContext, website: Website, webmon: WebmonServer, hook: str, said: str, receipts: int
+) -> None:
+    page = plain.new_page()
+    page.goto(f"{webmon.url}/privacy/{name_of(website)}")
+    assert plain.cookies() == []
+    boxes = page.locator("#choices input[type=checkbox]:not(:disabled)")
+    assert [box.is_checked() for box in boxes.all()] == [False] * 3
+    heights = page.locator("#choices button").evaluate_all("all => all.map(one => one.offsetHeight)")
+    assert len(heights) == 3
+    assert len(set(heights)) == 1
+    if hook == "save":
+        page.get_by_label("Measurement").check()
+    page.locator(f"#choices [data-webmon={hook}]").click()
+    expect(page.get_by_role("status")).to_contain_text(said)
+    expect(page.locator("#receipts li")).to_have_count(receipts)
+    assert bool(plain.cookies()) is bool(receipts), "a refusal leaves nothing"
+
+
+def test_where_scripts_run_the_linked_page_leaves_the_question_to_the_website(
+    browser: Browser, website: Website, webmon: WebmonServer
+) -> None:
+    context = browser.new_context(locale="en-GB")
+    page = context.new_page()
+    page.goto(f"{webmon.url}/privacy/{name_of(website)}")
+    expect(page.locator("#opt-out")).to_be_visible()
+    expect(page.locator("#choices")).to_have_count(0)
+    context.close()

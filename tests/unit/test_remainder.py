@@ -95,8 +95,11 @@ def test_hours_and_days_are_those_of_the_site(zone: ZoneInfo, hour: str, day: st
     assert day_of(moment, zone).isoformat().startswith(f"2026-11-{day}")
 
 
-@pytest.mark.parametrize(("path", "section"), [("/", "/"), ("/a", "/a"), ("/a/b/c", "/a"), ("", "")])
-def test_the_section_is_the_first_part_of_a_path(path: str, section: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "section"),
+    [("/", "/"), ("/a", "/a/*"), ("/a/b/c", "/a/*"), ("", ""), ("/a/*", "/a/*"), ("/*", "/*")],
+)
+def test_the_section_is_the_first_part_of_a_path_and_no_page(path: str, section: str) -> None:
     assert section_of(path) == section
 
 
@@ -109,13 +112,13 @@ def test_enough_people_in_a_cell_leave_it_as_it_is_and_one_is_not_enough_for_two
 
 def test_section_site_day_and_traits_are_given_up_one_after_another() -> None:
     section = [(cell("/imaging/mri"), 1), (cell("/imaging/ct"), 2)]
-    assert set(generalize(section, 2, BERLIN, EVENING).values()) == {cell("/imaging")}
+    assert set(generalize(section, 2, BERLIN, EVENING).values()) == {cell("/imaging/*")}
     site = [(cell("/imaging/mri"), 1), (cell("/doctors"), 2)]
-    assert set(generalize(site, 2, BERLIN, EVENING).values()) == {cell("/")}
+    assert set(generalize(site, 2, BERLIN, EVENING).values()) == {cell("/*")}
     day = [(cell(hour=0), 1), (cell(hour=3), 2)]
-    assert set(generalize(day, 2, BERLIN, EVENING).values()) == {cell("/", occurred_at=day_of(MORNING, BERLIN))}
+    assert set(generalize(day, 2, BERLIN, EVENING).values()) == {cell("/*", occurred_at=day_of(MORNING, BERLIN))}
     traits = [(cell(browser="Firefox"), 1), (cell(browser="Safari"), 2)]
-    bare = cell("/", occurred_at=day_of(MORNING, BERLIN), browser="", os="", device="", country="", channel="")
+    bare = cell("/*", occurred_at=day_of(MORNING, BERLIN), browser="", os="", device="", country="", channel="")
     assert set(generalize(traits, 2, BERLIN, DAYS_LATER).values()) == {bare}
 
 
@@ -123,7 +126,7 @@ def test_a_time_that_is_not_over_may_still_fill_up() -> None:
     rows = [(cell(hour=11), 1)]
     assert generalize(rows, 2, BERLIN, EVENING) == {}, "the hour goes on"
     later = generalize(rows, 2, BERLIN, EVENING + timedelta(hours=1))
-    assert later == {cell(hour=11): cell("/", occurred_at=day_of(MORNING, BERLIN))}, "the day goes on"
+    assert later == {cell(hour=11): cell("/*", occurred_at=day_of(MORNING, BERLIN))}, "the day goes on"
     assert generalize(rows, 2, BERLIN, DAYS_LATER) == {cell(hour=11): None}
 
 

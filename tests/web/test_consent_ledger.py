@@ -6,7 +6,10 @@ import contextlib
 import copy
 import json
 import random
+import re
+import shutil
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +123,63 @@ def test_bytes_that_are_no_text_are_named_as_well(ledger: World, column: str) ->
 def test_a_decision_that_was_changed_is_named(ledger: World, statement: str) -> None:
     tamper(ledger, statement)
     assert broken(ledger) == 3
+
+
+def places(world: World, found: bytes) -> list[int]:
+    """Where something stands in the database's file, tables and indexes alike."""
+    with contextlib.closing(sqlite3.connect(world.folder / "control.db")) as connection:
+        assert connection.execute("pragma wal_checkpoint(truncate)").fetchone()[0] == 0
+    return [match.start() for match in re.finditer(re.escape(found), (world.folder / "control.db").read_bytes())]
+
+
+@contextlib.contextmanager
+def edited(world: World, place: int, byte: bytes) -> Iterator[None]:
+    """One byte of the file another one, as by somebody who opens it in an editor and not as a database."""
+    with (world.folder / "control.db").open("r+b", buffering=0) as file:
+        file.seek(place)
+        before = file.read(1)
+        file.seek(place)
+        file.write(byte)
+        yield
+        file.seek(place)
+        file.write(before)
+
+
+def test_a_byte_that_is_changed_in_the_file_is_named_wherever_it_stands(ledger: World) -> None:
+    number = stored(ledger, "consent")[1]["receipt_id"].encode()
+    decision = bytes([3]) + b"marketing"
+    for found, least, seq in ((number, 3, 2), (decision, 2, 3)):
+        known = places(ledger, found)
+        assert len(known) >= least, "in the table, and in an index"
+        for place in known:
+            with edited(ledger, place + len(found) - 1, b"!"):
+                said = run(ledger, "verify", "--site", "example.org", status=1).output
+                assert f"; record {seq} " in said, said
+    run(ledger, "verify")
+
+
+@pytest.mark.parametrize("column", ["body", "chain_hash", "receipt_id", "recorded_at", "expires_at"])
+def test_a_text_that_is_said_to_be_bytes_is_named(ledger: World, column: str) -> None:
+    tamper(ledger, f"update consent set {column} = cast({column} as blob) where seq = 2")  # noqa: S608
+    assert broken(ledger) == 2
+
+
+def test_a_record_whose_row_cannot_be_read_any_more_is_named(ledger: World) -> None:
+    # A row begins with how long its parts are: the answer's purpose now ends beyond it.
+    for place in places(ledger, bytes([3]) + b"marketing"):
+        with edited(ledger, place - 2, b"\x7f"):
+            said = run(ledger, "verify", "--site", "example.org", status=1).output
+            assert "; record 3 " in said, said
+
+
+def test_damage_of_the_file_that_is_of_no_record_is_told_as_such(ledger: World) -> None:
+    # How many bytes stand between the rows of a page, which is nobody's answer.
+    (place, *_) = places(ledger, bytes([3]) + b"marketing")
+    page = place // 4096 * 4096
+    with edited(ledger, page + 7, b"\x05"):
+        said = run(ledger, "verify", status=1).output
+        assert "damaged" in said, said
+    run(ledger, "verify")
 
 
 @pytest.mark.parametrize("change", ["body = replace(body, 'measure', 'follow')", "body = body || ' '", "hash = 'x'"])
@@ -240,6 +300,27 @@ def test_a_checkpoint_kept_elsewhere_proves_what_was_cut_off_with_its_own(ledger
     assert "no checkpoint" in run(ledger, "verify", "--checkpoints", str(kept), status=1).output
 
 
+def test_a_site_that_was_taken_out_with_its_ledger_is_missed_by_a_checkpoint_kept_elsewhere(
+    ledger: World, tmp_path: Path
+) -> None:
+    kept, folder = tmp_path / "kept.jsonl", tmp_path / "without"
+    kept.write_text(run(ledger, "checkpoint").output)
+    shutil.copytree(ledger.folder, folder)
+    with contextlib.closing(sqlite3.connect(folder / "control.db")) as connection, connection:
+        for table, column in (("consent", "site_id"), ("consent_checkpoint", "site_id"), ("site", "id")):
+            connection.execute(f"delete from {table} where {column} = {ledger.site.id}")  # noqa: S608
+
+    def said(status: int) -> str:
+        asked = ["consent", "verify", "--checkpoints", str(kept)]
+        done = CliRunner().invoke(main, asked, env={"WEBMON_DATA_DIR": str(folder)})
+        assert done.exit_code == status, done.output
+        return done.output
+
+    assert "example.org: 0 records hold; record 1 is missing, and so is the site" in said(1)
+    kept.write_text(kept.read_text().replace("example.org", "elsewhere.example"))
+    assert "elsewhere" not in said(0), "that is signed by nobody"
+
+
 def test_a_checkpoint_of_an_unchanged_ledger_is_the_one_that_there_is(ledger: World) -> None:
     ledger.move(days=1)
     assert ledger.runtime.sign_checkpoints(ledger.clock.now()) == 1
@@ -327,6 +408,10 @@ def test_a_receipt_is_checked_offline_and_a_tampered_one_named(world: World, tmp
     changed["decisions"]["marketing"] = False
     file.write_text(json.dumps(changed))
     assert "it was changed" in run(world, "check-receipt", str(file), "--key", str(key), status=1).output
+    whole = json.dumps(receipt)
+    for text in (whole.replace("{", '{"action": "reject_all",', 1), whole.replace('"alg"', '"alg": "none", "alg"')):
+        file.write_text(text)
+        assert "twice" in run(world, "check-receipt", str(file), "--key", str(key), status=1).output
 
 
 @pytest.mark.parametrize("text", ["", "no JSON", "[]", "7", "{}", "[" * 100_000])

@@ -470,8 +470,8 @@ def test_without_a_page_to_go_back_to_the_visitor_sees_their_receipt_and_can_wit
         ({"action": "custom", "purpose-unheard_of": "y"}, 400),
         ({"action": "reject_all", "purpose-analytics": "y"}, 400),
         ({"action": "withdraw", "consent": "00000000-0000-0000-0000-000000000000"}, 404),
-        ({"action": "accept_all", "notice": "sha256-" + "0" * 64}, 404),
-        ({"action": "accept_all", "notice": "<script>alert(1)</script>"}, 404),
+        ({"action": "accept_all", "notice": "sha256-" + "0" * 64}, 400),
+        ({"action": "accept_all", "notice": "<script>alert(1)</script>"}, 400),
     ],
 )
 def test_a_form_that_cannot_be_is_refused_and_leads_nowhere(

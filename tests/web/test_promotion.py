@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.world import World, problem
 from webmon.domain.hit import Basis, Hit
-from webmon.domain.remainder import Cell
+from webmon.domain.remainder import SOME_PAGE, Cell, section_of
 from webmon.errors import InvalidInput
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0"
@@ -123,10 +123,23 @@ def test_a_page_that_nobody_else_has_seen_is_not_named(world: World) -> None:
         visitor.sees(path)
     visitor.signs_in()
     world.settle()
-    assert sorted(row.pathname for row in world.remainders()) == ["/", "/imaging", "/imaging/mri"]
+    assert sorted(row.pathname for row in world.remainders()) == ["/*", "/imaging/*", "/imaging/mri"]
     visitor.sees("/mine-alone/page")
     world.settle()
-    assert sorted(row.pathname for row in world.remainders()) == ["/", "/", "/imaging", "/imaging/mri"]
+    assert sorted(row.pathname for row in world.remainders()) == ["/*", "/*", "/imaging/*", "/imaging/mri"]
+
+
+def test_a_page_that_is_not_named_is_none_of_those_that_are(world: World) -> None:
+    seen_by_others(world, "/", "/imaging", count=2)
+    visitor = world.visitor()
+    for path in ("/mine-alone", "/mine-alone/page", "/imaging/the-only-one"):
+        visitor.sees(path)
+    visitor.signs_in()
+    world.settle()
+    asked = {"metrics": ["pageviews"], "date_range": "all", "dimensions": ["event:page"]}
+    told = world.runtime.stats.ask(world.site, asked, world.clock.now())
+    pages = {row.dimensions[0]: row.metrics[0] for row in told.rows}
+    assert pages == {"/": 2, "/imaging": 2, "/imaging/*": 1, "/*": 2}
 
 
 # Whether anything is left
@@ -217,7 +230,7 @@ def agrees(row: Hit, cell: tuple[Any, ...]) -> bool:
         return False
     if not day and row.occurred_at.replace(minute=0, second=0, microsecond=0) != said.occurred_at:
         return False
-    page = said.pathname in {"/", row.pathname} or row.pathname.startswith(said.pathname + "/")
+    page = said.pathname in {SOME_PAGE, row.pathname, section_of(row.pathname)}
     traits = ("browser", "os", "device", "country", "channel")
     return page and all(getattr(said, name) in {"", getattr(row, name)} for name in traits)
 
@@ -482,7 +495,7 @@ def test_no_file_holds_the_visit_but_encrypted_even_while_it_goes_on(world: Worl
     # Files are compressed: what bytes do not show, a question would.
     kept = {number for row in world.stored() for number in (row.visitor_id, row.visit_id)}
     assert not kept & numbers
-    assert [row.pathname for row in world.stored()] == ["/"] * 22
+    assert [row.pathname for row in world.stored()] == ["/*"] * 22
 
 
 def forms(number: int) -> list[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -326,3 +327,29 @@ def test_keys_are_made_from_names_and_differ() -> None:
 def test_webmon_s_own_service_is_there_in_every_language() -> None:
     assert [service.key for service in own_services("de")] == ["webmon"]
     assert own_services("xx") == own_services("en")
+
+
+def test_drafts_and_what_is_scheduled_list_the_register_once_it_is_published(world: World, officer: Client) -> None:
+    notices, later = world.runtime.notices, NOW + timedelta(hours=1)
+    for language, title in (("de", "Neu"), ("fr", "Nouveau")):
+        body = notices.named(world.site, language, NOW).body
+        body["texts"]["title"] = title
+        notices.save_draft(world.site, body, NOW, actor="test")
+    notices.publish_draft(world.site, "fr", notices.draft(world.site, "fr").revision, NOW, actor="test", at=later)
+    without = default_body("example.org", "it")
+    without["purposes"] = [one for one in without["purposes"] if one["key"] != "marketing"]
+    notices.save_draft(world.site, without, NOW, actor="test")
+    put(world)
+    publish(officer)
+    draft = notices.draft(world.site, "de")
+    assert [one.key for one in draft.notice.services] == ["webmon", "video"]
+    notices.publish_draft(world.site, "de", draft.revision, NOW, actor="test")
+    assert notices.draft(world.site, "it").notice.body == without, "it has no purpose that the service is for"
+    (scheduled,) = notices.scheduled(world.site, NOW)
+    assert scheduled.effective_at == later
+    world.move(hours=2)
+    for language, title in (("de", "Neu"), ("fr", "Nouveau"), ("en", None)):
+        notice = notices.in_force(world.site, language, world.clock.now())
+        assert [one.key for one in notice.services] == ["webmon", "video"], language
+        assert title is None or notice.body["texts"]["title"] == title
+    assert world.runtime.register.unpublished(world.site, world.clock.now()) == []

@@ -27,9 +27,9 @@ def verify(domain: str | None, checkpoints: Path | None, as_json: bool) -> None:
     core = Core()
     kept = read_checkpoints(checkpoints) if checkpoints else []
     sites = [core.sites.get(domain)] if domain else core.sites.all()
-    verdicts = {
-        site.domain: core.consents.verify(site, [one for one in kept if one.site == site.domain]) for site in sites
-    }
+    verdicts = core.consents.verify_all(sites, kept)
+    if domain is None:
+        verdicts |= core.consents.gone(kept, [site.domain for site in sites])
     if as_json:
         rows = [
             {"site": name, "holds": v.holds, "checked": v.checked_count, "broken": v.broken_seq, "reason": v.reason}
@@ -84,8 +84,15 @@ def _own_key() -> Any:
 
 
 def _read_json(path: Path) -> Any:
+    def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        # Of two fields of one name readers may see the one that was not signed.
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise click.ClickException(f"{path}: holds a field twice, of which only one can have been signed")
+        return found
+
     try:
-        return json.loads(path.read_text("utf-8"))
+        return json.loads(path.read_text("utf-8"), object_pairs_hook=each_once)
     except (ValueError, RecursionError) as error:
         raise click.ClickException(f"{path}: is not JSON") from error
 

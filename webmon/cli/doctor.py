@@ -168,7 +168,8 @@ def _control_database(core: Core) -> Iterator[Finding]:
 
 def _chains(core: Core) -> Iterator[Finding]:
     verdicts = {"audit trail": core.audit.verify()}
-    verdicts |= {f"ledger of {site.domain}": core.consents.verify(site) for site in core.sites.all()}
+    ledgers = core.consents.verify_all(core.sites.all())
+    verdicts |= {f"ledger of {domain}": verdict for domain, verdict in ledgers.items()}
     for name, verdict in verdicts.items():
         text = f"{verdict.checked_count} entries hold"
         fault = "" if verdict.holds else f"; entry {verdict.broken_seq} {verdict.reason}"

@@ -18,6 +18,8 @@ from webmon.domain.event import ENGAGEMENT
 from webmon.domain.hit import Basis, Hit
 
 _HOUR = timedelta(hours=1)
+# What stands where a page is not named: some page of the website. It is none of its pages, the first one neither.
+SOME_PAGE = "/*"
 
 
 class Cell(NamedTuple):
@@ -95,9 +97,9 @@ def day_of(moment: datetime, zone: ZoneInfo) -> datetime:
 
 
 def section_of(path: str) -> str:
-    """``/imaging`` of ``/imaging/mri/knee``; a page at the top is its own section."""
-    first = path.split("/", 2)
-    return f"/{first[1]}" if len(first) > 1 else path
+    """``/imaging/*`` of ``/imaging/mri/knee``, and of ``/imaging``; what names no page is its own section."""
+    first = path.split("/", 2)[1:2]
+    return f"/{first[0]}/*" if first and first[0] not in {"", "*"} else path
 
 
 def _to_section(cell: Cell, zone: ZoneInfo, now: datetime) -> Cell | None:  # noqa: ARG001
@@ -105,7 +107,7 @@ def _to_section(cell: Cell, zone: ZoneInfo, now: datetime) -> Cell | None:  # no
 
 
 def _to_site(cell: Cell, zone: ZoneInfo, now: datetime) -> Cell | None:  # noqa: ARG001
-    return cell._replace(pathname="/") if cell.occurred_at + _HOUR <= now else cell
+    return cell._replace(pathname=SOME_PAGE) if cell.occurred_at + _HOUR <= now else cell
 
 
 def _to_day(cell: Cell, zone: ZoneInfo, now: datetime) -> Cell | None:

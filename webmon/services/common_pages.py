@@ -17,7 +17,7 @@ import msgspec
 
 from webmon.domain.event import PAGEVIEW
 from webmon.domain.hit import Hit
-from webmon.domain.remainder import section_of
+from webmon.domain.remainder import SOME_PAGE, section_of
 from webmon.errors import Unavailable
 from webmon.stores.ports.events import EVENT
 
@@ -60,7 +60,7 @@ class CommonPages:
 
     def _told(self, row: Hit, minimum: int) -> Hit:
         pages = (row.pathname, section_of(row.pathname))
-        page = next((one for one in pages if self._count(row, one) >= minimum), "/")
+        page = next((one for one in pages if self._count(row, one) >= minimum), SOME_PAGE)
         common = row.name == PAGEVIEW or self._count(row, EVENT + row.name) >= minimum
         return msgspec.structs.replace(row, pathname=page, name=row.name if common else OTHER)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from webmon.domain.notice import Notice, Service, completed, make_notice, with_services
+from webmon.domain.notice import Body, Notice, Service, completed, make_notice, with_services
 from webmon.domain.register import FALLBACK, RegisteredService, check_register, new_key, read_register, services_in
 from webmon.domain.site import Site
 from webmon.errors import InvalidInput, NotFound
@@ -101,7 +102,8 @@ class Register:
     def publish(self, site: Site, now: datetime, *, actor: str) -> list[Notice]:
         """Put notices in force that list the register as it is, and return those that are new.
 
-        Raises `InvalidInput` where one of them cannot be; then none is.
+        Drafts and what is scheduled list it from then on, too: they would put the register before it in force again.
+        Raises `InvalidInput` where one of those in force cannot be; then nothing is changed.
         """
         register = self.services(site)
         wanted = [
@@ -109,7 +111,26 @@ class Register:
             for before in self._in_force(site, now)
             if before.services != services_in(register, before.language)
         ]
-        return [self.notices.publish(site, notice.body, now, actor=actor) for notice in wanted]
+        published = [self.notices.publish(site, notice.body, now, actor=actor) for notice in wanted]
+        self._renew_drafts(site, register, now, actor)
+        self._renew_scheduled(site, register, now, actor)
+        return published
+
+    def _renew_drafts(self, site: Site, register: Sequence[RegisteredService], now: datetime, actor: str) -> None:
+        for draft in self.notices.drafts(site):
+            body = _listing(draft.notice, register)
+            if body is not None:
+                with suppress(InvalidInput):  # a purpose may be gone that webmon's own service is for
+                    self.notices.save_draft(site, body, now, actor=actor)
+
+    def _renew_scheduled(self, site: Site, register: Sequence[RegisteredService], now: datetime, actor: str) -> None:
+        for one in self.notices.scheduled(site, now):
+            body = _listing(self.notices.get(one.notice_hash), register)
+            if body is not None:
+                # Of two for the same moment the later holds: the other is taken back once that is there.
+                with suppress(InvalidInput):
+                    self.notices.publish(site, body, now, actor=actor, at=one.effective_at)
+                    self.notices.cancel(site, one.id, now, actor=actor)
 
     def _in_force(self, site: Site, now: datetime) -> list[Notice]:
         """The notices in force, the English one first: its words are those that the staff reads."""
@@ -137,3 +158,11 @@ def _anew(before: Notice, services: Sequence[Service]) -> Notice:
         return make_notice(with_services(completed(before.body), services))
     except InvalidInput as error:
         raise InvalidInput({f"{before.language}: {where}": told for where, told in error.errors.items()}) from error
+
+
+def _listing(notice: Notice, register: Sequence[RegisteredService]) -> Body | None:
+    """Return the notice's body with the services of the register for its purposes; None where it has them."""
+    keys = {purpose.key for purpose in notice.purposes}
+    fitting = [service for service in register if service.purposes <= keys]
+    services = services_in(fitting, notice.language)
+    return None if notice.services == services else with_services(completed(notice.body), services)

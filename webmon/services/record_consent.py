@@ -6,13 +6,13 @@ import asyncio
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from webmon.domain.chain import Verdict
-from webmon.domain.checkpoint import Checkpoint
+from webmon.domain.checkpoint import CONSENT, Checkpoint
 from webmon.domain.consent import (
     ANALYTICS,
     NOBODY,
@@ -30,7 +30,7 @@ from webmon.domain.jurisdiction import Policy
 from webmon.domain.notice import Notice
 from webmon.domain.pseudonym import is_raw_id
 from webmon.domain.site import Site
-from webmon.errors import Conflict, InvalidInput, NotFound
+from webmon.errors import Conflict, InvalidInput, NotFound, Unavailable
 from webmon.services.publish_notice import Notices
 from webmon.services.sign_consents import Signer
 from webmon.services.together import LoopTogether, Together
@@ -241,11 +241,34 @@ class Consents:
     def verify(self, site: Site, kept: Sequence[Checkpoint] = ()) -> Verdict:
         """Walk the site's ledger: the chain, the columns beside it, the notices it names, and the checkpoints.
 
-        `kept`: checkpoints of the site that were kept elsewhere.
+        `kept`: checkpoints of the site that were kept elsewhere. Raises as `verify_all` does.
+        """
+        return self.verify_all([site], kept)[site.domain]
+
+    def verify_all(self, sites: Sequence[Site], kept: Sequence[Checkpoint] = ()) -> dict[str, Verdict]:
+        """Do so for many sites, and return domain to what was found; `kept` may be of all of them.
+
+        Raises `Unavailable` where every record holds and yet what they are kept in is damaged.
         """
         key = self.signer.public_key()
         with self.unit.reading() as consents:
-            return verify_ledger(consents, site, key, kept)
+            found = {
+                site.domain: verify_ledger(consents, site, key, [one for one in kept if one.site == site.domain])
+                for site in sites
+            }
+            if consents.damage and all(verdict.holds for verdict in found.values()):
+                raise Unavailable(f"The control database is damaged, in no record of consent: {consents.damage}")
+        return found
+
+    def gone(self, kept: Sequence[Checkpoint], domains: Collection[str]) -> dict[str, Verdict]:
+        """Return what was found of the sites that checkpoints of ours have seen and that are not there any more.
+
+        No site is ever taken out by webmon. `domains`: those that are there.
+        """
+        key = self.signer.public_key()
+        seen = [one for one in kept if one.type == CONSENT and one.site not in domains and one.holds(key)]
+        reason = "is missing, and so is the site: the checkpoint of {} has seen {} records"
+        return {one.site: Verdict(0, 1, reason.format(one.made_at, one.seq)) for one in seen}
 
     def _acknowledge(
         self, site: Site, answer: Answer, request: ConsentRequest, written: _Written, now: datetime

@@ -60,6 +60,8 @@ def _to_its_end(walked: Verdict, end: int, head: Anchor | None) -> Verdict:
 
 def _disagreement(entry: LedgerEntry) -> str:
     """What does not agree with the chained body, or nothing."""
+    if entry.unlike_index:
+        return f"has another {entry.unlike_index} in its row than in the index by which it is found"
     body = json.loads(entry.body)
     for name, value in entry.columns.items():
         if body.get(name) != value:

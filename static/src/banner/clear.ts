@@ -18,7 +18,7 @@ export function clear(notice: Notice, purposes: string[]): void {
   const pattern = new RegExp(`^(${names.join("|")})$`);
   for (const pair of document.cookie.split("; ")) {
     const name = pair.split("=")[0];
-    if (pattern.test(name)) for (const domain of domains(location.hostname)) document.cookie = `${name}=;path=/;max-age=0${domain}`;
+    if (pattern.test(name)) for (const domain of domains(location.hostname)) document.cookie = `${name}=;path=/;max-age=0${domain}${isSecureContext ? ";secure" : ""}`;
   }
   for (const store of ["localStorage", "sessionStorage"] as const) {
     try {

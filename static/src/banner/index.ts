@@ -61,6 +61,9 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     before = null;
   };
 
+  /** Have the keyboard go on in what is open, at what led away from it. */
+  const enter = (): void => open?.shadowRoot!.querySelector<HTMLElement>("[data-webmon=choose],[data-webmon=close]")!.focus();
+
   const signalled = (): boolean => settings.signals.some((name) => (navigator as any)[name] > 0);
 
   const frame = (notice: Notice, hook: string, layout: string, title: string): [HTMLElement, HTMLElement] => {
@@ -69,11 +72,11 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
       class: `webmon webmon-${layout} webmon-${hook === "banner" ? notice.position : "bottom-start"}`,
       "data-webmon": hook,
       role: modal ? "dialog" : "region",
-      ...(modal && { "aria-modal": "true" }),
+      // What is in a host that is out of the tab order is out of it as well: only what takes the focus itself may be.
+      ...(modal && { "aria-modal": "true", tabindex: "-1" }),
       lang: notice.language,
       dir: notice.direction,
       "aria-label": title,
-      tabindex: "-1",
     };
     const [host, inside] = boxed(attributes, sheets);
     if (hook !== "notice") inside.append(element("h2", {}, title));
@@ -167,7 +170,7 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
     await decide(one, every(one.notice, false), "opt_out", "banner");
     before = document.activeElement;
     say(one.notice, one.notice.texts.objected);
-    open!.focus();
+    enter();
   };
 
   /** Put the box over the page: the keyboard stays in it; `done` is what leaves it without an answer, where that is allowed. */
@@ -243,7 +246,7 @@ function banner(settings: Settings, base: string, setCookie: SetCookie, choice: 
       close();
       // The question stays open: closing the preferences decides nothing.
       if (!asked || (!news && choice().decided)) return;
-      void (said ? tell(said) : ask()).then(() => open?.focus());
+      void (said ? tell(said) : ask()).then(enter);
     };
     const act = choices(one, "preferences", only, shared[1]);
     const save = (): void => {

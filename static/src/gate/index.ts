@@ -2,15 +2,23 @@
 import type { Choice, Notice } from "../shared/types";
 import { boxed, button, element } from "../banner/dom";
 
-const trusted = (window as any).trustedTypes?.createPolicy?.("webmon-gate", {
-  createScript: (text: string) => text,
-  createScriptURL: (url: string) => url,
-});
+type Policy = { createScript(text: string): string; createScriptURL(url: string): string };
+const plain: Policy = { createScript: (text) => text, createScriptURL: (url) => url };
+let made: Policy | undefined;
+
+/** Made when the first script runs, and not before: a website that allows no such policy has frames and the question all the same. */
+const policy = (): Policy => {
+  try {
+    made ||= (window as any).trustedTypes.createPolicy("webmon-gate", plain) as Policy;
+  } catch {
+    made = plain; // the browser knows of no such thing, or the website allows none
+  }
+  return made;
+};
 
 /** Turn a waiting script into a running one; resolves when an external one has loaded, so that order is kept. */
 const run = (waiting: HTMLScriptElement, ran: Set<string>): Promise<void> =>
   new Promise((done) => {
-    ran.add(waiting.dataset.category!);
     const script = document.createElement("script");
     script.nonce = waiting.nonce; // which the browser hides from its attributes
     for (const { name, value } of Array.from(waiting.attributes)) {
@@ -20,17 +28,20 @@ const run = (waiting: HTMLScriptElement, ran: Set<string>): Promise<void> =>
     script.async = false;
     const source = waiting.dataset.src || waiting.getAttribute("src");
     if (source) {
-      script.src = trusted ? trusted.createScriptURL(source) : source;
+      script.src = policy().createScriptURL(source);
       script.onload = script.onerror = () => done();
     } else {
-      script.text = trusted ? trusted.createScript(waiting.text) : waiting.text;
+      script.text = policy().createScript(waiting.text);
       done();
     }
+    ran.add(waiting.dataset.category!);
     waiting.replaceWith(script);
   });
 
 // One after another, also where elements come while a script still loads.
 let scripts = Promise.resolve();
+// Frames and images that are there by consent: they go when it is taken back. What was loaded once stays as it is.
+const agreed = new WeakSet<HTMLElement>();
 
 /** Show what is allowed by now, and a placeholder in place of what is not; `ran` gets the categories of scripts that run. */
 export default (
@@ -41,18 +52,32 @@ export default (
   ran: Set<string>,
 ): Promise<void> => {
   const ok = (one: HTMLElement): boolean => one.dataset.category === "necessary" || choice()[one.dataset.category!] === true;
-  for (const one of document.querySelectorAll<HTMLElement>("iframe[data-category][data-src],img[data-category][data-src]")) {
-    if (ok(one)) reveal(one);
-    else if (!one.hidden) hide(one, notice, sheets, always);
+  for (const one of document.querySelectorAll<HTMLElement>("iframe[data-category],img[data-category]")) {
+    if (agreed.has(one) && !ok(one)) take(one);
+    if (!one.dataset.src) continue;
+    if (ok(one)) {
+      agreed.add(one);
+      reveal(one);
+    } else if (!one.hidden) hide(one, notice, sheets, always);
   }
   const runAll = async (): Promise<void> => {
     for (const one of document.querySelectorAll<HTMLScriptElement>('script[type="text/plain"][data-category]')) {
       // The page may have taken it out while it waited, and the visitor may have answered anew.
-      if (one.isConnected && ok(one)) await run(one, ran);
+      // What the website does not allow keeps no other from running.
+      if (one.isConnected && ok(one)) await run(one, ran).catch(() => 0);
     }
   };
   return (scripts = scripts.then(runAll, runAll));
 };
+
+/** Have it wait again: nothing of what it had loaded goes on. */
+function take(one: HTMLElement): void {
+  agreed.delete(one);
+  one.dataset.src = one.getAttribute("src")!;
+  one.removeAttribute("src");
+  // A frame goes on with its page until it is out of this one.
+  one.replaceWith(one);
+}
 
 function reveal(one: HTMLElement): void {
   const host = one.previousElementSibling;

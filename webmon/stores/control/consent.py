@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import (
@@ -17,8 +19,10 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    literal_column,
     or_,
     select,
+    text,
     type_coerce,
     union_all,
     update,
@@ -29,6 +33,8 @@ from webmon.domain.chain import Anchor, canonical, link
 from webmon.domain.checkpoint import Checkpoint, MoveAnchor
 from webmon.domain.consent import Collected, Record
 from webmon.domain.notice import Notice, hash_of
+from webmon.errors import Unavailable
+from webmon.stores.broken import is_of_the_file
 from webmon.stores.control.anchors import note_signature, read_anchor, write_anchor
 from webmon.stores.control.models import (
     CheckpointRow,
@@ -50,6 +56,11 @@ from webmon.stores.ports.consent import Draft, Erasure, LedgerEntry, Publication
 
 _ONE_KEY = 1
 _READ_AT_ONCE = 500
+# What a ledger is read from.
+_READ = ("consent", "consent_decision", "notice")
+# How SQLite tells of a row that says something else than an index does, which lookups may read in its stead. Rows are
+# counted in it, not named.
+_UNLIKE = re.compile(r"row (\d+) missing from index ")
 _consents: Any = ConsentRow.__table__
 _decisions: Any = ConsentDecisionRow.__table__
 _heads: Any = ConsentHeadRow.__table__
@@ -262,10 +273,14 @@ class SqlConsents(Repository):
 
     def head(self, site_id: int) -> Anchor | None:
         seq, chain_hash = cast(ConsentHeadRow.seq, BigInteger), self._raw(ConsentHeadRow.chain_hash, "chain_hash")
-        row = self._session.execute(
-            select(seq.label("seq"), chain_hash).where(ConsentHeadRow.site_id == site_id)
-        ).first()
-        return Anchor(row.seq, _text(row.chain_hash)) if row else None
+        statement = select(seq.label("seq"), chain_hash).where(ConsentHeadRow.site_id == site_id)
+        try:
+            row = self._session.execute(statement).first()
+        except Unavailable as error:
+            if not is_of_the_file(error.__cause__):
+                raise
+            return None  # one that cannot be read is as good as none
+        return Anchor(row.seq or 0, _text(row.chain_hash)) if row else None
 
     def tip(self, site_id: int) -> Anchor:
         # What was noted goes before what stands there. Where the last record was taken out, its place stays empty;
@@ -356,9 +371,34 @@ class SqlConsents(Repository):
         note_signature(self._session, _chain(site_id), signature)
 
     def entries(self, site_id: int) -> Iterator[LedgerEntry]:
+        last = self.anchor(site_id).seq
+        try:
+            for entry in self._read(site_id):
+                last = entry.seq
+                yield entry
+        except Unavailable as error:
+            if not is_of_the_file(error.__cause__):
+                raise
+            yield from self._one_by_one(site_id, last, error)
+
+    def _one_by_one(self, site_id: int, last: int, fault: Unavailable) -> Iterator[LedgerEntry]:
+        """Go on behind entry `last`, where entries cannot be read together, up to the one that cannot be read at all.
+
+        That one comes as an empty entry, which agrees with nothing. Raises the `fault` where it is none of theirs.
+        """
+        head = self.head(site_id)
+        for seq in range(last + 1, head.seq + 1 if head else last + 2):
+            try:
+                yield from self._read(site_id, seq)
+            except Unavailable:
+                yield LedgerEntry(seq, "", "", {}, "", {})
+                return
+        raise fault
+
+    def _read(self, site_id: int, seq: int | None = None) -> Iterator[LedgerEntry]:
         # What stands in the columns, whatever that is: a byte that was changed may have left no time and no text.
         notice_site = aliased(SiteRow)
-        rows = self._session.execute(
+        statement = (
             select(
                 ConsentRow.id,
                 ConsentRow.seq,
@@ -373,17 +413,63 @@ class SqlConsents(Repository):
                 self._raw(NoticeRow.body, "notice_text"),
                 self._raw(NoticeRow.language, "notice_language"),
                 notice_site.domain.label("notice_site"),
+                self._row_of("notice").label("notice_row"),
             )
             .join(SiteRow, SiteRow.id == ConsentRow.site_id, isouter=True)
             .join(NoticeRow, NoticeRow.hash == ConsentRow.notice_hash, isouter=True)
             .join(notice_site, notice_site.id == NoticeRow.site_id, isouter=True)
             .where(or_(ConsentRow.site_id == site_id, SiteRow.id.is_(None)))
             .order_by(ConsentRow.seq)
-            .execution_options(yield_per=_READ_AT_ONCE)
         )
+        if seq is not None:
+            statement = statement.where(ConsentRow.seq == seq)
+        unlike = self._unlike_indexes
+        rows = self._session.execute(statement.execution_options(yield_per=_READ_AT_ONCE))
         for part in rows.partitions():
             decided = self._decided([row.id for row in part])
-            yield from (_entry(row, decided.get(row.id, {})) for row in part)
+            for row in part:
+                in_notice = row.notice_row in unlike["notice"]
+                where = "notice" if in_notice else "consent" if row.id in unlike["consent"] else ""
+                yield _entry(row, decided.get(row.id, {}), where)
+
+    @property
+    def damage(self) -> str:
+        """What is wrong with the tables of the ledger that no row of theirs could be named for, or nothing."""
+        return self._faults[1]
+
+    @property
+    def _unlike_indexes(self) -> Mapping[str, frozenset[int]]:
+        """By table, the rows that say something else than the index by which they are found."""
+        return self._faults[0]
+
+    @cached_property
+    def _faults(self) -> tuple[Mapping[str, frozenset[int]], str]:
+        """Look through the file, once in a transaction: other databases keep their own."""
+        unlike: dict[str, frozenset[int]] = dict.fromkeys(_READ, frozenset())
+        damage = ""
+        for table in _READ if self._is_sqlite else ():
+            try:
+                told = [row[0] for row in self._session.execute(text(f"pragma integrity_check({table})"))]
+            except Unavailable as error:
+                damage = damage or str(error)
+                continue
+            lines = [line for one in told for line in one.splitlines() if one != "ok" and not line.startswith("***")]
+            counted = [found for line in lines if (found := _UNLIKE.match(line))]
+            unlike[table] = frozenset(self._row_number(table, int(found[1])) for found in counted)
+            damage = damage or next((line for line in lines if not _UNLIKE.match(line)), "")
+        return unlike, damage
+
+    def _row_number(self, table: str, place: int) -> int:
+        """The number of the row that stands at a place of the table, counted from 1."""
+        statement = f"select rowid from {table} not indexed order by rowid limit 1 offset {place - 1}"  # noqa: S608
+        return self._session.scalar(text(statement)) or 0
+
+    @property
+    def _is_sqlite(self) -> bool:
+        return self._session.get_bind().dialect.name == "sqlite"
+
+    def _row_of(self, table: str) -> ColumnElement[Any]:
+        return literal_column(f"{table}.rowid") if self._is_sqlite else literal(0)
 
     def count(self, site_id: int) -> int:
         statement = select(func.count()).select_from(ConsentRow).where(ConsentRow.site_id == site_id)
@@ -432,16 +518,19 @@ class SqlConsents(Repository):
                 ConsentDecisionRow.consent_id,
                 self._raw(ConsentDecisionRow.purpose, "purpose"),
                 type_coerce(ConsentDecisionRow.granted, Integer).label("granted"),
+                self._row_of("consent_decision").label("row"),
             ).where(ConsentDecisionRow.consent_id.in_(numbers))
         )
+        unlike = self._unlike_indexes["consent_decision"]
         decided: dict[int, dict[str, Any]] = {}
         for row in rows:
-            # Neither 2 nor a text is true.
-            decided.setdefault(row.consent_id, {})[_text(row.purpose)] = {0: False, 1: True}.get(row.granted)
+            # Neither 2 nor a text is true, nor what stands in a row that does not say what its index does.
+            said = {0: False, 1: True}.get(row.granted) if row.row not in unlike else None
+            decided.setdefault(row.consent_id, {})[_text(row.purpose)] = said
         return decided
 
 
-def _entry(row: Any, decisions: Mapping[str, Any]) -> LedgerEntry:
+def _entry(row: Any, decisions: Mapping[str, Any], unlike_index: str) -> LedgerEntry:
     columns = {
         "site": row.site or "",
         "receipt_id": _text(row.receipt_id),
@@ -453,7 +542,13 @@ def _entry(row: Any, decisions: Mapping[str, Any]) -> LedgerEntry:
     }
     notice_columns = {"site": row.notice_site or "", "language": _text(row.notice_language)}
     return LedgerEntry(
-        row.seq, _text(row.body), _text(row.chain_hash), columns, _text(row.notice_text), notice_columns
+        row.seq,
+        _text(row.body),
+        _text(row.chain_hash),
+        columns,
+        _text(row.notice_text),
+        notice_columns,
+        unlike_index,
     )
 
 

@@ -73,9 +73,14 @@ class ControlDatabase:
     def session(self, *, reads: bool = False) -> Iterator[Session]:
         """One transaction: committed at the end, rolled back by an exception.
 
-        One that only `reads` waits for nobody who writes.
+        One that only `reads` waits for nobody who writes, and has nothing to commit: that would fail where a damaged
+        row was read, whatever was found out about it.
         """
-        with Session(self._reads if reads else self.engine, expire_on_commit=False) as session, session.begin():
+        if reads:
+            with Session(self._reads) as session:
+                yield session
+            return
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     def unit(self, repository: Callable[[Session], T]) -> Unit[T]:

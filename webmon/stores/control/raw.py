@@ -5,16 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, LargeBinary, cast
+from sqlalchemy import ColumnElement, LargeBinary, case, cast, func
 from sqlalchemy.orm import Session
 
 
 def raw(session: Session, column: Any, name: str) -> ColumnElement[Any]:
     """Return the column as it is stored, to be read with `text` or `moment`."""
-    # SQLite keeps in a column whatever was put there, and gives it back as bytes without a look at it.
-    sqlite = session.get_bind().dialect.name == "sqlite"
-    found: ColumnElement[Any] = (cast(column, LargeBinary) if sqlite else column).label(name)
-    return found
+    if session.get_bind().dialect.name != "sqlite":
+        plain: ColumnElement[Any] = column.label(name)
+        return plain
+    # SQLite keeps in a column whatever was put there, and gives it back as bytes without a look at it. What is bytes
+    # there was changed, and is given back otherwise than it reads.
+    as_stored, changed = cast(column, LargeBinary), cast(func.hex(column), LargeBinary)
+    found: ColumnElement[Any] = case((func.typeof(column) == "blob", changed), else_=as_stored)
+    return found.label(name)
 
 
 def text(stored: bytes | str | None) -> str:

@@ -275,7 +275,7 @@ class DuckDBEventLog:
         self, site_id: int, pages: Collection[str], sections: Collection[str], names: Collection[str], since: datetime
     ) -> list[tuple[str, str, int]]:
         """Return host, page or section or (after `EVENT`) name of an event, and its visitors at or after `since`."""
-        section = "'/' || split_part(pathname, '/', 2)"
+        section = "'/' || split_part(pathname, '/', 2) || '/*'"
         places = {"pathname": pages, section: sections, f"'{EVENT}' || name": [EVENT + name for name in names]}
         return [
             row

@@ -51,12 +51,14 @@ class Standing:
 class LedgerEntry(Link):
     """One stored entry with everything that must agree: the chained body, the columns beside it, and its notice.
 
-    `columns` have the names of the body's fields; `notice_columns` those of the notice's.
+    `columns` have the names of the body's fields; `notice_columns` those of the notice's. `unlike_index`: in which
+    table its row says something else than the index by which it is found.
     """
 
     columns: Mapping[str, Any]
     notice_text: str
     notice_columns: Mapping[str, Any]
+    unlike_index: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,14 @@ class ConsentRepository(Audited, Protocol):
     def put_anchor_signature(self, site_id: int, signature: str) -> None: ...
 
     def entries(self, site_id: int) -> Iterator[LedgerEntry]:
-        """The ledger of a site, oldest first, and entries that belong to no site at all."""
+        """The ledger of a site, oldest first, and entries that belong to no site at all.
+
+        One that cannot be read comes as an empty entry, and is the last.
+        """
+
+    @property
+    def damage(self) -> str:
+        """What is wrong with where ledgers are kept and is not of any one entry, or nothing."""
 
     def head(self, site_id: int) -> Anchor | None:
         """Number and hash of the entry that was written last, as noted beside the ledger; None where none was."""

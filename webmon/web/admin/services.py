@@ -97,7 +97,8 @@ def _reading(pages: Blueprint, guard: Guard, book: Register, clock: Clock) -> No
         except InvalidInput as error:
             return page(site, str(error))
         languages = ", ".join(notice.language for notice in new)
-        flash(f"In force from now on, in new notices: {languages}." if new else "Nothing was changed.", "done")
+        told = f"In force from now on, in new notices: {languages}. Drafts and what is scheduled list it, too."
+        flash(told if new else "Nothing was changed.", "done")
         return redirect(url_for("admin.list_services", domain=site.domain))
 
     def page(site: Site, bad: str = "") -> str:

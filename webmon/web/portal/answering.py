@@ -10,7 +10,7 @@ from flask import Blueprint, Response, redirect, request, url_for
 from webmon.domain.consent import Action, UiSource
 from webmon.domain.notice import Notice
 from webmon.domain.site import Site, own_address
-from webmon.errors import InvalidInput
+from webmon.errors import InvalidInput, NotFound
 from webmon.services.read_held import Person
 from webmon.services.record_consent import ConsentRequest
 from webmon.web.shared.client import client_of
@@ -65,13 +65,20 @@ def _answer(portal: Portal, site: Site) -> ConsentRequest:
     action = Action(form["action"])
     named = {key.removeprefix(_PURPOSE) for key in form if key.startswith(_PURPOSE) and form[key] == "y"}
     if "notice" in form:
-        notice = portal.notices.get(form["notice"])
+        notice = _notice(portal, form["notice"])
     elif action is Action.ACCEPT_ALL or named:
         raise InvalidInput.field("notice", "is required: the hash of the notice whose words the form shows")
     else:
         notice = portal.notices.in_language(site, [form.get("language", "")], portal.clock.now())
     granted = notice.optional_keys if action is Action.ACCEPT_ALL else named
     return _request(portal, site, notice, action, dict.fromkeys(granted, True), form.get("consent", "").strip())
+
+
+def _notice(portal: Portal, name: str) -> Notice:
+    try:
+        return portal.notices.get(name)
+    except NotFound:
+        raise InvalidInput.field("notice", "is not a notice of this site") from None
 
 
 def _request(
