@@ -591,6 +591,40 @@ def test_a_data_key_that_is_damaged_keeps_nobody_else_out(world: World) -> None:
     assert read(world, "second") == ["/of/second"]
 
 
+def test_a_data_key_that_is_damaged_holds_up_no_hit_and_no_sign_in_but_those_of_its_account(world: World) -> None:
+    visitor = signed_in(world, "first")
+    account = account_of(world, "first")
+    good = world.runtime.data_keys.keys(account)
+    waiting = world.visitor()
+    waiting.sees("/waits-for-its-account")
+    assert waiting.signs_in(world.token("first")).status_code == 204
+    damage_key(world, account)
+    world.reopen()
+    assert visitor.sees("/under-another-pseudonym").status_code == 202
+    refused = world.visitor().signs_in(world.token("first"))
+    assert refused.status_code == 503
+    signed_in(world, "second")
+    world.settle()
+    assert read(world, "second") == ["/of/second"]
+    assert world.runtime.account_eraser.lost() == [account], "the doctor says so"
+    leaving = [row.pathname for row in world.rows() if world.runtime.accounts.is_leaving(row)]
+    assert leaving == ["/waits-for-its-account"]
+
+    world.runtime.data_keys.add([NewKey(account, one.number, one.wrapped, world.clock.now()) for one in good])
+    world.settle()
+    assert read(world, "first") == ["/of/first", "/waits-for-its-account"]
+    assert world.paths() == ["/under-another-pseudonym"]
+
+
+def test_accounts_whose_keys_are_damaged_for_good_begin_anew(world: World) -> None:
+    signed_in(world, "first")
+    damage_key(world, account_of(world, "first"))
+    world.reopen()
+    assert world.runtime.account_eraser.erase_lost(world.clock.now(), actor="test") == 1
+    signed_in(world, "first", "/anew")
+    assert read(world, "first") == ["/anew"]
+
+
 def test_data_keys_of_before_there_were_marks_are_told_from_those_of_another_key(world: World) -> None:
     text = (world.folder / "secret.key").read_text()
     keys = {"own": bytes.fromhex(text), "another": new_key()}

@@ -194,7 +194,8 @@ def _event_log(core: Core) -> Iterator[Finding]:
     if not found["faults"]:
         yield Finding("event log", OK, where)
     if found["lost_keys"]:
-        text = f"{found['lost_keys']} accounts have no data key; put back the newest copy of {core.folder / 'keys'}"
+        lost = f"{found['lost_keys']} accounts have no data key, or a damaged one"
+        text = f"{lost}; put back the newest copy of {core.folder / 'keys'}"
         yield Finding("data keys", FAILURE, f"{text}, or, if there is none, run: webmon account erase-lost")
     else:
         yield Finding("data keys", OK, "every account has its own")

@@ -149,10 +149,9 @@ class AccountKeys:
         """
         digest = self.digest(site, subject)
         account = accounts.find(site.id, digest)
-        gone = account is not None and self.is_gone(account.id)
-        if account is not None and gone:
-            self.check_destroyed(account.id)
-        return Found(digest, account, gone)
+        if account is not None:
+            self.check_not_lost(account.id)
+        return Found(digest, account, gone=account is not None and self.is_gone(account.id))
 
     def named(self, accounts: AccountRepository, site: Site, subject: str, account_id: int | None) -> Account | None:
         """Return the site's account of that number, or else that which the website calls so.
@@ -242,19 +241,25 @@ class AccountKeys:
         return not self.store.keys(account_id)
 
     def is_lost(self, account_id: int) -> bool:
-        """Whether the account's keys are missing without having been destroyed: they may yet be put back."""
-        return self.is_gone(account_id) and not self.store.was_destroyed(account_id)
+        """Whether the account's keys are missing without having been destroyed, or damaged: they may be put back."""
+        if self._known(account_id) is not None:
+            return False
+        keys = self.store.keys(account_id)
+        return not self._open_all(account_id, keys) if keys else not self.store.was_destroyed(account_id)
 
-    def check_destroyed(self, account_id: int) -> None:
-        """Raise `Unavailable` where the keys of an account that has none were not destroyed, but are missing."""
-        if not self.store.was_destroyed(account_id):
+    def check_not_lost(self, account_id: int) -> None:
+        """Raise `Unavailable` where the keys of an account are lost."""
+        if self.is_lost(account_id):
             raise Unavailable(
-                "The data key of an account is missing: put the newest copy of the folder keys back, or run "
-                "`webmon account erase-lost`; what is on its way to the account waits until then"
+                "The data key of an account is missing or damaged: put the newest copy of the folder keys back, or "
+                "run `webmon account erase-lost`; what is on its way to the account waits until then"
             )
 
     def ring(self, account_id: int) -> Ring:
-        """Return the account's keys; raises `NotFound` where there are none, or not any more."""
+        """Return the account's keys.
+
+        Raises `NotFound` where there are none, or not any more, and `SettingsError` where one is damaged.
+        """
         known = self._known(account_id)
         if known is not None:
             return known
@@ -317,6 +322,13 @@ class AccountKeys:
             self._open[ring.account_id] = ring
             if len(self._open) > _OPEN_KEYS:
                 self._open.popitem(last=False)
+
+    def _open_all(self, account_id: int, keys: Sequence[DataKey]) -> bool:
+        try:
+            self._opened(account_id, keys)
+        except SettingsError:
+            return False
+        return True
 
     def _opened(self, account_id: int, keys: Sequence[DataKey]) -> Mapping[int, Sealer]:
         return {

@@ -20,7 +20,7 @@ from webmon.domain.language import language_of
 from webmon.domain.screen import screen_of
 from webmon.domain.site import Site
 from webmon.domain.unwanted import Unwanted
-from webmon.errors import NotFound
+from webmon.errors import NotFound, SettingsError
 from webmon.services.guard_counts import count_removed
 from webmon.services.visits import Visit, VisitBook, random_visit_id
 from webmon.stores.ports.spool import SpoolEntry
@@ -146,8 +146,8 @@ class Collector:
         )
         try:
             entry = self._entry(hit, visit, event.consent if grant else "")
-        except NotFound:
-            # The account was erased in this moment, or its key is not here: the hit is nobody's.
+        except (NotFound, SettingsError):
+            # The account was erased in this moment, or its key is not here or damaged: the hit is nobody's.
             self.keeper.leave(site.id, visitor_id)
             return self.prepare(site, event, client, now)
         return ReadyHit(entry, (site.id, hit_id) if event.event_id else None)

@@ -107,7 +107,8 @@ class AccountKeeper:
         """Store entries of accounts and of promoted visits in the account log, durably; return what they leave.
 
         A plain row of a promoted visit was on its way when its visitor signed in: it is sealed now. Where the
-        account's key is missing, but was not destroyed, it goes on as it is; the promotion fetches it later.
+        account's key is missing, but was not destroyed, or damaged, it goes on as it is; the promotion fetches it
+        later.
         """
         sealed: list[SealedHit] = []
         taken: list[tuple[SpooledEntry, Going | None, Hit]] = []
@@ -180,7 +181,8 @@ class AccountKeeper:
             holder = f"{self._node}.{secrets.token_hex(4)}"
             with self._unit() as accounts:
                 claimed = accounts.claim_promotions(holder, now, now + _CLAIM, _AT_ONCE)
-            # A key that is missing, but was not destroyed, may come back: until then the rows of its account stay.
+            # A key that is missing, but was not destroyed, or damaged, may come back: until then the rows of its
+            # account stay, and nobody else's wait for them.
             here = [self._links.open(one) for one in claimed if not self._keys.is_lost(one.account_id)]
             try:
                 count = self._bring_forward(holder, here, now) if here else 0
@@ -313,7 +315,7 @@ class AccountKeeper:
     def _unsealed(self, spooled: SpooledEntry, going: Going | None) -> Remainder:
         if going is None or going.state is State.DONE:
             # Nobody would fetch it any more: it waits for the key.
-            self._keys.check_destroyed(going.promotion.account_id if going else 0)
+            self._keys.check_not_lost(going.promotion.account_id if going else 0)
         return Remainder(spooled.id, spooled.entry.month, spooled.entry.body)
 
     def _sealed(self, account_id: int, entry: SpoolEntry, going: Going | None) -> tuple[Hit, bytes]:
