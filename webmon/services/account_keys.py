@@ -198,6 +198,11 @@ class AccountKeys:
     def open(self, account_id: int, hit_id: int, sealed: bytes) -> AccountRow:
         return decode_row(self.ring(account_id).open(sealed, hit_name(hit_id)))
 
+    def open_or_none(self, account_id: int, hit_id: int, sealed: bytes) -> AccountRow | None:
+        """Open a row of an account; None for one that was changed, or moved here from elsewhere."""
+        plain = self._opened_or_none(account_id, hit_name(hit_id), sealed)
+        return None if plain is None else decode_row(plain)
+
     def open_all(self, account_id: int, rows: Sequence[tuple[int, bytes]]) -> Opened:
         """Open rows of one account: their hit ids, and what is sealed. One that does not open hides no other."""
         found = [self._opened_or_none(account_id, hit_name(hit_id), sealed) for hit_id, sealed in rows]

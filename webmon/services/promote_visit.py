@@ -149,13 +149,16 @@ class AccountKeeper:
     def delete_rows(self, account_id: int, concerned: Callable[[AccountRow], bool]) -> int:
         """Delete the rows of an account that are concerned, and return how many there were.
 
-        Of an account that was erased there are none.
+        Of an account that was erased there are none. A row that does not open is concerned: nobody can tell that it
+        is not, nor read it. Raises `Unavailable` where the account's key is lost: it may be put back.
         """
+        self._keys.check_not_lost(account_id)
         if self._keys.is_gone(account_id):
             return 0
         with self._unit() as accounts:
             rows = accounts.hits(account_id, None)
-        gone = [hit_id for hit_id, sealed in rows if concerned(self._keys.open(account_id, hit_id, sealed))]
+        opened = ((hit_id, self._keys.open_or_none(account_id, hit_id, sealed)) for hit_id, sealed in rows)
+        gone = [hit_id for hit_id, row in opened if row is None or concerned(row)]
         with self._unit() as accounts:
             accounts.delete_hits(account_id, gone)
         return len(gone)
