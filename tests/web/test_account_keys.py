@@ -625,6 +625,30 @@ def test_accounts_whose_keys_are_damaged_for_good_begin_anew(world: World) -> No
     assert read(world, "first") == ["/anew"]
 
 
+def test_a_data_key_that_is_damaged_keeps_no_other_from_being_wrapped_anew(world: World) -> None:
+    for name in NAMES:
+        signed_in(world, name)
+    damage_key(world, account_of(world, "second"))
+    world.reopen()
+    with pytest.raises(SettingsError, match=r"^\d keys .* but 1 are damaged, so the old one is kept.*erase-lost"):
+        rotate(world)
+    store, mark = world.runtime.data_keys, world.runtime.vault.mark
+    assert (store.count_other(mark), world.runtime.vault.rotating) == (1, True)
+    assert [read(world, name) for name in ("first", "third")] == [["/of/first"], ["/of/third"]]
+    world.runtime.account_eraser.erase_lost(world.clock.now(), actor="test")
+    rotate(world)
+    assert (store.count_other(mark), world.runtime.vault.rotating) == (0, False)
+
+
+def test_a_data_key_is_whole_where_its_mark_alone_is_damaged(world: World) -> None:
+    signed_in(world, "first")
+    account, store = account_of(world, "first"), world.runtime.data_keys
+    (key,) = store.keys(account)
+    store.add([NewKey(account, key.number, bytes([key.wrapped[0] ^ 4]) + key.wrapped[1:], world.clock.now())])
+    world.reopen()
+    assert read(world, "first") == ["/of/first"]
+
+
 def test_data_keys_of_before_there_were_marks_are_told_from_those_of_another_key(world: World) -> None:
     text = (world.folder / "secret.key").read_text()
     keys = {"own": bytes.fromhex(text), "another": new_key()}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from webmon.errors import Unavailable
+from webmon.errors import SettingsError, Unavailable
 from webmon.stores.broken import is_hindered, is_of_the_file
 from webmon.stores.folders import make_folder
 from webmon.stores.ports.keys import FIRST_KEY, DataKey, NewKey, key_context
@@ -129,13 +129,16 @@ class AccountKeyFile:
     def rewrap(self, mark: bytes, limit: int, rewrap: Callable[[bytes, str], bytes]) -> int:
         sql = "select account_id, number, wrapped from data_key where substr(wrapped, 1, ?) <> ? limit ?"
         rows = self._rows(sql, len(mark), mark, limit)
-        new = [(rewrap(wrapped, key_context(who, number)), who, number, wrapped) for who, number, wrapped in rows]
+        new = []
+        for who, number, wrapped in rows:
+            with suppress(SettingsError):  # damaged: it stays as it is, and keeps no other from its turn
+                new.append((rewrap(wrapped, key_context(who, number)), who, number, wrapped))
         with self._transaction() as connection:
             # Only what is still as it was read: meanwhile it may have been destroyed.
             connection.executemany(
                 "update data_key set wrapped = ? where account_id = ? and number = ? and wrapped = ?", new
             )
-        return len(rows)
+        return len(new)
 
     @property
     def has_taken_over(self) -> bool:
