@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +21,7 @@ from werkzeug.test import Client, TestResponse
 
 from tests.support.world import Visitor, World, csrf
 from webmon.cli import main
-from webmon.errors import NotFound, SettingsError
+from webmon.errors import NotFound, SettingsError, Unavailable
 from webmon.services.account_keys import hit_name
 from webmon.services.check_account_log import Checked
 from webmon.services.renew_keys import LIFETIME, SETTLING
@@ -225,6 +226,38 @@ def test_an_erased_account_is_gone_and_every_other_is_readable(world: World) -> 
     for name in ("first", "third"):
         assert read(world, name) == ["/one", "/two"]
     assert (entry.action, entry.detail) == ("account.erase", {"rows": 2}), "that it was done, and nothing of whom"
+
+
+def test_whoever_reads_the_data_keys_from_outside_holds_up_no_erasure_and_no_sign_in(world: World) -> None:
+    for name in NAMES[:2]:
+        signed_in(world, name)
+    (key,) = world.runtime.data_keys.keys(account_of(world, "first"))
+    began = time.monotonic()
+    with contextlib.closing(sqlite3.connect(world.folder / "keys" / "accounts.db")) as backup, capture_logs() as said:
+        backup.execute("begin")
+        backup.execute("select * from data_key").fetchall()
+        assert erase(world, "first") == 1
+    assert time.monotonic() - began < 10, "nobody waits for a key as long as somebody else reads"
+    assert "keys.wipe_later" in {one["event"] for one in said}
+    world.runtime.checkpoint()
+    assert world.found_in_files(key.wrapped) == []
+
+
+def test_a_key_that_is_destroyed_is_used_no_more_though_its_file_cannot_be_written_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed_in(world, "first")
+    account, keys = account_of(world, "first"), world.runtime.account_keys
+
+    def full() -> None:
+        raise Unavailable("no room")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(keys.store, "wipe", full)
+        with pytest.raises(Unavailable):
+            erase(world, "first")
+    assert keys.is_gone(account)
+    assert erase(world, "first") == 1
 
 
 def test_who_signs_in_again_begins_anew(world: World) -> None:

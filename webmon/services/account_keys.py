@@ -313,9 +313,12 @@ class AccountKeys:
         self.destroy_all([account_id], now)
 
     def destroy_all(self, account_ids: Collection[int], now: datetime) -> None:
-        self.store.destroy(account_ids, now)
-        for account_id in account_ids:
-            self.forget(account_id)
+        try:
+            self.store.destroy(account_ids, now)
+        finally:
+            # Also where the file could not be written anew after it: what is destroyed is not to be used any more.
+            for account_id in account_ids:
+                self.forget(account_id)
 
     def forget(self, account_id: int) -> None:
         """Keep the account's keys open no longer."""
