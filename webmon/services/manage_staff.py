@@ -252,6 +252,10 @@ class StaffAccounts:
             found = staff.by_id(member.id)
             return staff.count_recovery_codes(member.id) if found is not None and _has_app(found) else None
 
+    def turn_on_second_factor(self, member: Staff, code: str, session: str, now: datetime) -> list[str]:
+        """Turn it on as `SecondFactors.confirm` does, and end every session but this one."""
+        return self.second_factors.confirm(member, code, now, session_digest=_digest(session))
+
     def id_of(self, email: str) -> int:
         """Return the number of a staff member; raises `NotFound`."""
         with self.unit() as staff:

@@ -49,8 +49,10 @@ class SecondFactors:
         """Return what was begun; raises `NotFound` where nothing was."""
         return self._enrolment(member, self._pending_secret(member))
 
-    def confirm(self, member: Staff, code: str, now: datetime) -> list[str]:
+    def confirm(self, member: Staff, code: str, now: datetime, *, session_digest: str) -> list[str]:
         """Turn it on by a first code; return the recovery codes, which are shown once.
+
+        All sessions but this one end: a password alone has opened them.
 
         Raises `InvalidInput` naming the field.
         """
@@ -62,6 +64,7 @@ class SecondFactors:
         with self.unit() as staff:
             staff.turn_on_second_factor(member.id, step)
             staff.set_recovery_codes(member.id, [_digest(one) for one in codes])
+            staff.end_sessions(member.id, but=session_digest)
             staff.audit.record(now, member.email, "staff.second_factor_on", detail={"member": member.id})
         return codes
 
