@@ -270,6 +270,23 @@ def test_login_keys_are_made_registered_listed_and_ended(run: Run, tmp_path: Pat
     assert "is no login key" in run("site", "end-login-key", "example.org", "--key", "none", status=1).output
 
 
+def test_a_login_key_that_takes_another_s_place_ends_no_third_one(run: Run) -> None:
+    run("site", "add", "example.org")
+    make = ("site", "login-key", "example.org")
+    for _ in range(2):
+        run(*make)
+    keys = json.loads(run("site", "login-keys", "example.org", "--json").output)
+    refused = run(*make, "--overlap-hours", "24", status=1).output
+    assert "replaces must name the key that is to end" in refused
+    assert all(one["key_id"] in refused for one in keys)
+    assert "overlap_hours must say" in run(*make, "--replaces", keys[0]["key_id"], status=1).output
+    assert "replaces must name" in run(*make, "--overlap-hours", "1", "--replaces", "none", status=1).output
+    run(*make, "--overlap-hours", "24", "--replaces", keys[0]["key_id"])
+    now = json.loads(run("site", "login-keys", "example.org", "--json").output)
+    assert [one["key_id"] for one in now if one["ends_at"]] == [keys[0]["key_id"]]
+    assert len(now) == 3
+
+
 def test_api_keys_are_listed_and_ended(run: Run) -> None:
     run("site", "add", "example.org")
     run("site", "add", "other.example")

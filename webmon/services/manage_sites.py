@@ -193,24 +193,42 @@ class Sites:
         with self.unit.reading() as sites:
             return sites.all()
 
-    def new_login_key(self, site: Site, now: datetime, *, actor: str, overlap: timedelta | None = None) -> str:
+    def new_login_key(
+        self,
+        site: Site,
+        now: datetime,
+        *,
+        actor: str,
+        overlap: timedelta | None = None,
+        replaces: str | None = None,
+    ) -> str:
         """Make a secret that signs login tokens (HS256), and return it: it is shown once.
 
-        Older keys go on to be accepted; with `overlap`, for that long.
+        Older keys go on to be accepted; with `overlap`, for that long: all of them, or that alone which it
+        `replaces`. An empty number stands for the only one; raises `InvalidInput` naming ``replaces`` where there are
+        several.
         """
         secret = secrets.token_urlsafe(_LOGIN_KEY_BYTES)
-        self._add_login_key(site, shared_key(secret), now, actor, overlap)
+        self._add_login_key(site, shared_key(secret), now, actor, overlap, replaces)
         return secret
 
     def add_public_key(
-        self, site: Site, text: str, now: datetime, *, actor: str, overlap: timedelta | None = None
+        self,
+        site: Site,
+        text: str,
+        now: datetime,
+        *,
+        actor: str,
+        overlap: timedelta | None = None,
+        replaces: str | None = None,
     ) -> LoginKey:
         """Register the public half of a key with which a backend signs login tokens (EdDSA): in PEM, or as a JWK.
 
-        Raises `InvalidInput` for what is none, `Conflict` for one that the site has.
+        `overlap` and `replaces` as for `new_login_key`. Raises `InvalidInput` for what is none, `Conflict` for one
+        that the site has.
         """
         key = _clean("public_key", public_key, text)
-        self._add_login_key(site, key, now, actor, overlap)
+        self._add_login_key(site, key, now, actor, overlap, replaces)
         return key
 
     def login_keys(self, site: Site, now: datetime) -> list[LoginKey]:
@@ -244,13 +262,22 @@ class Sites:
         with self.unit() as sites:
             return sites.delete_ended_login_keys(now)
 
-    def _add_login_key(self, site: Site, key: LoginKey, now: datetime, actor: str, overlap: timedelta | None) -> None:
+    def _add_login_key(
+        self,
+        site: Site,
+        key: LoginKey,
+        now: datetime,
+        actor: str,
+        overlap: timedelta | None,
+        replaces: str | None,
+    ) -> None:
         with self.unit() as sites:
             older = self._kept(sites, site)
             if any(kept.key.id == key.id for kept in older):
                 raise Conflict(f"The key {key.id} is one of {site.domain} already")
             if overlap is not None:
-                sites.end_login_keys([kept.number for kept in older], now + overlap)
+                ending = older if replaces is None else _replaced(older, replaces)
+                sites.end_login_keys([kept.number for kept in ending], now + overlap)
             sites.add_login_key(site.id, self.vault.wrap(key.text.encode(), f"login:{site.id}"), now)
             detail = {"key_id": key.id, "algorithm": key.algorithm}
             sites.audit.record(now, actor, "login_key.add", site_id=site.id, detail=detail)
@@ -306,6 +333,18 @@ class Sites:
         if found is None or found.scope not in {scope, Scope.ADMIN}:
             raise NotAuthenticated(f"needs an API key of scope {scope}", "authorization")
         return found.site_id
+
+
+def _replaced(older: Sequence[KeptLoginKey], key_id: str) -> Sequence[KeptLoginKey]:
+    """The key of that number; without one the only key that goes on: another may be another backend's."""
+    going = [kept for kept in older if kept.ends_at is None]
+    found = [kept for kept in going if key_id in {"", kept.key.id}]
+    if len(found) > 1 or (key_id and not found):
+        numbers = ", ".join(kept.key.id for kept in going)
+        raise InvalidInput.field(
+            "replaces", f"must name the key that is to end, one of: {numbers or 'there is none'}"
+        )
+    return found
 
 
 def _named(kept: KeptApiKey) -> dict[str, str | int]:
