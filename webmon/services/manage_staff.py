@@ -91,7 +91,7 @@ class StaffAccounts:
             member = found.staff if found else staff.add(address, now)
             staff.set_role(member.id, site.id if site else None, kind)
             _keep_an_owner(staff)
-            detail = {"member": member.id, "role": kind.value}
+            detail = {"member": member.email, "role": kind.value}
             staff.audit.record(now, actor, "staff.add", site_id=site.id if site else None, detail=detail)
             return None if found and found.password_hash else self._new_link(staff, member, now)
 
@@ -104,7 +104,7 @@ class StaffAccounts:
                 raise NotFound(f"There is no staff member {email}")
             if found.password_hash is not None and not reset:
                 raise Conflict(f"{found.staff.email} has set a password already")
-            staff.audit.record(now, actor, "staff.link", detail={"member": found.staff.id})
+            staff.audit.record(now, actor, "staff.link", detail={"member": found.staff.email})
             return self._new_link(staff, found.staff, now)
 
     def link_owner(self, token: str, now: datetime) -> Staff:
@@ -285,14 +285,15 @@ class StaffAccounts:
     def remove_role(self, staff_id: int, site: Site | None, now: datetime, *, actor: str) -> None:
         """Take a role away; raises `Conflict` for the last owner of the whole. Who has none left is removed."""
         with self.unit() as staff:
-            if staff.by_id(staff_id) is None:
+            found = staff.by_id(staff_id)
+            if found is None:
                 raise NotFound("There is no such staff member")
             staff.remove_role(staff_id, site.id if site else None)
             _keep_an_owner(staff)
             left = staff.by_id(staff_id)
             if left is not None and not left.staff.roles:
                 staff.remove(staff_id)
-            detail = {"member": staff_id}
+            detail = {"member": found.staff.email}
             staff.audit.record(now, actor, "staff.remove_role", site_id=site.id if site else None, detail=detail)
 
     def prune(self, now: datetime) -> int:

@@ -65,7 +65,7 @@ class SecondFactors:
             staff.turn_on_second_factor(member.id, step)
             staff.set_recovery_codes(member.id, [_digest(one) for one in codes])
             staff.end_sessions(member.id, but=session_digest)
-            staff.audit.record(now, member.email, "staff.second_factor_on", detail={"member": member.id})
+            staff.audit.record(now, member.email, "staff.second_factor_on", detail={"member": member.email})
         return codes
 
     def renew_codes(self, member: Staff, now: datetime) -> list[str]:
@@ -73,16 +73,17 @@ class SecondFactors:
         codes = new_recovery_codes()
         with self.unit() as staff:
             staff.set_recovery_codes(member.id, [_digest(one) for one in codes])
-            staff.audit.record(now, member.email, "staff.recovery_codes", detail={"member": member.id})
+            staff.audit.record(now, member.email, "staff.recovery_codes", detail={"member": member.email})
         return codes
 
     def remove(self, staff_id: int, now: datetime, *, actor: str) -> None:
         """Turn it off, and end every recovery code; raises `NotFound` for nobody."""
         with self.unit() as staff:
-            if staff.by_id(staff_id) is None:
+            found = staff.by_id(staff_id)
+            if found is None:
                 raise NotFound("There is no such staff member")
             staff.turn_off_second_factor(staff_id)
-            staff.audit.record(now, actor, "staff.second_factor_off", detail={"member": staff_id})
+            staff.audit.record(now, actor, "staff.second_factor_off", detail={"member": found.staff.email})
 
     def use(self, staff: StaffRepository, found: Credentials, code: str, now: datetime) -> str:
         """Use a code up, in the transaction at hand: return by what it was right, or nothing where it is not.
