@@ -189,7 +189,7 @@ class AccountKeeper:
             here = [self._links.open(one) for one in claimed if not self._keys.is_lost(one.account_id)]
             try:
                 count = self._bring_forward(holder, here, now) if here else 0
-            except Exception:
+            except Exception:  # of any kind: the next try, by whomever, is not to wait for the claim to end
                 self._release(holder)
                 raise
             if count < len(claimed):

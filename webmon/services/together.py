@@ -54,7 +54,7 @@ class _Transactions(Generic[R]):
         """Run all in one; where that fails, each in one of its own: the others do not pay for who is at fault."""
         try:
             self._run(group)
-        except Exception as error:
+        except Exception as error:  # of any kind: it is raised again for whoever's it is
             if len(group) == 1:
                 group[0].error = error
                 return

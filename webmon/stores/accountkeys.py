@@ -201,7 +201,7 @@ class AccountKeyFile:
             try:
                 yield self._connection
                 self._connection.execute("commit")
-            except BaseException:
+            except BaseException:  # an interrupt too: the connection goes on to be used, and within no transaction
                 if self._connection.in_transaction:
                     self._connection.execute("rollback")
                 raise
