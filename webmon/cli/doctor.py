@@ -140,6 +140,19 @@ def _sites(core: Core) -> Iterator[Finding]:
     yield Finding("sites", OK if sites else WARNING, told or "none yet; run: webmon site add DOMAIN")
 
 
+def _login_keys(core: Core) -> Iterator[Finding]:
+    from webmon.services.manage_sites import DAMAGED
+
+    for site in core.sites.all():
+        for kept in core.sites.kept_login_keys(site):
+            if kept.key.algorithm == DAMAGED and kept.ends_at is None:
+                text = (
+                    f"a login key of {site.domain} is damaged, and tokens signed with it are refused; make another, "
+                    f"and run: webmon site end-login-key {site.domain} --key {kept.key.id}"
+                )
+                yield Finding("login keys", FAILURE, text)
+
+
 def _staff(core: Core) -> Iterator[Finding]:
     members = core.staff.all()
     owners = [one for one in members if one.staff.owns_all and one.password_hash]
@@ -241,6 +254,7 @@ CHECKS: tuple[Check, ...] = (
     _proxies,
     _maps,
     _sites,
+    _login_keys,
     _staff,
     _retention,
     _control_database,

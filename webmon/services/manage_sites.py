@@ -10,12 +10,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+import structlog
+
 from webmon.domain.jurisdiction import Jurisdiction
 from webmon.domain.login import LoginKey, public_key, read_login_key, shared_key
 from webmon.domain.promotion import PROMOTE_DAYS_LIMIT, THIS_VISIT
 from webmon.domain.scrub.rules import GuardRules, clean_parameters, clean_path_templates, clean_property_keys
 from webmon.domain.site import CHOICE_DAYS_LIMIT, Mode, Site, clean_domain, clean_timezone
-from webmon.errors import Conflict, InvalidInput, NotAuthenticated, UnknownSite
+from webmon.errors import Conflict, InvalidInput, NotAuthenticated, SettingsError, UnknownSite
 from webmon.stores.ports import Unit
 from webmon.stores.ports.sites import KeptApiKey, SiteRepository, WrappedLoginKey
 
@@ -42,9 +44,16 @@ class KeyWrapper(Protocol):
     def unwrap(self, wrapped: bytes, context: str) -> bytes: ...
 
 
+DAMAGED = "damaged"
+log = structlog.get_logger()
+
+
 @dataclass(frozen=True, slots=True)
 class KeptLoginKey:
-    """A login key of a site, as it is kept under `number`."""
+    """A login key of a site, as it is kept under `number`.
+
+    One that is damaged is told by its algorithm, and has a number of its own to be ended by.
+    """
 
     number: int
     key: LoginKey
@@ -237,8 +246,15 @@ class Sites:
             return self.good_login_keys(site, sites.login_keys(site.id), now)
 
     def good_login_keys(self, site: Site, kept: Sequence[WrappedLoginKey], now: datetime) -> list[LoginKey]:
-        """Return those of the site's keys, as they are kept, that a token may be signed with now."""
-        return [self._login_key(site, one.wrapped) for one in kept if one.ends_at is None or now < one.ends_at]
+        """Return those of the site's keys, as they are kept, that a token may be signed with now.
+
+        One that is damaged is left out: with the others people go on to be signed in.
+        """
+        going = [self._login_key(site, one.wrapped) for one in kept if one.ends_at is None or now < one.ends_at]
+        good = [key for key in going if key is not None]
+        if len(good) < len(going):
+            log.error("login_key.damaged", site_id=site.id, keys=len(going) - len(good))
+        return good
 
     def kept_login_keys(self, site: Site) -> list[KeptLoginKey]:
         """Return the site's login keys, newest first, with those that have ended and are not deleted yet."""
@@ -284,12 +300,21 @@ class Sites:
 
     def _kept(self, sites: SiteRepository, site: Site) -> list[KeptLoginKey]:
         return [
-            KeptLoginKey(row.id, self._login_key(site, row.wrapped), row.created_at, row.ends_at)
+            KeptLoginKey(
+                row.id,
+                self._login_key(site, row.wrapped) or LoginKey(f"{DAMAGED}-{row.id}", DAMAGED, ""),
+                row.created_at,
+                row.ends_at,
+            )
             for row in sites.login_keys(site.id)
         ]
 
-    def _login_key(self, site: Site, wrapped: bytes) -> LoginKey:
-        return read_login_key(self.vault.unwrap(wrapped, f"login:{site.id}").decode())
+    def _login_key(self, site: Site, wrapped: bytes) -> LoginKey | None:
+        """Return the key; None for one that is damaged."""
+        try:
+            return read_login_key(self.vault.unwrap(wrapped, f"login:{site.id}").decode())
+        except SettingsError:
+            return None
 
     def new_api_key(self, site: Site, scope: str, now: datetime, *, actor: str) -> NewApiKey:
         """Make an API key, and return it: it is shown once, only its digest is kept. Older keys go on to hold."""

@@ -60,9 +60,8 @@ class KeyRotation:
         left = sum(store.count_other(self.vault.mark) for store in self.stores)
         if left:
             raise SettingsError(
-                f"{count} keys are wrapped under the new key, but {left} are damaged, so the old one is kept. Put "
-                "the newest copy of the folder keys back or, if there is none, run `webmon account erase-lost`; then "
-                "run this once more"
+                f"{count} keys are wrapped under the new key, but {left} are damaged, so the old one is kept. Do "
+                "what `webmon doctor` says of them, then run this once more"
             )
         for store in self.stores:
             store.wipe()
