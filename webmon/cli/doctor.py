@@ -232,7 +232,7 @@ def _account_log(core: Core) -> Iterator[Finding]:
         whose = ", ".join(str(number) for number in found.account_ids[:_NAMED])
         text = f"{found.unopened_count} of {found.row_count} rows cannot be opened, of accounts {whose}"
         more = f" and {len(found.account_ids) - _NAMED} more" if len(found.account_ids) > _NAMED else ""
-        advice = "; they were changed, or moved there from elsewhere: nobody is shown them, nor can they be mended"
+        advice = "; they were changed, or moved there from elsewhere, or the key is: nobody is shown them"
         yield Finding("account log", FAILURE, text + more + advice)
     else:
         yield Finding("account log", OK, f"{found.row_count} rows, and every one opens")

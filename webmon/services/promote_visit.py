@@ -14,6 +14,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+import structlog
+
 from webmon.domain.hit import AccountRow, Basis, Hit, decode_hit, encode_hit
 from webmon.domain.promotion import State
 from webmon.domain.visit import INACTIVITY
@@ -22,7 +24,7 @@ from webmon.services.leave_remainder import Remainders
 from webmon.services.sign_in import SignIns
 from webmon.services.signed_in import Going, Link, Links, SignedIn, naive
 from webmon.stores.ports import Unit
-from webmon.stores.ports.accounts import AccountRepository, SealedHit
+from webmon.stores.ports.accounts import AccountRepository, Promotion, SealedHit
 from webmon.stores.ports.spool import Remainder, SpooledEntry, SpoolEntry
 
 # How many are brought forward together: each batch rewrites the files of the rows once.
@@ -33,6 +35,7 @@ _CLAIM = timedelta(minutes=2)
 _LONGEST_BEFORE = timedelta(days=31)
 # A hit that had found its visit when the visit ended reaches the spool within this time.
 _SETTLING = timedelta(seconds=10)
+log = structlog.get_logger()
 
 
 class EventLog(Protocol):
@@ -173,7 +176,9 @@ class AccountKeeper:
                 link = Link(one.visitor_id, one.visit_id, since, "UTC", consent=one.consent)
                 accounts.seal_promotion(one.id, self._links.seal(one.account_id, link))
             accounts.release_promotions(self._node)
-            promotions = [self._links.open(one) for one in accounts.active_promotions()]
+            active = accounts.active_promotions()
+            promotions = self._links.open_good(active)
+            self._give_up_damaged(accounts, active, {going.id for going in promotions})
         for going in promotions:
             self._begin(going, lasts=now - going.promotion.last_seen_at < INACTIVITY)
         self.wake.set()
@@ -186,7 +191,7 @@ class AccountKeeper:
                 claimed = accounts.claim_promotions(holder, now, now + _CLAIM, _AT_ONCE)
             # A key that is missing, but was not destroyed, or damaged, may come back: until then the rows of its
             # account stay, and nobody else's wait for them.
-            here = [self._links.open(one) for one in claimed if not self._keys.is_lost(one.account_id)]
+            here = self._links.open_good([one for one in claimed if not self._keys.is_lost(one.account_id)])
             try:
                 count = self._bring_forward(holder, here, now) if here else 0
             except Exception:  # of any kind: the next try, by whomever, is not to wait for the claim to end
@@ -204,6 +209,19 @@ class AccountKeeper:
         count = self._sign_ins.end_over(now)
         self._forget_ended(now)
         return count
+
+    def _give_up_damaged(
+        self, accounts: AccountRepository, active: Sequence[Promotion], good: Collection[int]
+    ) -> None:
+        """End the visits whose links do not open any more, and say so: nobody else's is to wait for them.
+
+        One that was not done stays written down: its rows may be in the event log still.
+        """
+        damaged = [one for one in active if one.id not in good]
+        if damaged:
+            accounts.forget([one.id for one in damaged if one.state is State.DONE])
+            left = [one.id for one in damaged if one.state is not State.DONE]
+            log.error("promotion.damaged", promotions=[one.id for one in damaged], not_done=left)
 
     # The steps
 
