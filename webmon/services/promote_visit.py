@@ -96,8 +96,10 @@ class AccountKeeper:
     def seal(self, account_id: int, hit: Hit, consent: str) -> bytes:
         return self._keys.seal(account_id, hit, consent)
 
-    def leave_if_over(self, site_id: int, visitor_id: int, visit_id: int, now: datetime) -> bool:
-        return self._sign_ins.leave_if_over(site_id, visitor_id, visit_id, now)
+    def leave_if_over(
+        self, site_id: int, visitor_id: int, visit_id: int, now: datetime, earlier: Sequence[int] = ()
+    ) -> bool:
+        return self._sign_ins.leave_if_over(site_id, visitor_id, visit_id, now, earlier)
 
     def leave(self, site_id: int, visitor_id: int) -> None:
         self._sign_ins.leave(site_id, visitor_id)
