@@ -797,6 +797,23 @@ def test_where_the_data_key_is_damaged_no_row_is_shown_and_all_are_counted(world
     )
 
 
+def test_where_the_data_key_is_missing_it_is_not_said_that_nothing_is_held(world: World) -> None:
+    signed_in(world, "first", "/one", "/two")
+    world.reopen(lambda: shutil.rmtree(world.folder / "keys"))
+    browser = world.browser()
+    browser.post("/privacy/example.org/open", data={"token": world.token("first")})
+    assert "Rows that cannot be opened: 2." in browser.get("/privacy/example.org").get_data(as_text=True)
+    officer = world.staff("privacy")
+    page = asked(officer)
+    assert page.status_code == 200
+    assert "2 rows cannot be opened" in page.get_data(as_text=True)
+    form = {"erasure-csrf_token": csrf(officer.get(PERSONS), "erasure-csrf_token"), "erasure-subject": "first"}
+    form |= {"erasure-reason": "Asked for by letter", "erasure-understood": "y"}
+    assert officer.post(f"{PERSONS}/erase", data=form).status_code in {302, 303}
+    assert world.account_row_count() == 0
+    assert asked(officer).status_code == 404
+
+
 def damage_key(world: World, account: int) -> None:
     store = world.runtime.data_keys
     (key,) = store.keys(account)

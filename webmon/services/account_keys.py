@@ -156,13 +156,13 @@ class AccountKeys:
     def named(self, accounts: AccountRepository, site: Site, subject: str, account_id: int | None) -> Account | None:
         """Return the site's account of that number, or else that which the website calls so.
 
-        None where nothing is held, or nothing that opens any more.
+        None where nothing is held, or its keys are destroyed; where they are missing, something is held.
         """
         # By a keyed digest: the identifier itself is stored nowhere in the clear.
         names = () if account_id is not None else dict.fromkeys((subject, subject.strip()))  # as it is, then as meant
         tried = (accounts.find(site.id, self.digest(site, name)) for name in names)
         found = accounts.get(account_id) if account_id is not None else next(filter(None, tried), None)
-        if found is None or found.site_id != site.id or self.is_gone(found.id):
+        if found is None or found.site_id != site.id or self.is_destroyed(found.id):
             return None
         return found
 
@@ -232,10 +232,14 @@ class AccountKeys:
         return True
 
     def _opened_or_none(self, account_id: int, what: str, sealed: bytes) -> bytes | None:
-        """What was sealed; None for what was changed, or moved here from elsewhere, and where the key is damaged."""
+        """What was sealed; None for what was changed, or moved here from elsewhere, and where the key is lost."""
         try:
             return self.ring(account_id).open(sealed, what)
         except (InvalidTag, SettingsError):
+            return None
+        except NotFound:
+            if self.is_destroyed(account_id):
+                raise
             return None
 
     def is_gone(self, account_id: int) -> bool:
@@ -244,6 +248,10 @@ class AccountKeys:
             if account_id in self._open:
                 return False
         return not self.store.keys(account_id)
+
+    def is_destroyed(self, account_id: int) -> bool:
+        """Whether the account's keys were destroyed: nothing is held any more."""
+        return self.is_gone(account_id) and self.store.was_destroyed(account_id)
 
     def is_lost(self, account_id: int) -> bool:
         """Whether the account's keys are missing without having been destroyed, or damaged: they may be put back."""
