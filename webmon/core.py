@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 ANCHORS_ARE_SIGNED = "0021"
 # Keys that die are kept apart, so that no backup of the rest holds them.
 EPHEMERAL = "ephemeral"
+EVENTS, SPOOL = "events", "spool"
 
 
 class Core:
@@ -62,6 +63,7 @@ class Core:
         self.settings = settings or load_settings()
         self.clock = clock or SystemClock()
         self.folder = _open_folder(self.settings.data_dir)
+        _check_control_database(self.folder)
         self.vault = Vault.open(self.folder, self.settings.wrapping_key)
         self.data_keys = AccountKeyFile(self.folder / KEYS / "accounts.db")
         self.database = ControlDatabase(sqlite_url(self.folder / DATA))
@@ -239,7 +241,7 @@ class Core:
     def import_spool(self, name: str) -> Spool:
         from webmon.stores.spool import Spool
 
-        return Spool(self.folder / "spool" / f"{name}.db", self.settings.spool_limit, deduplicate=True)
+        return Spool(self.folder / SPOOL / f"{name}.db", self.settings.spool_limit, deduplicate=True)
 
     def import_keys(self, name: str) -> DayKeys:
         from webmon.stores.daykeys import DayKeys
@@ -310,6 +312,22 @@ class Core:
     def close(self) -> None:
         with closing(self.data_keys), closing(self.database):
             pass
+
+
+def _check_control_database(folder: Path) -> None:
+    """Refuse a folder that has been served, and has no control database any more, before anything is written.
+
+    It would pass for a new one: the first site that is added would get the rows of the one before.
+    """
+    if (folder / DATA).exists():
+        return
+    # Made after the control database, always.
+    left = next((folder / name for name in (EVENTS, SPOOL) if (folder / name).exists()), None)
+    if left is not None:
+        raise SettingsError(
+            f"{folder / DATA} is missing, but {left} was written with it. Put the whole folder back from its last "
+            "backup, since its parts belong together, or name an empty one in WEBMON_DATA_DIR"
+        )
 
 
 def _foreign(path: Path, name: str) -> SettingsError:

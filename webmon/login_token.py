@@ -35,8 +35,9 @@ def mint(
     `account` is your own opaque identifier of the account (a number, as text or as an `int`; never a name), `key` the
     site's login key, or an Ed25519 private key in PEM whose public half webmon knows. `session_expiry` is when your
     own session of this person ends, in seconds, if it does. `now` is the time in seconds, that of the clock where it
-    is 0. Raises `ValueError` for an account that is empty, longer than 255 characters or with control characters, and
-    for a life of more than 5 minutes; `TypeError` for an account that is neither text nor a whole number.
+    is 0. Raises `ValueError` for an account that is empty, longer than 255 characters or with control characters, for
+    a key that is empty, and for a life of more than 5 minutes; `TypeError` for an account that is neither text nor a
+    whole number.
     """
     # True is an int too, and no account.
     if not isinstance(account, str | int) or isinstance(account, bool):
@@ -44,6 +45,8 @@ def mint(
     account = str(account)
     if not 1 <= len(account) <= 255 or any(unicodedata.category(one) == "Cc" for one in account):
         raise ValueError("account must have 1 to 255 characters, none of them a control character")
+    if not key.strip():
+        raise ValueError("key is empty: give the login key of the site")
     if not 1 <= life_seconds <= LONGEST_LIFE_SECONDS:
         raise ValueError(f"life_seconds must be between 1 and {LONGEST_LIFE_SECONDS}")
     issued_at = now or int(time.time())

@@ -11,7 +11,7 @@ import structlog
 from prometheus_client import Counter
 
 from webmon.clock import Clock
-from webmon.core import EPHEMERAL, Core
+from webmon.core import EPHEMERAL, EVENTS, SPOOL, Core
 from webmon.domain import agent
 from webmon.domain.address import Proxies
 from webmon.domain.handling import InfoClass
@@ -75,8 +75,8 @@ class Runtime(Core):
 
     def __init__(self, settings: Settings | None = None, clock: Clock | None = None) -> None:
         super().__init__(settings, clock)
-        self.event_log = DuckDBEventLog(self.folder / "events", self.settings.event_log_memory)
-        self.spools = SpoolFolder(self.folder / "spool", self.settings.spool_limit, self.event_log)
+        self.event_log = DuckDBEventLog(self.folder / EVENTS, self.settings.event_log_memory)
+        self.spools = SpoolFolder(self.folder / SPOOL, self.settings.spool_limit, self.event_log)
         # Known to who can read the data folder, while this process serves it.
         self.internal_token = ""
         self.day_keys = DayKeys(self.folder / EPHEMERAL / "day-keys.json")

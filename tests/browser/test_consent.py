@@ -60,14 +60,14 @@ Shown = Callable[..., Page]
 @pytest.fixture
 def shown(webmon: WebmonServer, site: Website) -> Shown:
     """Opens a website, `site` where none is given; the notice is as it is published but for what `change` says."""
-    first, _, code = request("GET", f"{webmon.url}/banner.js?site=localhost").body.decode().partition("\n")
+    hint, first, code = request("GET", f"{webmon.url}/banner.js?site=localhost").body.decode().split("\n", 2)
     name, _, text = first.removesuffix(";").partition("=")
     published = json.loads(text)
 
     def open_page(context: BrowserContext, website: Website = site, **change: Any) -> Page:
         headers = {"Access-Control-Allow-Origin": "*"}
         changed = json.dumps(published | {"notice": published["notice"] | change})
-        script = f"{name}={changed};\n{code}"
+        script = f"{hint}\n{name}={changed};\n{code}"
         context.route(
             "**/banner.js?*",
             lambda route: route.fulfill(body=script, content_type="text/javascript", headers=headers),

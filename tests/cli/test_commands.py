@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.support.server import WebmonServer, request
 from webmon.cli import COMMANDS, main
+from webmon.core import Core
+from webmon.settings import Settings
 
 Run = Callable[..., Result]
 _KEYS = ("key", "list", "--site", "example.org", "--json")
@@ -268,6 +270,48 @@ def test_login_keys_are_made_registered_listed_and_ended(run: Run, tmp_path: Pat
         pem.write_bytes(text)
         assert said in run("site", "login-key", "example.org", "--public-key", str(pem), status=1).output
     assert "is no login key" in run("site", "end-login-key", "example.org", "--key", "none", status=1).output
+
+
+def test_a_login_key_that_takes_another_s_place_ends_no_third_one(run: Run) -> None:
+    run("site", "add", "example.org")
+    make = ("site", "login-key", "example.org")
+    for _ in range(2):
+        run(*make)
+    keys = json.loads(run("site", "login-keys", "example.org", "--json").output)
+    refused = run(*make, "--overlap-hours", "24", status=1).output
+    assert "replaces must name the key that is to end" in refused
+    assert all(one["key_id"] in refused for one in keys)
+    assert "overlap_hours must say" in run(*make, "--replaces", keys[0]["key_id"], status=1).output
+    assert "replaces must name" in run(*make, "--overlap-hours", "1", "--replaces", "none", status=1).output
+    run(*make, "--overlap-hours", "24", "--replaces", keys[0]["key_id"])
+    now = json.loads(run("site", "login-keys", "example.org", "--json").output)
+    assert [one["key_id"] for one in now if one["ends_at"]] == [keys[0]["key_id"]]
+    assert len(now) == 3
+
+
+def test_a_login_key_that_is_damaged_is_named_and_ended_and_keeps_no_other_from_its_use(
+    run: Run, folder: Path
+) -> None:
+    run("site", "add", "example.org")
+    for _ in range(2):
+        run("site", "login-key", "example.org")
+    with contextlib.closing(sqlite3.connect(folder / "control.db")) as connection, connection:
+        connection.execute("update login_key set wrapped_key = zeroblob(80) where id = 1")
+    good, damaged = json.loads(run("site", "login-keys", "example.org", "--json").output)
+    assert (good["algorithm"], damaged["algorithm"], damaged["key_id"]) == ("HS256", "damaged", "damaged-1")
+    core = Core(Settings(data_dir=folder))
+    site = core.sites.get("example.org")
+    assert [key.id for key in core.sites.login_keys(site, core.clock.now())] == [good["key_id"]]
+    core.close()
+    ending = "webmon site end-login-key example.org --key damaged-1"
+    assert ending in run("doctor", status=1).output
+    assert "but 1 are damaged, so the old one is kept" in run("key", "rotate", status=1).output
+    run(*ending.split()[1:])
+    assert "is damaged" not in run("doctor").output
+    core = Core(Settings(data_dir=folder))
+    core.sites.prune_login_keys(core.clock.now())
+    core.close()
+    assert "keys are wrapped under the new key" in run("key", "rotate").output
 
 
 def test_api_keys_are_listed_and_ended(run: Run) -> None:

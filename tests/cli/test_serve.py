@@ -63,6 +63,17 @@ def data_keys_damaged(server: WebmonServer) -> Iterator[str]:
 
 
 @contextmanager
+def database_missing(server: WebmonServer) -> Iterator[str]:
+    server.start()
+    server.stop()
+    for path in server.folder.glob("control.db*"):
+        path.unlink()
+    yield f"control.db is missing, but {server.folder / 'events'} was written with it. Put the whole folder back"
+    assert "control.db is missing" in server.run("site", "add", "another.example", check=False).stderr
+    assert not [*server.folder.glob("control.db*")]
+
+
+@contextmanager
 def database_of_a_newer_webmon(server: WebmonServer) -> Iterator[str]:
     with contextlib.closing(sqlite3.connect(server.folder / "control.db")) as database, database:
         database.execute("update alembic_version set version_num = '9999'")
@@ -79,6 +90,7 @@ def database_of_a_newer_webmon(server: WebmonServer) -> Iterator[str]:
         folder_in_the_place_of_the_wrapping_key,
         root_damaged,
         data_keys_damaged,
+        database_missing,
         database_of_a_newer_webmon,
     ],
 )

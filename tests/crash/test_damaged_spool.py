@@ -177,6 +177,20 @@ def test_a_spool_that_fails_keeps_no_other_from_being_moved(
     assert serving.stored() == [2]
 
 
+def test_of_spools_that_fail_at_once_each_is_named(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    serving.spools.append(entries(1))
+    finished(serving, 2)
+
+    def fail(spool: Spool, *_: object) -> object:
+        raise Unavailable(f"{spool.path.name} fails")
+
+    with monkeypatch.context() as patched, capture_logs() as said:
+        patched.setattr(Spool, "months", fail)
+        with pytest.raises(Unavailable, match=r"live-1\.db fails"):
+            serving.ingester.run_once()
+    assert [(one["event"], one["error"]) for one in said] == [("ingest.failed", "Unavailable: import-a.db fails")]
+
+
 def test_a_start_goes_on_without_a_damaged_file_of_an_import(world: World) -> None:
     world.visitor().sees("/seen")
     world.reopen(lambda: (world.folder / "spool" / "import-1-abc.db").write_bytes(NO_DATABASE))

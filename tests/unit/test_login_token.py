@@ -68,6 +68,9 @@ def test_the_helper_refuses_what_would_not_hold() -> None:
         with pytest.raises(ValueError, match="between 1 and 300"):
             mint("4711", "example.org", KEY, life_seconds=seconds)
     other = X25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    for key in ("", " \n"):
+        with pytest.raises(ValueError, match="key is empty"):  # as an environment without the variable gives it
+            mint("4711", "example.org", key)
     with pytest.raises(ValueError, match="no Ed25519"):
         mint("4711", "example.org", other)
 

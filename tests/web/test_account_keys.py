@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +21,7 @@ from werkzeug.test import Client, TestResponse
 
 from tests.support.world import Visitor, World, csrf
 from webmon.cli import main
-from webmon.errors import NotFound, SettingsError
+from webmon.errors import NotFound, SettingsError, Unavailable
 from webmon.services.account_keys import hit_name
 from webmon.services.check_account_log import Checked
 from webmon.services.renew_keys import LIFETIME, SETTLING
@@ -225,6 +226,38 @@ def test_an_erased_account_is_gone_and_every_other_is_readable(world: World) -> 
     for name in ("first", "third"):
         assert read(world, name) == ["/one", "/two"]
     assert (entry.action, entry.detail) == ("account.erase", {"rows": 2}), "that it was done, and nothing of whom"
+
+
+def test_whoever_reads_the_data_keys_from_outside_holds_up_no_erasure_and_no_sign_in(world: World) -> None:
+    for name in NAMES[:2]:
+        signed_in(world, name)
+    (key,) = world.runtime.data_keys.keys(account_of(world, "first"))
+    began = time.monotonic()
+    with contextlib.closing(sqlite3.connect(world.folder / "keys" / "accounts.db")) as backup, capture_logs() as said:
+        backup.execute("begin")
+        backup.execute("select * from data_key").fetchall()
+        assert erase(world, "first") == 1
+    assert time.monotonic() - began < 10, "nobody waits for a key as long as somebody else reads"
+    assert "keys.wipe_later" in {one["event"] for one in said}
+    world.runtime.checkpoint()
+    assert world.found_in_files(key.wrapped) == []
+
+
+def test_a_key_that_is_destroyed_is_used_no_more_though_its_file_cannot_be_written_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed_in(world, "first")
+    account, keys = account_of(world, "first"), world.runtime.account_keys
+
+    def full() -> None:
+        raise Unavailable("no room")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(keys.store, "wipe", full)
+        with pytest.raises(Unavailable):
+            erase(world, "first")
+    assert keys.is_gone(account)
+    assert erase(world, "first") == 1
 
 
 def test_who_signs_in_again_begins_anew(world: World) -> None:
@@ -591,6 +624,64 @@ def test_a_data_key_that_is_damaged_keeps_nobody_else_out(world: World) -> None:
     assert read(world, "second") == ["/of/second"]
 
 
+def test_a_data_key_that_is_damaged_holds_up_no_hit_and_no_sign_in_but_those_of_its_account(world: World) -> None:
+    visitor = signed_in(world, "first")
+    account = account_of(world, "first")
+    good = world.runtime.data_keys.keys(account)
+    waiting = world.visitor()
+    waiting.sees("/waits-for-its-account")
+    assert waiting.signs_in(world.token("first")).status_code == 204
+    damage_key(world, account)
+    world.reopen()
+    assert visitor.sees("/under-another-pseudonym").status_code == 202
+    refused = world.visitor().signs_in(world.token("first"))
+    assert refused.status_code == 503
+    signed_in(world, "second")
+    world.settle()
+    assert read(world, "second") == ["/of/second"]
+    assert world.runtime.account_eraser.lost() == [account], "the doctor says so"
+    leaving = [row.pathname for row in world.rows() if world.runtime.accounts.is_leaving(row)]
+    assert leaving == ["/waits-for-its-account"]
+
+    world.runtime.data_keys.add([NewKey(account, one.number, one.wrapped, world.clock.now()) for one in good])
+    world.settle()
+    assert read(world, "first") == ["/of/first", "/waits-for-its-account"]
+    assert world.paths() == ["/under-another-pseudonym"]
+
+
+def test_accounts_whose_keys_are_damaged_for_good_begin_anew(world: World) -> None:
+    signed_in(world, "first")
+    damage_key(world, account_of(world, "first"))
+    world.reopen()
+    assert world.runtime.account_eraser.erase_lost(world.clock.now(), actor="test") == 1
+    signed_in(world, "first", "/anew")
+    assert read(world, "first") == ["/anew"]
+
+
+def test_a_data_key_that_is_damaged_keeps_no_other_from_being_wrapped_anew(world: World) -> None:
+    for name in NAMES:
+        signed_in(world, name)
+    damage_key(world, account_of(world, "second"))
+    world.reopen()
+    with pytest.raises(SettingsError, match=r"^\d keys .* but 1 are damaged, so the old one is kept.*webmon doctor"):
+        rotate(world)
+    store, mark = world.runtime.data_keys, world.runtime.vault.mark
+    assert (store.count_other(mark), world.runtime.vault.rotating) == (1, True)
+    assert [read(world, name) for name in ("first", "third")] == [["/of/first"], ["/of/third"]]
+    world.runtime.account_eraser.erase_lost(world.clock.now(), actor="test")
+    rotate(world)
+    assert (store.count_other(mark), world.runtime.vault.rotating) == (0, False)
+
+
+def test_a_data_key_is_whole_where_its_mark_alone_is_damaged(world: World) -> None:
+    signed_in(world, "first")
+    account, store = account_of(world, "first"), world.runtime.data_keys
+    (key,) = store.keys(account)
+    store.add([NewKey(account, key.number, bytes([key.wrapped[0] ^ 4]) + key.wrapped[1:], world.clock.now())])
+    world.reopen()
+    assert read(world, "first") == ["/of/first"]
+
+
 def test_data_keys_of_before_there_were_marks_are_told_from_those_of_another_key(world: World) -> None:
     text = (world.folder / "secret.key").read_text()
     keys = {"own": bytes.fromhex(text), "another": new_key()}
@@ -704,6 +795,23 @@ def test_where_the_data_key_is_damaged_no_row_is_shown_and_all_are_counted(world
         200,
         True,
     )
+
+
+def test_where_the_data_key_is_missing_it_is_not_said_that_nothing_is_held(world: World) -> None:
+    signed_in(world, "first", "/one", "/two")
+    world.reopen(lambda: shutil.rmtree(world.folder / "keys"))
+    browser = world.browser()
+    browser.post("/privacy/example.org/open", data={"token": world.token("first")})
+    assert "Rows that cannot be opened: 2." in browser.get("/privacy/example.org").get_data(as_text=True)
+    officer = world.staff("privacy")
+    page = asked(officer)
+    assert page.status_code == 200
+    assert "2 rows cannot be opened" in page.get_data(as_text=True)
+    form = {"erasure-csrf_token": csrf(officer.get(PERSONS), "erasure-csrf_token"), "erasure-subject": "first"}
+    form |= {"erasure-reason": "Asked for by letter", "erasure-understood": "y"}
+    assert officer.post(f"{PERSONS}/erase", data=form).status_code in {302, 303}
+    assert world.account_row_count() == 0
+    assert asked(officer).status_code == 404
 
 
 def damage_key(world: World, account: int) -> None:

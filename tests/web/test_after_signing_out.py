@@ -272,6 +272,30 @@ def test_what_is_known_of_pseudonyms_goes_with_their_key(world: World, person: V
     assert marks() == 0
 
 
+def test_a_new_key_of_the_site_ends_no_signed_in_visit(world: World) -> None:
+    world.move(days=EPOCH_LIFETIME.days, minutes=-5)
+    person = world.visitor()
+    person.sees("/before")
+    assert person.signs_in().status_code == 204
+    world.settle()
+    world.move(minutes=10)
+    world.runtime.rotate_epoch_keys(world.clock.now())
+    person.sees("/under-the-new-key")
+    world.settle()
+    assert world.paths() == []
+    assert person.signs_in().status_code == 204
+    person.sees("/signed-in-once-more")
+    world.reopen()
+    person.sees("/after-a-restart")
+    world.settle()
+    assert world.paths() == []
+    assert world.account_paths() == ["/after-a-restart", "/before", "/signed-in-once-more", "/under-the-new-key"]
+    person.signs_out()
+    person.sees("/nobodys")
+    world.settle()
+    assert world.paths() == ["/nobodys"]
+
+
 # An account that is erased while somebody signs in
 
 

@@ -367,6 +367,23 @@ def test_who_sets_the_password_by_a_link_is_signed_in_and_the_trail_says_so(worl
     assert (signed_in.actor, signed_in.action, signed_in.detail) == (OWNER, "staff.sign_in", {"by": "link"})
 
 
+def test_the_trail_says_by_their_address_whom_something_was_done_to(world: World) -> None:
+    world.staff("owner")
+    staff, now = world.runtime.staff, world.clock.now()
+    staff.add("a@example.org", "marketing", None, now, actor=OWNER)
+    staff.new_link("a@example.org", now, actor=OWNER)
+    number = staff.id_of("a@example.org")
+    world.runtime.second_factors.remove(number, now, actor=OWNER)
+    staff.remove_role(number, None, now, actor=OWNER)
+    entries = world.runtime.audit.newest()[:4]
+    assert [(one.action, one.detail["member"]) for one in entries] == [
+        ("staff.remove_role", "a@example.org"),
+        ("staff.second_factor_off", "a@example.org"),
+        ("staff.link", "a@example.org"),
+        ("staff.add", "a@example.org"),
+    ]
+
+
 def test_what_staff_do_at_the_door_is_in_the_trail(world: World) -> None:
     world.staff("owner")
     browser = world.browser()

@@ -12,6 +12,7 @@ from tests.support.world import REFUSED, Visitor, World, csrf, problem
 from tests.web.test_portal import PAGE, by, opened, send
 from webmon.domain.hit import Basis
 from webmon.errors import Unavailable
+from webmon.stores.ports.keys import NewKey
 
 OTHERS = 1_000_000
 
@@ -492,3 +493,40 @@ def test_a_form_from_elsewhere_erases_nothing(world: World) -> None:
         assert browser.post(f"{PAGE}/erase", data=data, headers=headers).status_code == 400
     settled(world)
     assert world.paths() == ["/mine"]
+
+
+def signed_in_with_a_row(world: World, subject: str) -> Visitor:
+    visitor = world.visitor()
+    visitor.sees(f"/of/{subject}")
+    assert visitor.signs_in(world.token(subject)).status_code == 204
+    world.settle()
+    return visitor
+
+
+def test_a_row_that_does_not_open_keeps_no_erasure_from_its_end(world: World) -> None:
+    first, second = (signed_in_with_a_row(world, name) for name in ("first", "second"))
+    with sqlite3.connect(world.folder / "control.db") as connection:
+        connection.execute("update account_hit set sealed = zeroblob(9) where id = (select min(id) from account_hit)")
+    connection.close()
+    answers = [withdraw(world, one) for one in (first, second)]
+    assert [one.status_code for one in answers] == [201, 201]
+    settled(world)
+    assert (erasures(world), world.account_row_count()) == (0, 0)
+
+
+def test_an_erasure_waits_for_a_data_key_that_is_missing_and_no_other_does(world: World) -> None:
+    first, second = (signed_in_with_a_row(world, name) for name in ("first", "second"))
+    keys, now = world.runtime.data_keys, world.clock.now()
+    account = keys.accounts()[0]
+    (kept,) = keys.keys(account)
+    with sqlite3.connect(world.folder / "keys" / "accounts.db") as connection:
+        connection.execute("delete from data_key where account_id = ?", (account,))
+    connection.close()
+    world.runtime.account_keys.forget(account)
+    for one in (first, second):
+        withdraw(world, one)
+    settled(world)
+    assert (erasures(world), world.account_row_count()) == (1, 1), "those of the other are erased"
+    keys.add([NewKey(account, kept.number, kept.wrapped, now)])
+    settled(world)
+    assert (erasures(world), world.account_row_count()) == (0, 0)

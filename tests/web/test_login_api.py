@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
 from tests.support.world import World, problem
@@ -321,3 +322,16 @@ def test_a_slip_of_a_backend_is_named(world: World, fields: dict[str, object], f
     refused = as_backend(world, key, **fields)
     assert refused.status_code == 400
     assert list(problem(refused)) == [field]
+
+
+def test_a_sign_in_that_a_damaged_key_keeps_from_being_written_down_uses_no_token_up(world: World) -> None:
+    visitor, token = world.visitor(), world.token()
+    with world.runtime.database.engine.begin() as connection:
+        kept = connection.exec_driver_sql("select wrapped_key from epoch_key").scalar_one()
+        connection.exec_driver_sql("update epoch_key set wrapped_key = zeroblob(69)")
+    with capture_logs() as said:
+        assert [visitor.sees("/").status_code, visitor.signs_in(token).status_code] == [500, 500]
+    assert "collect.failed" in {one["event"] for one in said}
+    with world.runtime.database.engine.begin() as connection:
+        connection.exec_driver_sql("update epoch_key set wrapped_key = ?", (kept,))
+    assert [visitor.sees("/").status_code, visitor.signs_in(token).status_code] == [202, 204]

@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.support.world import World, problem
 from webmon.domain.hit import Basis, Hit
@@ -500,3 +501,27 @@ def test_no_file_holds_the_visit_but_encrypted_even_while_it_goes_on(world: Worl
 
 def forms(number: int) -> list[bytes]:
     return [number.to_bytes(8, "little"), number.to_bytes(8, "big"), str(number).encode()]
+
+
+def test_a_promotion_that_is_damaged_keeps_no_other_from_its_end_and_no_server_from_starting(world: World) -> None:
+    visitors = [world.visitor() for _ in range(3)]
+    for number, visitor in enumerate(visitors):
+        visitor.sees(f"/{number}")
+        if number:
+            world.runtime.ingester.drain()
+        visitor.signs_in(world.token(f"patient-{number}"))
+        if number < 1:
+            world.settle()
+    with world.runtime.database.engine.begin() as connection:
+        damaged = "update promotion set link = zeroblob(60) where id in (1, 2)"
+        assert connection.exec_driver_sql(damaged).rowcount == 2
+    with capture_logs() as said:
+        world.reopen()
+    assert {"promotions": [1, 2], "not_done": [2]}.items() <= said[0].items()
+    world.settle()
+    assert world.account_paths("patient-2") == ["/2"]
+    assert world.account_paths("patient-0") == ["/0"]
+    assert visitors[0].sees("/later").status_code == 202
+    assert visitors[0].signs_in(world.token("patient-0")).status_code == 204
+    world.settle()
+    assert world.account_paths("patient-0") == ["/0", "/later"]

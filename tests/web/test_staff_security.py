@@ -53,9 +53,9 @@ def app_code(world: World, drift: int = 0) -> str:
     return code_at(secret, step_of(world.clock.now()) + drift)
 
 
-def turned_on(world: World) -> list[str]:
+def turned_on(world: World, browser: Client | None = None) -> list[str]:
     """The owner turns the second factor on, and has these recovery codes."""
-    browser = world.staff("owner")
+    browser = browser or world.staff("owner")
     page = send(browser, FACTOR, password=PASSWORD).get_data(as_text=True)
     assert "<svg" in page
     assert "style=" not in page
@@ -72,6 +72,14 @@ def turned_on(world: World) -> list[str]:
     assert len(codes) == 10
     world.move(minutes=1)
     return codes
+
+
+def test_whoever_turns_the_second_factor_on_ends_the_sessions_that_a_password_alone_has_opened(world: World) -> None:
+    here, elsewhere = world.staff("owner"), world.browser()
+    sign_in(elsewhere)
+    assert elsewhere.get("/admin/sites").status_code == 200
+    turned_on(world, here)
+    assert [one.get("/admin/sites").status_code for one in (here, elsewhere)] == [200, 302]
 
 
 def test_with_a_second_factor_the_password_alone_opens_nothing(world: World) -> None:

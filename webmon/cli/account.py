@@ -32,8 +32,8 @@ def erase(account: str, domain: str, yes: bool) -> None:
 @command.command("erase-lost")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def erase_lost(yes: bool) -> None:
-    """Erase the accounts whose data keys are lost, with no copy left: nothing opens their rows any more, and until
-    then their people cannot be signed in. Asks first, unless --yes."""
+    """Erase the accounts whose data keys are lost or damaged, with no copy left: nothing opens their rows any
+    more, and until then their people cannot be signed in. Asks first, unless --yes."""
     _ask(yes, "Erase the accounts whose keys are lost for good?")
     done = on_runtime("account.erase-lost", {})
     click.echo(f"{done['accounts']} accounts are erased.")

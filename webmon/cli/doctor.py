@@ -144,6 +144,19 @@ def _sites(core: Core) -> Iterator[Finding]:
     yield Finding("sites", OK if sites else WARNING, told or "none yet; run: webmon site add DOMAIN")
 
 
+def _login_keys(core: Core) -> Iterator[Finding]:
+    from webmon.services.manage_sites import DAMAGED
+
+    for site in core.sites.all():
+        for kept in core.sites.kept_login_keys(site):
+            if kept.key.algorithm == DAMAGED and kept.ends_at is None:
+                text = (
+                    f"a login key of {site.domain} is damaged, and tokens signed with it are refused; make another, "
+                    f"and run: webmon site end-login-key {site.domain} --key {kept.key.id}"
+                )
+                yield Finding("login keys", FAILURE, text)
+
+
 def _staff(core: Core) -> Iterator[Finding]:
     members = core.staff.all()
     owners = [one for one in members if one.staff.owns_all and one.password_hash]
@@ -199,7 +212,8 @@ def _event_log(core: Core) -> Iterator[Finding]:
     if not found["faults"]:
         yield Finding("event log", OK, where)
     if found["lost_keys"]:
-        text = f"{found['lost_keys']} accounts have no data key; put back the newest copy of {core.folder / 'keys'}"
+        lost = f"{found['lost_keys']} accounts have no data key, or a damaged one"
+        text = f"{lost}; put back the newest copy of {core.folder / 'keys'}"
         yield Finding("data keys", FAILURE, f"{text}, or, if there is none, run: webmon account erase-lost")
     else:
         yield Finding("data keys", OK, "every account has its own")
@@ -223,7 +237,7 @@ def _account_log(core: Core) -> Iterator[Finding]:
         whose = ", ".join(str(number) for number in found.account_ids[:_NAMED])
         text = f"{found.unopened_count} of {found.row_count} rows cannot be opened, of accounts {whose}"
         more = f" and {len(found.account_ids) - _NAMED} more" if len(found.account_ids) > _NAMED else ""
-        advice = "; they were changed, or moved there from elsewhere: nobody is shown them, nor can they be mended"
+        advice = "; they were changed, or moved there from elsewhere, or the key is: nobody is shown them"
         yield Finding("account log", FAILURE, text + more + advice)
     else:
         yield Finding("account log", OK, f"{found.row_count} rows, and every one opens")
@@ -245,6 +259,7 @@ CHECKS: tuple[Check, ...] = (
     _proxies,
     _maps,
     _sites,
+    _login_keys,
     _staff,
     _retention,
     _control_database,

@@ -155,23 +155,29 @@ def list_(as_json: bool) -> None:
 @click.argument("domain")
 @click.option("--public-key", type=click.File(encoding="utf-8"), help="Register this Ed25519 public key instead.")
 @click.option(
-    "--overlap-hours", type=click.IntRange(0, MOST_HOURS), help="Accept older keys for so long, and then no more."
+    "--overlap-hours",
+    type=click.IntRange(0, MOST_HOURS),
+    help="Accept the older key for so long, and then no more.",
 )
-def login_key(domain: str, public_key: IO[str] | None, overlap_hours: int | None) -> None:
+@click.option("--replaces", default="", help="Which one that is, as login-keys lists it, where there are several.")
+def login_key(domain: str, public_key: IO[str] | None, overlap_hours: int | None, replaces: str) -> None:
     """Make a key that signs login tokens of DOMAIN, and print it, once; or register the public half of a key of
     yours, and print its number. Older keys go on to be accepted."""
     from webmon.core import Core
 
     core = Core()
     site, now = core.sites.get(domain), core.clock.now()
+    if replaces and overlap_hours is None:
+        raise InvalidInput.field("overlap_hours", "must say for how long the key that is replaced is accepted")
     overlap = None if overlap_hours is None else timedelta(hours=overlap_hours)
     if public_key is not None:
-        key = core.sites.add_public_key(site, _read(public_key), now, actor=ACTOR, overlap=overlap)
+        text = _read(public_key)
+        key = core.sites.add_public_key(site, text, now, actor=ACTOR, overlap=overlap, replaces=replaces)
         click.echo(f"Tokens of {site.domain} that are signed with its private half (EdDSA) are accepted.")
         click.echo(key.id)
         return
     click.echo(f"Login key of {site.domain} (HS256); keep it on the website's backend. It is not shown again.")
-    click.echo(core.sites.new_login_key(site, now, actor=ACTOR, overlap=overlap))
+    click.echo(core.sites.new_login_key(site, now, actor=ACTOR, overlap=overlap, replaces=replaces))
 
 
 @command.command("login-keys")

@@ -149,21 +149,20 @@ class AccountKeys:
         """
         digest = self.digest(site, subject)
         account = accounts.find(site.id, digest)
-        gone = account is not None and self.is_gone(account.id)
-        if account is not None and gone:
-            self.check_destroyed(account.id)
-        return Found(digest, account, gone)
+        if account is not None:
+            self.check_not_lost(account.id)
+        return Found(digest, account, gone=account is not None and self.is_gone(account.id))
 
     def named(self, accounts: AccountRepository, site: Site, subject: str, account_id: int | None) -> Account | None:
         """Return the site's account of that number, or else that which the website calls so.
 
-        None where nothing is held, or nothing that opens any more.
+        None where nothing is held, or its keys are destroyed; where they are missing, something is held.
         """
         # By a keyed digest: the identifier itself is stored nowhere in the clear.
         names = () if account_id is not None else dict.fromkeys((subject, subject.strip()))  # as it is, then as meant
         tried = (accounts.find(site.id, self.digest(site, name)) for name in names)
         found = accounts.get(account_id) if account_id is not None else next(filter(None, tried), None)
-        if found is None or found.site_id != site.id or self.is_gone(found.id):
+        if found is None or found.site_id != site.id or self.is_destroyed(found.id):
             return None
         return found
 
@@ -199,6 +198,11 @@ class AccountKeys:
     def open(self, account_id: int, hit_id: int, sealed: bytes) -> AccountRow:
         return decode_row(self.ring(account_id).open(sealed, hit_name(hit_id)))
 
+    def open_or_none(self, account_id: int, hit_id: int, sealed: bytes) -> AccountRow | None:
+        """Open a row of an account; None for one that was changed, or moved here from elsewhere."""
+        plain = self._opened_or_none(account_id, hit_name(hit_id), sealed)
+        return None if plain is None else decode_row(plain)
+
     def open_all(self, account_id: int, rows: Sequence[tuple[int, bytes]]) -> Opened:
         """Open rows of one account: their hit ids, and what is sealed. One that does not open hides no other."""
         found = [self._opened_or_none(account_id, hit_name(hit_id), sealed) for hit_id, sealed in rows]
@@ -228,10 +232,14 @@ class AccountKeys:
         return True
 
     def _opened_or_none(self, account_id: int, what: str, sealed: bytes) -> bytes | None:
-        """What was sealed; None for what was changed, or moved here from elsewhere, and where the key is damaged."""
+        """What was sealed; None for what was changed, or moved here from elsewhere, and where the key is lost."""
         try:
             return self.ring(account_id).open(sealed, what)
         except (InvalidTag, SettingsError):
+            return None
+        except NotFound:
+            if self.is_destroyed(account_id):
+                raise
             return None
 
     def is_gone(self, account_id: int) -> bool:
@@ -241,20 +249,30 @@ class AccountKeys:
                 return False
         return not self.store.keys(account_id)
 
-    def is_lost(self, account_id: int) -> bool:
-        """Whether the account's keys are missing without having been destroyed: they may yet be put back."""
-        return self.is_gone(account_id) and not self.store.was_destroyed(account_id)
+    def is_destroyed(self, account_id: int) -> bool:
+        """Whether the account's keys were destroyed: nothing is held any more."""
+        return self.is_gone(account_id) and self.store.was_destroyed(account_id)
 
-    def check_destroyed(self, account_id: int) -> None:
-        """Raise `Unavailable` where the keys of an account that has none were not destroyed, but are missing."""
-        if not self.store.was_destroyed(account_id):
+    def is_lost(self, account_id: int) -> bool:
+        """Whether the account's keys are missing without having been destroyed, or damaged: they may be put back."""
+        if self._known(account_id) is not None:
+            return False
+        keys = self.store.keys(account_id)
+        return not self._open_all(account_id, keys) if keys else not self.store.was_destroyed(account_id)
+
+    def check_not_lost(self, account_id: int) -> None:
+        """Raise `Unavailable` where the keys of an account are lost."""
+        if self.is_lost(account_id):
             raise Unavailable(
-                "The data key of an account is missing: put the newest copy of the folder keys back, or run "
-                "`webmon account erase-lost`; what is on its way to the account waits until then"
+                "The data key of an account is missing or damaged: put the newest copy of the folder keys back, or "
+                "run `webmon account erase-lost`; what is on its way to the account waits until then"
             )
 
     def ring(self, account_id: int) -> Ring:
-        """Return the account's keys; raises `NotFound` where there are none, or not any more."""
+        """Return the account's keys.
+
+        Raises `NotFound` where there are none, or not any more, and `SettingsError` where one is damaged.
+        """
         known = self._known(account_id)
         if known is not None:
             return known
@@ -303,9 +321,12 @@ class AccountKeys:
         self.destroy_all([account_id], now)
 
     def destroy_all(self, account_ids: Collection[int], now: datetime) -> None:
-        self.store.destroy(account_ids, now)
-        for account_id in account_ids:
-            self.forget(account_id)
+        try:
+            self.store.destroy(account_ids, now)
+        finally:
+            # Also where the file could not be written anew after it: what is destroyed is not to be used any more.
+            for account_id in account_ids:
+                self.forget(account_id)
 
     def forget(self, account_id: int) -> None:
         """Keep the account's keys open no longer."""
@@ -317,6 +338,13 @@ class AccountKeys:
             self._open[ring.account_id] = ring
             if len(self._open) > _OPEN_KEYS:
                 self._open.popitem(last=False)
+
+    def _open_all(self, account_id: int, keys: Sequence[DataKey]) -> bool:
+        try:
+            self._opened(account_id, keys)
+        except SettingsError:
+            return False
+        return True
 
     def _opened(self, account_id: int, keys: Sequence[DataKey]) -> Mapping[int, Sealer]:
         return {

@@ -34,7 +34,7 @@ class AddingUp(ABC, Generic[K]):
             return 0
         try:
             self._write(taken)
-        except BaseException:
+        except BaseException:  # an interrupt too: what was taken is nowhere else
             with self._lock:
                 self._waiting.update(taken)
             raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -20,7 +20,7 @@ from webmon.domain.language import language_of
 from webmon.domain.screen import screen_of
 from webmon.domain.site import Site
 from webmon.domain.unwanted import Unwanted
-from webmon.errors import NotFound
+from webmon.errors import NotFound, SettingsError
 from webmon.services.guard_counts import count_removed
 from webmon.services.visits import Visit, VisitBook, random_visit_id
 from webmon.stores.ports.spool import SpoolEntry
@@ -42,6 +42,8 @@ class Grants(Protocol):
 class PseudonymSource(Protocol):
     def visitor(self, site_id: int, raw: str) -> int: ...
 
+    def visitor_all(self, site_id: int, raw: str) -> Sequence[int]: ...
+
     def event(self, site_id: int, event_id: str) -> int: ...
 
     def cookieless(self, site_id: int, moment: datetime, address: bytes, user_agent: str, host: str) -> int: ...
@@ -50,7 +52,9 @@ class PseudonymSource(Protocol):
 class SealingKeeper(Protocol):
     def seal(self, account_id: int, hit: Hit, consent: str) -> bytes: ...
 
-    def leave_if_over(self, site_id: int, visitor_id: int, visit_id: int, now: datetime) -> bool: ...
+    def leave_if_over(
+        self, site_id: int, visitor_id: int, visit_id: int, now: datetime, earlier: Sequence[int] = ()
+    ) -> bool: ...
 
     def leave(self, site_id: int, visitor_id: int) -> None: ...
 
@@ -160,8 +164,8 @@ class Collector:
         )
         try:
             entry = self._entry(hit, visit, event.consent if grant else "")
-        except NotFound:
-            # The account was erased in this moment, or its key is not here: the hit is nobody's.
+        except (NotFound, SettingsError):
+            # The account was erased in this moment, or its key is not here or damaged: the hit is nobody's.
             self.keeper.leave(site.id, visitor_id)
             return self.prepare(site, event, client, now)
         return ReadyHit(entry, (site.id, hit_id) if event.event_id else None)
@@ -172,7 +176,8 @@ class Collector:
         if visit is None or visit.started_at is not visit.last_seen_at:
             return visitor_id, visit
         # One that has just begun may follow a signed-in one, to which nothing is to lead.
-        if self.keeper.leave_if_over(site.id, visitor_id, visit.visit_id, now):
+        earlier = self.pseudonyms.visitor_all(site.id, event.visitor)[1:]
+        if self.keeper.leave_if_over(site.id, visitor_id, visit.visit_id, now, earlier):
             visitor_id = self.pseudonyms.visitor(site.id, event.visitor)
             visit = self._visit(site, visitor_id, event, now, None)
         return visitor_id, visit

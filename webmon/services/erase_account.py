@@ -92,10 +92,10 @@ class AccountEraser:
         return self._erase(found.id, now, member.email, reason)
 
     def lost(self) -> list[int]:
-        """Return the accounts whose keys are missing without having been destroyed."""
+        """Return the accounts whose keys are missing without having been destroyed, or damaged."""
         with self.unit() as accounts:
             there = set(accounts.ids())
-        return sorted(there - set(self.keys.store.accounts()) - set(self.keys.store.destroyed()))
+        return sorted(filter(self.keys.is_lost, there - set(self.keys.store.destroyed())))
 
     def erase_lost(self, now: datetime, *, actor: str) -> int:
         """Erase the accounts that nothing opens any more, and return how many there were."""

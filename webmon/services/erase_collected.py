@@ -123,13 +123,10 @@ class Eraser:
             waiting = consents.erasures()
         if not waiting:
             return 0
-        for one in waiting:
-            count = self._delete(one, now)
-            if count:
-                self._record(one.site_id, count, now)
+        tried = [one for one in waiting if self._is_deleted(one, now)]
         with self.log_lock:
             self.events.compact()
-            done = [one for one in waiting if self._is_done(one, now)]
+            done = [one for one in tried if self._is_done(one, now)]
         self._finish(done)
         self.wipe()
         return len(done)
@@ -140,6 +137,17 @@ class Eraser:
             count = self.spools.delete_consented(asked.site_id, asked.whose.pseudonyms)
             count += self.events.delete_consented(asked.site_id, asked.whose.pseudonyms)
             return count + sum(self._delete_from_account(asked, one) for one in self._accounts_of(asked, now))
+
+    def _is_deleted(self, asked: Erasure, now: datetime) -> bool:
+        """Delete what there is; False where that cannot be just now, for which nobody else's has to wait."""
+        try:
+            count = self._delete(asked, now)
+        except Unavailable as error:
+            log.error("erasure.waits", error=told(error))
+            return False
+        if count:
+            self._record(asked.site_id, count, now)
+        return True
 
     def _accounts_of(self, asked: Erasure, now: datetime) -> set[int]:
         """Return the account that is concerned, and those to which a sign-in beside the withdrawal has moved rows.

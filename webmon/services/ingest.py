@@ -60,16 +60,18 @@ class Ingester:
     def run_once(self) -> int:
         """Move at most one batch of every spool, and return how many entries moved.
 
-        One that fails keeps no other from it; its error is raised when all have been tried.
+        One that fails keeps no other from it; the first error is raised when all have been tried, others are logged.
         """
-        moved, failed = 0, list[Exception]()
+        moved, failed = 0, list[tuple[str, Exception]]()
         for spool in self._spools():
             try:
                 moved += self._drain(spool)
-            except Exception as error:
-                failed.append(error)
+            except Exception as error:  # of any kind: no other spool waits for what is wrong with this one
+                failed.append((spool.id, error))
         if failed:
-            raise failed[0]
+            for spool_id, other in failed[1:]:
+                log.error("ingest.failed", spool=spool_id, error=told(other))
+            raise failed[0][1]
         return moved
 
     def drain(self) -> None:
@@ -88,7 +90,7 @@ class Ingester:
             self._thread.join()
         try:
             self.drain()
-        except Exception as error:
+        except Exception as error:  # of any kind: the stores are closed after this, whatever it was
             log.error("ingest.left", error=told(error))  # in the spool, for the next start
 
     def _drain(self, spool: DrainedSpool) -> int:
@@ -101,7 +103,8 @@ class Ingester:
             except (WebmonError, OSError):
                 raise  # a log that takes nothing just now
             except Exception:
-                # Or an entry is at fault: without those that are, the others are moved by the next call.
+                # Or an entry is at fault, whatever a decoder, a cipher or the database's parser calls that: without
+                # those that are, the others are moved by the next call. Where none is, it is raised as it was.
                 if gone := self._set_aside(spool, last):
                     return gone
                 raise
@@ -129,7 +132,8 @@ class Ingester:
                     pass
                 pause = PAUSE_SECONDS
             except Exception as error:
-                # Hits go on being acknowledged into the spool; nothing is lost while the log cannot be written.
+                # Of any kind, or nothing would be moved any more. Hits go on being acknowledged into the spool;
+                # nothing is lost while the log cannot be written.
                 FAILURES.inc()
                 log.error("ingest.failed", error=told(error))
                 pause = PAUSE_AFTER_FAILURE_SECONDS

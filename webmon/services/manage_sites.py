@@ -10,12 +10,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+import structlog
+
 from webmon.domain.jurisdiction import Jurisdiction
 from webmon.domain.login import LoginKey, public_key, read_login_key, shared_key
 from webmon.domain.promotion import PROMOTE_DAYS_LIMIT, THIS_VISIT
 from webmon.domain.scrub.rules import GuardRules, clean_parameters, clean_path_templates, clean_property_keys
 from webmon.domain.site import CHOICE_DAYS_LIMIT, Mode, Site, clean_domain, clean_timezone
-from webmon.errors import Conflict, InvalidInput, NotAuthenticated, UnknownSite
+from webmon.errors import Conflict, InvalidInput, NotAuthenticated, SettingsError, UnknownSite
 from webmon.stores.ports import Unit
 from webmon.stores.ports.sites import KeptApiKey, SiteRepository, WrappedLoginKey
 
@@ -42,9 +44,16 @@ class KeyWrapper(Protocol):
     def unwrap(self, wrapped: bytes, context: str) -> bytes: ...
 
 
+DAMAGED = "damaged"
+log = structlog.get_logger()
+
+
 @dataclass(frozen=True, slots=True)
 class KeptLoginKey:
-    """A login key of a site, as it is kept under `number`."""
+    """A login key of a site, as it is kept under `number`.
+
+    One that is damaged is told by its algorithm, and has a number of its own to be ended by.
+    """
 
     number: int
     key: LoginKey
@@ -193,24 +202,42 @@ class Sites:
         with self.unit.reading() as sites:
             return sites.all()
 
-    def new_login_key(self, site: Site, now: datetime, *, actor: str, overlap: timedelta | None = None) -> str:
+    def new_login_key(
+        self,
+        site: Site,
+        now: datetime,
+        *,
+        actor: str,
+        overlap: timedelta | None = None,
+        replaces: str | None = None,
+    ) -> str:
         """Make a secret that signs login tokens (HS256), and return it: it is shown once.
 
-        Older keys go on to be accepted; with `overlap`, for that long.
+        Older keys go on to be accepted; with `overlap`, for that long: all of them, or that alone which it
+        `replaces`. An empty number stands for the only one; raises `InvalidInput` naming ``replaces`` where there are
+        several.
         """
         secret = secrets.token_urlsafe(_LOGIN_KEY_BYTES)
-        self._add_login_key(site, shared_key(secret), now, actor, overlap)
+        self._add_login_key(site, shared_key(secret), now, actor, overlap, replaces)
         return secret
 
     def add_public_key(
-        self, site: Site, text: str, now: datetime, *, actor: str, overlap: timedelta | None = None
+        self,
+        site: Site,
+        text: str,
+        now: datetime,
+        *,
+        actor: str,
+        overlap: timedelta | None = None,
+        replaces: str | None = None,
     ) -> LoginKey:
         """Register the public half of a key with which a backend signs login tokens (EdDSA): in PEM, or as a JWK.
 
-        Raises `InvalidInput` for what is none, `Conflict` for one that the site has.
+        `overlap` and `replaces` as for `new_login_key`. Raises `InvalidInput` for what is none, `Conflict` for one
+        that the site has.
         """
         key = _clean("public_key", public_key, text)
-        self._add_login_key(site, key, now, actor, overlap)
+        self._add_login_key(site, key, now, actor, overlap, replaces)
         return key
 
     def login_keys(self, site: Site, now: datetime) -> list[LoginKey]:
@@ -219,8 +246,15 @@ class Sites:
             return self.good_login_keys(site, sites.login_keys(site.id), now)
 
     def good_login_keys(self, site: Site, kept: Sequence[WrappedLoginKey], now: datetime) -> list[LoginKey]:
-        """Return those of the site's keys, as they are kept, that a token may be signed with now."""
-        return [self._login_key(site, one.wrapped) for one in kept if one.ends_at is None or now < one.ends_at]
+        """Return those of the site's keys, as they are kept, that a token may be signed with now.
+
+        One that is damaged is left out: with the others people go on to be signed in.
+        """
+        going = [self._login_key(site, one.wrapped) for one in kept if one.ends_at is None or now < one.ends_at]
+        good = [key for key in going if key is not None]
+        if len(good) < len(going):
+            log.error("login_key.damaged", site_id=site.id, keys=len(going) - len(good))
+        return good
 
     def kept_login_keys(self, site: Site) -> list[KeptLoginKey]:
         """Return the site's login keys, newest first, with those that have ended and are not deleted yet."""
@@ -244,25 +278,43 @@ class Sites:
         with self.unit() as sites:
             return sites.delete_ended_login_keys(now)
 
-    def _add_login_key(self, site: Site, key: LoginKey, now: datetime, actor: str, overlap: timedelta | None) -> None:
+    def _add_login_key(
+        self,
+        site: Site,
+        key: LoginKey,
+        now: datetime,
+        actor: str,
+        overlap: timedelta | None,
+        replaces: str | None,
+    ) -> None:
         with self.unit() as sites:
             older = self._kept(sites, site)
             if any(kept.key.id == key.id for kept in older):
                 raise Conflict(f"The key {key.id} is one of {site.domain} already")
             if overlap is not None:
-                sites.end_login_keys([kept.number for kept in older], now + overlap)
+                ending = older if replaces is None else _replaced(older, replaces)
+                sites.end_login_keys([kept.number for kept in ending], now + overlap)
             sites.add_login_key(site.id, self.vault.wrap(key.text.encode(), f"login:{site.id}"), now)
             detail = {"key_id": key.id, "algorithm": key.algorithm}
             sites.audit.record(now, actor, "login_key.add", site_id=site.id, detail=detail)
 
     def _kept(self, sites: SiteRepository, site: Site) -> list[KeptLoginKey]:
         return [
-            KeptLoginKey(row.id, self._login_key(site, row.wrapped), row.created_at, row.ends_at)
+            KeptLoginKey(
+                row.id,
+                self._login_key(site, row.wrapped) or LoginKey(f"{DAMAGED}-{row.id}", DAMAGED, ""),
+                row.created_at,
+                row.ends_at,
+            )
             for row in sites.login_keys(site.id)
         ]
 
-    def _login_key(self, site: Site, wrapped: bytes) -> LoginKey:
-        return read_login_key(self.vault.unwrap(wrapped, f"login:{site.id}").decode())
+    def _login_key(self, site: Site, wrapped: bytes) -> LoginKey | None:
+        """Return the key; None for one that is damaged."""
+        try:
+            return read_login_key(self.vault.unwrap(wrapped, f"login:{site.id}").decode())
+        except SettingsError:
+            return None
 
     def new_api_key(self, site: Site, scope: str, now: datetime, *, actor: str) -> NewApiKey:
         """Make an API key, and return it: it is shown once, only its digest is kept. Older keys go on to hold."""
@@ -306,6 +358,18 @@ class Sites:
         if found is None or found.scope not in {scope, Scope.ADMIN}:
             raise NotAuthenticated(f"needs an API key of scope {scope}", "authorization")
         return found.site_id
+
+
+def _replaced(older: Sequence[KeptLoginKey], key_id: str) -> Sequence[KeptLoginKey]:
+    """The key of that number; without one the only key that goes on: another may be another backend's."""
+    going = [kept for kept in older if kept.ends_at is None]
+    found = [kept for kept in going if key_id in {"", kept.key.id}]
+    if len(found) > 1 or (key_id and not found):
+        numbers = ", ".join(kept.key.id for kept in going)
+        raise InvalidInput.field(
+            "replaces", f"must name the key that is to end, one of: {numbers or 'there is none'}"
+        )
+    return found
 
 
 def _named(kept: KeptApiKey) -> dict[str, str | int]:

@@ -91,7 +91,7 @@ class StaffAccounts:
             member = found.staff if found else staff.add(address, now)
             staff.set_role(member.id, site.id if site else None, kind)
             _keep_an_owner(staff)
-            detail = {"member": member.id, "role": kind.value}
+            detail = {"member": member.email, "role": kind.value}
             staff.audit.record(now, actor, "staff.add", site_id=site.id if site else None, detail=detail)
             return None if found and found.password_hash else self._new_link(staff, member, now)
 
@@ -104,7 +104,7 @@ class StaffAccounts:
                 raise NotFound(f"There is no staff member {email}")
             if found.password_hash is not None and not reset:
                 raise Conflict(f"{found.staff.email} has set a password already")
-            staff.audit.record(now, actor, "staff.link", detail={"member": found.staff.id})
+            staff.audit.record(now, actor, "staff.link", detail={"member": found.staff.email})
             return self._new_link(staff, found.staff, now)
 
     def link_owner(self, token: str, now: datetime) -> Staff:
@@ -252,6 +252,10 @@ class StaffAccounts:
             found = staff.by_id(member.id)
             return staff.count_recovery_codes(member.id) if found is not None and _has_app(found) else None
 
+    def turn_on_second_factor(self, member: Staff, code: str, session: str, now: datetime) -> list[str]:
+        """Turn it on as `SecondFactors.confirm` does, and end every session but this one."""
+        return self.second_factors.confirm(member, code, now, session_digest=_digest(session))
+
     def id_of(self, email: str) -> int:
         """Return the number of a staff member; raises `NotFound`."""
         with self.unit() as staff:
@@ -281,14 +285,15 @@ class StaffAccounts:
     def remove_role(self, staff_id: int, site: Site | None, now: datetime, *, actor: str) -> None:
         """Take a role away; raises `Conflict` for the last owner of the whole. Who has none left is removed."""
         with self.unit() as staff:
-            if staff.by_id(staff_id) is None:
+            found = staff.by_id(staff_id)
+            if found is None:
                 raise NotFound("There is no such staff member")
             staff.remove_role(staff_id, site.id if site else None)
             _keep_an_owner(staff)
             left = staff.by_id(staff_id)
             if left is not None and not left.staff.roles:
                 staff.remove(staff_id)
-            detail = {"member": staff_id}
+            detail = {"member": found.staff.email}
             staff.audit.record(now, actor, "staff.remove_role", site_id=site.id if site else None, detail=detail)
 
     def prune(self, now: datetime) -> int:

@@ -14,6 +14,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+import structlog
+
 from webmon.domain.hit import AccountRow, Basis, Hit, decode_hit, encode_hit
 from webmon.domain.promotion import State
 from webmon.domain.visit import INACTIVITY
@@ -22,7 +24,7 @@ from webmon.services.leave_remainder import Remainders
 from webmon.services.sign_in import SignIns
 from webmon.services.signed_in import Going, Link, Links, SignedIn, naive
 from webmon.stores.ports import Unit
-from webmon.stores.ports.accounts import AccountRepository, SealedHit
+from webmon.stores.ports.accounts import AccountRepository, Promotion, SealedHit
 from webmon.stores.ports.spool import Remainder, SpooledEntry, SpoolEntry
 
 # How many are brought forward together: each batch rewrites the files of the rows once.
@@ -33,6 +35,7 @@ _CLAIM = timedelta(minutes=2)
 _LONGEST_BEFORE = timedelta(days=31)
 # A hit that had found its visit when the visit ended reaches the spool within this time.
 _SETTLING = timedelta(seconds=10)
+log = structlog.get_logger()
 
 
 class EventLog(Protocol):
@@ -96,8 +99,10 @@ class AccountKeeper:
     def seal(self, account_id: int, hit: Hit, consent: str) -> bytes:
         return self._keys.seal(account_id, hit, consent)
 
-    def leave_if_over(self, site_id: int, visitor_id: int, visit_id: int, now: datetime) -> bool:
-        return self._sign_ins.leave_if_over(site_id, visitor_id, visit_id, now)
+    def leave_if_over(
+        self, site_id: int, visitor_id: int, visit_id: int, now: datetime, earlier: Sequence[int] = ()
+    ) -> bool:
+        return self._sign_ins.leave_if_over(site_id, visitor_id, visit_id, now, earlier)
 
     def leave(self, site_id: int, visitor_id: int) -> None:
         self._sign_ins.leave(site_id, visitor_id)
@@ -110,7 +115,8 @@ class AccountKeeper:
         """Store entries of accounts and of promoted visits in the account log, durably; return what they leave.
 
         A plain row of a promoted visit was on its way when its visitor signed in: it is sealed now. Where the
-        account's key is missing, but was not destroyed, it goes on as it is; the promotion fetches it later.
+        account's key is missing, but was not destroyed, or damaged, it goes on as it is; the promotion fetches it
+        later.
         """
         sealed: list[SealedHit] = []
         taken: list[tuple[SpooledEntry, Going | None, Hit]] = []
@@ -151,13 +157,16 @@ class AccountKeeper:
     def delete_rows(self, account_id: int, concerned: Callable[[AccountRow], bool]) -> int:
         """Delete the rows of an account that are concerned, and return how many there were.
 
-        Of an account that was erased there are none.
+        Of an account that was erased there are none. A row that does not open is concerned: nobody can tell that it
+        is not, nor read it. Raises `Unavailable` where the account's key is lost: it may be put back.
         """
+        self._keys.check_not_lost(account_id)
         if self._keys.is_gone(account_id):
             return 0
         with self._unit() as accounts:
             rows = accounts.hits(account_id, None)
-        gone = [hit_id for hit_id, sealed in rows if concerned(self._keys.open(account_id, hit_id, sealed))]
+        opened = ((hit_id, self._keys.open_or_none(account_id, hit_id, sealed)) for hit_id, sealed in rows)
+        gone = [hit_id for hit_id, row in opened if row is None or concerned(row)]
         with self._unit() as accounts:
             accounts.delete_hits(account_id, gone)
         return len(gone)
@@ -172,7 +181,9 @@ class AccountKeeper:
                 link = Link(one.visitor_id, one.visit_id, since, "UTC", consent=one.consent)
                 accounts.seal_promotion(one.id, self._links.seal(one.account_id, link))
             accounts.release_promotions(self._node)
-            promotions = [self._links.open(one) for one in accounts.active_promotions()]
+            active = accounts.active_promotions()
+            promotions = self._links.open_good(active)
+            self._give_up_damaged(accounts, active, {going.id for going in promotions})
         for going in promotions:
             self._begin(going, lasts=now - going.promotion.last_seen_at < INACTIVITY)
         self.wake.set()
@@ -183,11 +194,12 @@ class AccountKeeper:
             holder = f"{self._node}.{secrets.token_hex(4)}"
             with self._unit() as accounts:
                 claimed = accounts.claim_promotions(holder, now, now + _CLAIM, _AT_ONCE)
-            # A key that is missing, but was not destroyed, may come back: until then the rows of its account stay.
-            here = [self._links.open(one) for one in claimed if not self._keys.is_lost(one.account_id)]
+            # A key that is missing, but was not destroyed, or damaged, may come back: until then the rows of its
+            # account stay, and nobody else's wait for them.
+            here = self._links.open_good([one for one in claimed if not self._keys.is_lost(one.account_id)])
             try:
                 count = self._bring_forward(holder, here, now) if here else 0
-            except Exception:
+            except Exception:  # of any kind: the next try, by whomever, is not to wait for the claim to end
                 self._release(holder)
                 raise
             if count < len(claimed):
@@ -202,6 +214,19 @@ class AccountKeeper:
         count = self._sign_ins.end_over(now)
         self._forget_ended(now)
         return count
+
+    def _give_up_damaged(
+        self, accounts: AccountRepository, active: Sequence[Promotion], good: Collection[int]
+    ) -> None:
+        """End the visits whose links do not open any more, and say so: nobody else's is to wait for them.
+
+        One that was not done stays written down: its rows may be in the event log still.
+        """
+        damaged = [one for one in active if one.id not in good]
+        if damaged:
+            accounts.forget([one.id for one in damaged if one.state is State.DONE])
+            left = [one.id for one in damaged if one.state is not State.DONE]
+            log.error("promotion.damaged", promotions=[one.id for one in damaged], not_done=left)
 
     # The steps
 
@@ -319,7 +344,7 @@ class AccountKeeper:
     def _unsealed(self, spooled: SpooledEntry, going: Going | None) -> Remainder:
         if going is None or going.state is State.DONE:
             # Nobody would fetch it any more: it waits for the key.
-            self._keys.check_destroyed(going.promotion.account_id if going else 0)
+            self._keys.check_not_lost(going.promotion.account_id if going else 0)
         return Remainder(spooled.id, spooled.entry.month, spooled.entry.body)
 
     def _sealed(self, account_id: int, entry: SpoolEntry, going: Going | None) -> tuple[Hit, bytes]:

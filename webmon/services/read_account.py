@@ -130,13 +130,13 @@ class AccountReader:
         detail: _Detail = {"account_id": account_id, "reason": reason, "fields": fields}
         with self.unit() as accounts:
             accounts.audit.record(now, actor, "account_log.read", site_id=site.id, detail=detail)
-        return Opened([]) if self.keys.is_gone(account_id) else self._opened(account_id, limit, skip)[0]
+        return Opened([]) if self.keys.is_destroyed(account_id) else self._opened(account_id, limit, skip)[0]
 
     def own(self, site: Site, account_id: int, now: datetime, *, reason: str, limit: int | None) -> OwnAccount:
         """Show their account to its holder; nothing of one that was erased. The reading is on record before."""
         actor = f"account:{account_id}"
         read = self.read(site, account_id, now, actor=actor, reason=reason, fields=_OWN_FIELDS, limit=limit)
-        identity = {} if self.keys.is_gone(account_id) else self.keys.identity(account_id)
+        identity = {} if self.keys.is_destroyed(account_id) else self.keys.identity(account_id)
         return OwnAccount(identity, read.rows[::-1], read.unopened_count)
 
     def show(self, member: Staff, site: Site, asked: Question, now: datetime, *, limit: int, skip: int = 0) -> Shown:

@@ -31,7 +31,7 @@ _EXPORTED_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Who did what, when. `detail` holds no personal data; `actor` is a staff member or a part of webmon."""
+    """Who did what, when. `detail` holds nothing of visitors; `actor` is a staff member or a part of webmon."""
 
     seq: int
     at: datetime

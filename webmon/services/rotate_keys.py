@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from webmon.errors import SettingsError
 from webmon.stores.ports import Unit
 from webmon.stores.ports.audit import Audited
 from webmon.stores.ports.keys import WrappedStore
@@ -52,7 +53,16 @@ class KeyRotation:
         return done
 
     def finish(self, count: int, now: datetime, *, actor: str) -> None:
-        """Forget the old key, in every file."""
+        """Forget the old key, in every file.
+
+        Raises `SettingsError`, and keeps it, where something is left under it because it is damaged.
+        """
+        left = sum(store.count_other(self.vault.mark) for store in self.stores)
+        if left:
+            raise SettingsError(
+                f"{count} keys are wrapped under the new key, but {left} are damaged, so the old one is kept. Do "
+                "what `webmon doctor` says of them, then run this once more"
+            )
         for store in self.stores:
             store.wipe()
         self.vault.end_rotation()

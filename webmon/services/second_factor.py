@@ -49,8 +49,10 @@ class SecondFactors:
         """Return what was begun; raises `NotFound` where nothing was."""
         return self._enrolment(member, self._pending_secret(member))
 
-    def confirm(self, member: Staff, code: str, now: datetime) -> list[str]:
+    def confirm(self, member: Staff, code: str, now: datetime, *, session_digest: str) -> list[str]:
         """Turn it on by a first code; return the recovery codes, which are shown once.
+
+        All sessions but this one end: a password alone has opened them.
 
         Raises `InvalidInput` naming the field.
         """
@@ -62,7 +64,8 @@ class SecondFactors:
         with self.unit() as staff:
             staff.turn_on_second_factor(member.id, step)
             staff.set_recovery_codes(member.id, [_digest(one) for one in codes])
-            staff.audit.record(now, member.email, "staff.second_factor_on", detail={"member": member.id})
+            staff.end_sessions(member.id, but=session_digest)
+            staff.audit.record(now, member.email, "staff.second_factor_on", detail={"member": member.email})
         return codes
 
     def renew_codes(self, member: Staff, now: datetime) -> list[str]:
@@ -70,16 +73,17 @@ class SecondFactors:
         codes = new_recovery_codes()
         with self.unit() as staff:
             staff.set_recovery_codes(member.id, [_digest(one) for one in codes])
-            staff.audit.record(now, member.email, "staff.recovery_codes", detail={"member": member.id})
+            staff.audit.record(now, member.email, "staff.recovery_codes", detail={"member": member.email})
         return codes
 
     def remove(self, staff_id: int, now: datetime, *, actor: str) -> None:
         """Turn it off, and end every recovery code; raises `NotFound` for nobody."""
         with self.unit() as staff:
-            if staff.by_id(staff_id) is None:
+            found = staff.by_id(staff_id)
+            if found is None:
                 raise NotFound("There is no such staff member")
             staff.turn_off_second_factor(staff_id)
-            staff.audit.record(now, actor, "staff.second_factor_off", detail={"member": staff_id})
+            staff.audit.record(now, actor, "staff.second_factor_off", detail={"member": found.staff.email})
 
     def use(self, staff: StaffRepository, found: Credentials, code: str, now: datetime) -> str:
         """Use a code up, in the transaction at hand: return by what it was right, or nothing where it is not.

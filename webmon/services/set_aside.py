@@ -45,7 +45,7 @@ class DamagedHits:
         try:
             if entry.account_id is None:
                 decode_hit(entry.body)
-            elif not self.keys.is_gone(entry.account_id):
+            elif not self.keys.is_lost(entry.account_id) and not self.keys.is_gone(entry.account_id):
                 self.keys.open(entry.account_id, entry.hit_id, entry.body)
         except (InvalidTag, msgspec.MsgspecError, ValueError):
             return False

@@ -214,12 +214,15 @@ class SignIns:
         """Whether rows are on their way to the account that came before a sign-in."""
         return any(one.promotion.account_id == account_id for one in self._roster.not_done())
 
-    def leave_if_over(self, site_id: int, visitor_id: int, visit_id: int, now: datetime) -> bool:
+    def leave_if_over(
+        self, site_id: int, visitor_id: int, visit_id: int, now: datetime, earlier: Sequence[int] = ()
+    ) -> bool:
         """Whether a visit that has just begun is not to be taken, since the visitor was signed in on another.
 
         That one is over then, and the visitor goes by another pseudonym; or else it goes on, which the book of visits
-        had no room to remember.
+        had no room to remember, or which began under an `earlier` key of the site.
         """
+        self._follow(site_id, visitor_id, earlier)
         going = self._roster.of_visitor(site_id, visitor_id)
         if not going or any(one.link.visit_id == visit_id for one in going):
             return False
@@ -332,12 +335,19 @@ class SignIns:
 
     def _going(self, asked: _SignIn) -> Sequence[Going]:
         """The visitor's signed-in visits, but for those that are over: the visitor goes by another pseudonym then."""
-        (name, *_) = self._pseudonyms.visitor_all(asked.site.id, asked.visitor)
+        name, *earlier = self._pseudonyms.visitor_all(asked.site.id, asked.visitor)
+        self._follow(asked.site.id, name, earlier)
         going = self._roster.of_visitor(asked.site.id, name)
         over = [one for one in going if self._is_over(one, asked.now)]
         for one in over:
             self._leave(one)
         return [one for one in going if one not in over]
+
+    def _follow(self, site_id: int, visitor_id: int, earlier: Sequence[int]) -> None:
+        """Have signed-in visits that began under an earlier key of the site be known by the visitor's new name."""
+        for name in earlier:
+            for one in self._roster.of_visitor(site_id, name):
+                self._roster.rename(one, visitor_id)
 
     def _end(self, going: Sequence[Going], now: datetime, signed_out: Sequence[Going] = ()) -> None:
         """End the visits, and close the account's own page to those who have `signed_out`."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import msgspec
+from cryptography.exceptions import InvalidTag
 
 from webmon.domain.promotion import State
 from webmon.services.account_keys import Vault
@@ -87,6 +88,14 @@ class Links:
         link = self._sealer.open(one.link or b"", _context(one.account_id))
         return Going(one, msgspec.json.decode(link, type=Link))
 
+    def open_good(self, promotions: Sequence[Promotion]) -> list[Going]:
+        """Open those that are not damaged: of the others nobody can tell whose rows they are."""
+        opened = list[Going]()
+        for one in promotions:
+            with suppress(InvalidTag, msgspec.MsgspecError):
+                opened.append(self.open(one))
+        return opened
+
 
 class Turns:
     """One sign-in or sign-out of a visitor at a time; without a visitor, any number."""
@@ -153,17 +162,23 @@ class SignedIn:
                 self._all[one.id] = Going(known.promotion, one.link)
                 then()
 
+    def rename(self, one: Going, visitor_id: int) -> None:
+        """Know a promotion as one of the visitor who goes by another pseudonym from now on."""
+        with self._lock:
+            known = self._all.get(one.id)
+            if known is not None:
+                self._unname(known)
+                link = msgspec.structs.replace(known.link, visitor_id=visitor_id)
+                self._all[one.id] = named = Going(known.promotion, link)
+                self._by_visitor.setdefault(named.named, set()).add(one.id)
+
     def forget(self, gone: Iterable[Going]) -> None:
         with self._lock:
             for one in gone:
-                del self._all[one.id]
+                self._unname(self._all.pop(one.id))
                 self._by_visit.pop(one.link.visit_id, None)
                 self._not_done.discard(one.id)
                 self._ended.discard(one.id)
-                others = self._by_visitor[one.named]
-                others.discard(one.id)
-                if not others:
-                    del self._by_visitor[one.named]
 
     def note_state(self, states: Mapping[int, State]) -> None:
         with self._lock:
@@ -227,6 +242,12 @@ class SignedIn:
     def clear(self) -> None:
         """Forget all, as the end of the process does."""
         self.forget([*self.lasting(), *self.ended()])
+
+    def _unname(self, one: Going) -> None:
+        others = self._by_visitor[one.named]
+        others.discard(one.id)
+        if not others:
+            del self._by_visitor[one.named]
 
     def _change(self, number: int, **changes: object) -> None:
         known = self._all.get(number)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from webmon.errors import Unavailable, WebmonError
+from webmon.errors import SettingsError, Unavailable, WebmonError
 from webmon.stores.ports import Transaction
 
 R = TypeVar("R")
@@ -29,8 +29,8 @@ class _Job(Generic[R]):
         self.error = None
         try:
             self.result = self.work(repository)
-        except Unavailable:
-            raise  # a store failed, in the midst of it perhaps: nothing of this transaction may stay
+        except (Unavailable, SettingsError):
+            raise  # a store or a key failed, in the midst of it perhaps: nothing of this transaction may stay
         except WebmonError as error:
             self.error = error  # of this one alone
 
@@ -54,7 +54,7 @@ class _Transactions(Generic[R]):
         """Run all in one; where that fails, each in one of its own: the others do not pay for who is at fault."""
         try:
             self._run(group)
-        except Exception as error:
+        except Exception as error:  # of any kind: it is raised again for whoever's it is
             if len(group) == 1:
                 group[0].error = error
                 return

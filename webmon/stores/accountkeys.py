@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from webmon.errors import Unavailable
+import structlog
+
+from webmon.errors import SettingsError, Unavailable
 from webmon.stores.broken import is_hindered, is_of_the_file
 from webmon.stores.folders import make_folder
 from webmon.stores.ports.keys import FIRST_KEY, DataKey, NewKey, key_context
@@ -28,6 +30,10 @@ create table if not exists destroyed (account_id integer primary key, destroyed_
 create table if not exists meta (key text primary key, value text not null) without rowid;
 """
 _MOVED = "moved"
+# For how long it waits where another process has the file locked; and where one reads it that is to be written anew.
+_PATIENCE_SECONDS = 30
+_FOLDING_MILLISECONDS = 250
+log = structlog.get_logger()
 # A key that was wrapped before there were marks: nonce, key, tag. They are all under one.
 _UNMARKED_BYTES = 12 + 32 + 16
 
@@ -39,7 +45,9 @@ class AccountKeyFile:
         self._path, self._lock = path, threading.Lock()
         with self._naming():
             make_folder(path.parent)
-            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+            self._connection = sqlite3.connect(
+                path, isolation_level=None, check_same_thread=False, timeout=_PATIENCE_SECONDS
+            )
             try:
                 self._set_up()
             except sqlite3.Error:
@@ -129,13 +137,16 @@ class AccountKeyFile:
     def rewrap(self, mark: bytes, limit: int, rewrap: Callable[[bytes, str], bytes]) -> int:
         sql = "select account_id, number, wrapped from data_key where substr(wrapped, 1, ?) <> ? limit ?"
         rows = self._rows(sql, len(mark), mark, limit)
-        new = [(rewrap(wrapped, key_context(who, number)), who, number, wrapped) for who, number, wrapped in rows]
+        new = []
+        for who, number, wrapped in rows:
+            with suppress(SettingsError):  # damaged: it stays as it is, and keeps no other from its turn
+                new.append((rewrap(wrapped, key_context(who, number)), who, number, wrapped))
         with self._transaction() as connection:
             # Only what is still as it was read: meanwhile it may have been destroyed.
             connection.executemany(
                 "update data_key set wrapped = ? where account_id = ? and number = ? and wrapped = ?", new
             )
-        return len(rows)
+        return len(new)
 
     @property
     def has_taken_over(self) -> bool:
@@ -162,9 +173,18 @@ class AccountKeyFile:
         self.checkpoint()
 
     def checkpoint(self) -> None:
-        """Fold the write-ahead log into the file."""
-        with self._lock:
-            self._connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+        """Fold the write-ahead log into the file and empty it; where somebody reads, the next call does.
+
+        Everybody who needs a key waits meanwhile: no longer for a shell or a backup than for a commit.
+        """
+        with self._naming(), self._lock:
+            self._connection.execute(f"pragma busy_timeout = {_FOLDING_MILLISECONDS}")
+            try:
+                (is_busy, *_), *_ = self._connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+            finally:
+                self._connection.execute(f"pragma busy_timeout = {_PATIENCE_SECONDS * 1000}")
+        if is_busy:
+            log.warning("keys.wipe_later", file=str(self._path))
 
     def close(self) -> None:
         with self._lock:
@@ -181,7 +201,7 @@ class AccountKeyFile:
             try:
                 yield self._connection
                 self._connection.execute("commit")
-            except BaseException:
+            except BaseException:  # an interrupt too: the connection goes on to be used, and within no transaction
                 if self._connection.in_transaction:
                     self._connection.execute("rollback")
                 raise

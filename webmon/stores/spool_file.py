@@ -44,7 +44,7 @@ def connect(path: Path, patience: float) -> sqlite3.Connection:
     try:
         for pragma in ("journal_mode = wal", "synchronous = full", "secure_delete = on", "temp_store = memory"):
             connection.execute(f"pragma {pragma}")
-    except BaseException:
+    except BaseException:  # an interrupt too: the file is to be opened anew, and not to be held
         connection.close()
         raise
     return connection
@@ -105,7 +105,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     try:
         yield connection
         connection.execute("commit")
-    except BaseException:
+    except BaseException:  # an interrupt too: the connection goes on to be used, and within no transaction
         if connection.in_transaction:  # a commit that met a full disk may have rolled back by itself
             connection.execute("rollback")
         raise

@@ -150,7 +150,7 @@ class SpoolFolder:
         begun = Spool(path, self._limit, spool_id=self._live.id, expected=self._live.depth)
         try:
             self._live.end(begun)
-        except BaseException:
+        except BaseException:  # an interrupt too: nothing may hold the file open that takes nobody's place
             begun.close()
             raise
         return begun

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -312,12 +312,12 @@ def _known(key: bytes) -> _Known:
 
 
 def _opened(known: _Known, wrapped: bytes, context: str) -> bytes | None:
-    # Keys that were wrapped before there were marks have none.
-    body = wrapped[len(known.mark) :] if wrapped.startswith(known.mark) else wrapped
-    try:
-        return unseal(known.cipher, body, context)
-    except InvalidTag:
-        return None
+    body = wrapped[len(known.mark) :]
+    # Keys that were wrapped before there were marks have none; and of one that is damaged the key may be whole.
+    for one in (body,) if wrapped.startswith(known.mark) else (wrapped, body):
+        with suppress(InvalidTag):
+            return unseal(known.cipher, one, context)
+    return None
 
 
 def _key(text: str, where: str) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import func, inspect, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from webmon.errors import SettingsError
 from webmon.stores.control.database import ControlDatabase
 from webmon.stores.control.models import EpochKeyRow, LoginKeyRow, SigningKeyRow, StaffRow
 
@@ -71,10 +72,15 @@ class ControlWrapped:
 
 def _rewrap(session: Session, one: Wrapped, mark: bytes, limit: int, rewrap: Callable[[bytes, str], bytes]) -> int:
     rows = session.scalars(select(one.model).where(_is_other(one, mark)).limit(limit)).all()
+    count = 0
     for row in rows:
-        value = rewrap(getattr(row, one.column.key), one.context(row))
+        try:
+            value = rewrap(getattr(row, one.column.key), one.context(row))
+        except SettingsError:
+            continue  # damaged: it stays as it is, and keeps no other from its turn
         session.execute(update(one.model).where(one.model.id == row.id).values({one.column.key: value}))
-    return len(rows)
+        count += 1
+    return count
 
 
 def _is_other(one: Wrapped, mark: bytes) -> Any:

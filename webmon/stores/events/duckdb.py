@@ -398,7 +398,7 @@ class DuckDBEventLog:
                 " on conflict do update set last_id = greatest(last_id, excluded.last_id)"
             )
             cursor.execute(f"insert into {month}.folded values (?)", [name])
-        except BaseException:
+        except BaseException:  # an interrupt too: what is half done would be committed with the next
             cursor.execute("rollback")
             raise
         with self._files.gate.exclusive():
@@ -436,7 +436,7 @@ def _transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
     try:
         yield
         cursor.execute("commit")
-    except BaseException:
+    except BaseException:  # an interrupt too: what is half done would be committed with the next
         cursor.execute("rollback")
         raise
 

@@ -27,12 +27,12 @@ WHEN = {"0": "at once", "1": "in an hour", "24": "in 24 hours", "168": "in 7 day
 
 
 class LoginKeyForm(FlaskForm):  # type: ignore[misc]
-    older = SelectField("Older keys", choices=options(OLDER), default=GO_ON)
+    older = SelectField("All older keys", choices=options(OLDER), default=GO_ON)
 
 
 class PublicKeyForm(LoginKeyForm):
     public_key = TextAreaField("Public key", [DataRequired("is required"), Length(max=PUBLIC_KEY_LIMIT)])
-    older = SelectField("Older keys", choices=options(OLDER), default=GO_ON, id="older-than-public-key")
+    older = SelectField("All older keys", choices=options(OLDER), default=GO_ON, id="older-than-public-key")
 
 
 class EndKeyForm(FlaskForm):  # type: ignore[misc]

@@ -20,7 +20,16 @@ from webmon.clock import Clock
 from webmon.domain.drop import DropReason
 from webmon.domain.event import PAGEVIEW, IncomingEvent, decode_event, parse_event
 from webmon.domain.site import Site
-from webmon.errors import BodyTooLarge, BodyTooSlow, InvalidInput, SpoolFull, UnknownSite, WebmonError
+from webmon.errors import (
+    BodyTooLarge,
+    BodyTooSlow,
+    InvalidInput,
+    SettingsError,
+    SpoolFull,
+    UnknownSite,
+    WebmonError,
+    told,
+)
 from webmon.services.collect_hit import Client, ReadyHit
 from webmon.web.collect.tally import TALLY
 from webmon.web.shared.asgi import Headers
@@ -186,6 +195,8 @@ def refusal(error: WebmonError) -> Answer:
         more = CLOSING
     errors = error.errors if isinstance(error, InvalidInput | BodyTooLarge | BodyTooSlow) else None
     outcome = "invalid" if error.status < 429 else error.code
+    if isinstance(error, SettingsError):
+        log.error("collect.failed", error=told(error))  # a key that does not open: nobody else says so
     return _problem(error.status, error.title, str(error), errors, outcome, more)
 
 

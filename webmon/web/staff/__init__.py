@@ -192,11 +192,11 @@ def _register_second_factor(
         if not form.validate_on_submit():
             return _picture(enrolment, form)
         try:
-            codes = second_factors.confirm(g.staff, form.data["code"], clock.now())
+            codes = staff.turn_on_second_factor(g.staff, form.data["code"], session[SESSION_KEY], clock.now())
         except InvalidInput as error:
             blame(form, error)
             return _picture(enrolment, form)
-        return render_template("staff/recovery.html", codes=codes)
+        return render_template("staff/recovery.html", codes=codes, turned_on=True)
 
     @pages.route("/staff/second-factor/remove", methods=["GET", "POST"])
     @guard.roles(*Role)
