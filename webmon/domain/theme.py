@@ -39,7 +39,7 @@ def default_theme() -> dict[str, Any]:
             "border": "#3c4655",
         },
         "radius": 10,
-        "font": "inherit",
+        "font": "system-ui",
     }
 
 
