@@ -12,6 +12,7 @@ import random
 import secrets
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,15 @@ def test_after_kill_9_under_load_nothing_is_lost_doubled_or_torn_apart(tmp_path:
     assert visit_count == VISITORS, said
 
 
+@pytest.fixture
+def terminal() -> Iterator[None]:
+    """What a server begins with under a terminal, wherever these tests run: nothing is ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_server_that_is_asked_to_end_drains_and_ends(tmp_path: Path, by: signal.Signals) -> None:
     server = WebmonServer(tmp_path / "data")
@@ -130,6 +140,20 @@ def test_a_server_that_is_asked_to_end_drains_and_ends(tmp_path: Path, by: signa
     assert server.stop(by) == 0
     waiting = json.loads(server.run("doctor", "--json").stdout)
     assert "0 hits wait" in next(one["text"] for one in waiting if one["check"] == "spool")
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_server_under_nohup_goes_on_when_its_terminal_goes_away(tmp_path: Path) -> None:
+    server = WebmonServer(tmp_path / "data")
+    server.run("site", "add", "example.org", "--mode", "cookieless_always")
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as `nohup` does; who is started inherits it
+    server.start()
+    try:
+        assert server.process is not None
+        server.process.send_signal(signal.SIGHUP)
+        assert server.event(name="pageview", url="https://example.org/", domain="example.org").status == 202
+    finally:
+        assert server.stop() == 0
 
 
 def test_a_second_server_on_the_same_folder_is_refused(tmp_path: Path) -> None:

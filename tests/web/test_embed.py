@@ -14,7 +14,7 @@ from tests.support.world import GRANTED, World
 from webmon.app import ROOT
 from webmon.domain.notice import default_body
 from webmon.domain.site import Mode
-from webmon.web.embed import NOTICE, PARTS, PLACEHOLDER
+from webmon.web.embed import EAGER, NOTICE, PARTS, PLACEHOLDER
 
 DIST = ROOT / "static" / "dist"
 COOKIELESS = (
@@ -113,7 +113,8 @@ def test_the_banner_comes_with_the_notice_that_it_shows(world: World) -> None:
     for language, shown in (("de-CH, de;q=0.9", "de"), ("xx", "en")):
         answer = world.client.get(settings["banner"], headers={"Accept-Language": language})
         notice = world.client.get("/api/notice?site=example.org", headers={"Accept-Language": language})
-        first, _, code = answer.get_data(as_text=True).partition("\n")
+        hint, first, code = answer.get_data(as_text=True).split("\n", 2)
+        assert hint == EAGER
         assert json.loads(first.removeprefix(f"const {NOTICE}=").removesuffix(";")) == notice.get_json()
         assert code == next(DIST.glob("banner.*.js")).read_text("utf-8")
         assert answer.headers["Content-Language"] == shown
