@@ -73,13 +73,19 @@ def _answers(url: str) -> bool:
         return False
 
 
-@contextlib.contextmanager
-def webmon(folder: Path) -> Iterator[tuple[WebmonServer, str]]:
-    """A server that measures `example.org` without identifiers, and a key to read its figures."""
+def make_folder(folder: Path) -> WebmonServer:
+    """Make a data folder in which `example.org` is measured without identifiers, where there is none yet."""
     settings = {"WEBMON_TRUSTED_PROXIES": "127.0.0.1/32", "WEBMON_METRICS_TOKEN": METRICS_TOKEN}
     server = WebmonServer(folder, **settings)
     if "example.org" not in server.run("site", "list").stdout:
         server.run("site", "add", "example.org", "--mode", "cookieless_always")
+    return server
+
+
+@contextlib.contextmanager
+def webmon(folder: Path) -> Iterator[tuple[WebmonServer, str]]:
+    """A server that measures `example.org` without identifiers, and a key to read its figures."""
+    server = make_folder(folder)
     key = server.last_line("key", "add", "--site", "example.org", "--scope", "stats")
     server.start()
     try:

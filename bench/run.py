@@ -143,6 +143,7 @@ def stored_rows(folder: Path, options: argparse.Namespace) -> Iterator[Figure]:
     rate = store.ingest_rate(folder / "ingest", INGESTED_ROWS)
     yield Figure("rows/s from spool to event log", rate, f"{rate:,.0f}", "at least 100,000", lambda v: v >= 100_000)
     data = folder / "large"
+    load.make_folder(data)
     began = time.perf_counter()
     size = store.fill(data / "events", options.rows)
     print(f"  (an event log of {options.rows:,} rows, made in {time.perf_counter() - began:.0f} s)")
